@@ -1,0 +1,58 @@
+"""JSON in which a number stays the decimal number that was written.
+
+The standard ``json`` reads ``0.1`` as a binary fraction and knows no way to write a ``Decimal`` as a
+number; amounts of money need both. What JSON does not have (NaN, infinities) is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from decimal import Decimal
+from typing import Any, NoReturn
+
+# Stands around a number while it is text; drawn per process, so that no string can hold it by design.
+_MARK = secrets.token_hex(16)
+_MARKED_NUMBER = re.compile(f'"{_MARK}([^"]*)"')
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+class ExactJSONDecoder(json.JSONDecoder):
+    """Reads each number with a fraction or an exponent as the ``Decimal`` of its text."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+class ExactJSONEncoder(json.JSONEncoder):
+    """Writes each ``Decimal`` as a number, digit for digit."""
+
+    def default(self, o: Any) -> Any:
+        if isinstance(o, Decimal):
+            return f"{_MARK}{o}"
+        return super().default(o)
+
+    def encode(self, o: Any) -> str:
+        return _MARKED_NUMBER.sub(r"\1", super().encode(o))
+
+
+def loads(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or a number is beyond what Python reads, or it is nested too deep.
+    """
+    try:
+        return json.loads(text, cls=ExactJSONDecoder)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    except ArithmeticError as error:
+        raise ValueError("a number has too large an exponent") from error
+
+
+def dumps(value: Any, **options: Any) -> str:
+    return json.dumps(value, cls=ExactJSONEncoder, **options)

@@ -1,0 +1,35 @@
+from django_altoviz.event_types import Entity
+from django_altoviz.models.base import Changes, Mirror, dump_changes, load_changes
+from django_altoviz.models.documents import Document, Invoice, InvoiceLine, Quote, QuoteLine
+from django_altoviz.models.events import ReceiverRun, Source, Status, WebhookEvent
+from django_altoviz.models.parties import Contact, Customer
+from django_altoviz.models.products import Product
+
+#: The mirror of each kind of object.
+MIRRORS: dict[Entity, type[Mirror]] = {
+    Entity.CONTACT: Contact,
+    Entity.CUSTOMER: Customer,
+    Entity.PRODUCT: Product,
+    Entity.INVOICE: Invoice,
+    Entity.QUOTE: Quote,
+}
+
+__all__ = [
+    "MIRRORS",
+    "Changes",
+    "Contact",
+    "Customer",
+    "Document",
+    "Invoice",
+    "InvoiceLine",
+    "Mirror",
+    "Product",
+    "Quote",
+    "QuoteLine",
+    "ReceiverRun",
+    "Source",
+    "Status",
+    "WebhookEvent",
+    "dump_changes",
+    "load_changes",
+]

@@ -1,0 +1,280 @@
+"""What came in, and what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import uuid
+from functools import cached_property
+
+from django.db import IntegrityError, models, router, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.envelopes import (
+    MAX_ID_LENGTH,
+    MAX_TYPE_LENGTH,
+    Envelope,
+    body_to_text,
+    parse_envelope,
+    storable,
+    text_to_body,
+)
+from django_altoviz.event_types import Entity, EventType
+from django_altoviz.exceptions import ClaimLost, MalformedBody
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", _("pending")
+    PROCESSING = "processing", _("processing")
+    PROCESSED = "processed", _("processed")
+    IGNORED = "ignored", _("ignored")
+    FAILED = "failed", _("failed")
+    DEAD = "dead", _("dead")
+    MALFORMED = "malformed", _("malformed")
+
+
+class Source(models.TextChoices):
+    WEBHOOK = "webhook", _("webhook")
+    SYNC = "sync", _("sync")
+
+
+#: Nothing more happens to an event in one of these, unless somebody asks for it.
+SETTLED = (Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED)
+
+
+class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
+    def unsettled(self) -> WebhookEventQuerySet:
+        return self.exclude(status__in=SETTLED)
+
+    def settled(self) -> WebhookEventQuerySet:
+        return self.filter(status__in=SETTLED)
+
+    def due(self) -> WebhookEventQuerySet:
+        """What waits to be processed: new, failed, or left by a worker whose lease has run out."""
+        lapsed = Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
+        return self.filter(Q(status__in=(Status.PENDING, Status.FAILED)) | lapsed)
+
+    def of_object(self, event: WebhookEvent) -> WebhookEventQuerySet:
+        """All events of the event's object."""
+        return self.filter(account=event.account, entity=event.entity, object_id=event.object_id)
+
+    def store(self, event: WebhookEvent) -> WebhookEvent | None:
+        """Store a delivery, or count it on the event that is stored already.
+
+        Return the event that waits to be processed: the new one, or the one that an earlier delivery
+        left unsettled. ``None`` where there is nothing left to do.
+        """
+        using = router.db_for_write(self.model)
+        try:
+            # One statement in autocommit. Inside of a transaction the conflict needs a savepoint,
+            # or PostgreSQL would refuse whatever comes after it.
+            in_transaction = transaction.get_connection(using).in_atomic_block
+            with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
+                event.save(force_insert=True, using=using)
+        except IntegrityError:
+            stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
+            count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
+            if stored.settled().update(**count):
+                return None
+            if not stored.update(**count):
+                raise  # the conflict was another than this
+            return stored.get()
+        return event if event.status == Status.PENDING else None
+
+
+class WithoutPruned(models.Manager.from_queryset(WebhookEventQuerySet)):  # type: ignore[misc]
+    """Hides the rows of which only the id is left, for the sake of deduplication."""
+
+    def get_queryset(self) -> WebhookEventQuerySet:
+        events: WebhookEventQuerySet = super().get_queryset()
+        return events.filter(pruned_at=None)
+
+
+class WebhookEvent(models.Model):
+    """One event: its body as it was received, and the state and history of its processing.
+
+    The rows are also the queue: whatever is not settled is found here again after any crash.
+    """
+
+    account = models.CharField(_("account"), max_length=64)
+    event_id = models.CharField(_("event id"), max_length=MAX_ID_LENGTH, blank=True)
+    dedupe_key = models.UUIDField(_("dedupe key"), unique=True, editable=False)
+    type = models.CharField(_("type"), max_length=MAX_TYPE_LENGTH, blank=True)
+    entity = models.CharField(_("entity"), max_length=16, blank=True, choices=Entity.choices)
+    object_id = models.BigIntegerField(_("object id"), null=True)
+    source = models.CharField(
+        _("source"), max_length=16, choices=Source.choices, default=Source.WEBHOOK
+    )
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.PENDING
+    )
+    body = models.TextField(_("body"))
+    arrival = models.JSONField(
+        _("arrival"), default=dict, help_text=_("How the first delivery came in.")
+    )
+    received_at = models.DateTimeField(_("received at"), default=timezone.now)
+    deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
+    last_received_at = models.DateTimeField(_("last received at"), null=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    locked_until = models.DateTimeField(_("locked until"), null=True)
+    mirrored_at = models.DateTimeField(_("mirrored at"), null=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True)
+    pruned_at = models.DateTimeField(_("pruned at"), null=True)
+    changes = models.JSONField(
+        _("changes"), default=dict, help_text=_("What the event changed in the mirror.")
+    )
+    history = models.JSONField(_("history"), default=list, help_text=_("One entry per attempt."))
+    error = models.TextField(
+        _("error"), blank=True, help_text=_("Why the event failed, or is without effect.")
+    )
+
+    objects = WithoutPruned()
+    with_pruned = WebhookEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook event")
+        verbose_name_plural = _("webhook events")
+        permissions = [("process_webhookevent", _("Can process webhook events again"))]
+        indexes = [
+            models.Index(fields=["status", "received_at"], name="altoviz_event_status"),
+            models.Index(fields=["object_id", "entity"], name="altoviz_event_object"),
+            models.Index(fields=["event_id"], name="altoviz_event_event_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type or self.get_status_display()} {self.event_id or self.pk}"
+
+    @classmethod
+    def from_delivery(
+        cls, body: bytes, account: str, arrival: dict[str, str], source: Source = Source.WEBHOOK
+    ) -> WebhookEvent:
+        """The event, not saved yet, that an authentic body tells of.
+
+        ``arrival`` says how it came in; its values may be texts of any origin.
+        """
+        event = cls(
+            account=account,
+            source=source,
+            body=body_to_text(body),
+            arrival={key: storable(value) for key, value in arrival.items()},
+            received_at=timezone.now(),
+        )
+        event._understand(body)
+        return event
+
+    def _understand(self, body: bytes) -> None:
+        try:
+            envelope = parse_envelope(body)
+        except MalformedBody as error:
+            self.dedupe_key = self._key("body", body)
+            self._settle_at_once(Status.MALFORMED, str(error))
+            return
+        self.envelope = envelope
+        self.event_id, self.type = envelope.event_id, envelope.type
+        self.object_id = envelope.object_id
+        if envelope.has_event_id:
+            self.dedupe_key = self._key("id", envelope.event_id.encode())
+        else:
+            self.dedupe_key = self._key("body", body)
+        if event_type := self.event_type:
+            self.entity = event_type.entity
+        else:
+            self._settle_at_once(Status.IGNORED, "This version knows no such event type.")
+
+    def _key(self, kind: str, value: bytes) -> uuid.UUID:
+        key = hashlib.sha256(b"\0".join([self.account.encode(), kind.encode(), value]))
+        # MariaDB takes only UUIDs that follow the standard; 5 is the version of those from a hash.
+        return uuid.UUID(bytes=key.digest()[:16], version=5)
+
+    def _settle_at_once(self, status: Status, error: str) -> None:
+        self.status, self.error, self.settled_at = status, storable(error), self.received_at
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """What the body says. Raises ``MalformedBody``."""
+        return parse_envelope(text_to_body(self.body))
+
+    @property
+    def event_type(self) -> EventType | None:
+        """The type, or ``None`` where this version does not know it."""
+        return EventType.known(self.type)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in SETTLED
+
+    def claim(self, lease: datetime.timedelta) -> bool:
+        """Take the event for processing, for as long as the lease lasts.
+
+        False where another worker has it, or has had it since this instance was read. The number of
+        attempts tells the claims apart.
+        """
+        locked_until = timezone.now() + lease
+        claimed = self._stored().due().filter(attempts=self.attempts)
+        if not claimed.update(
+            status=Status.PROCESSING, attempts=F("attempts") + 1, locked_until=locked_until
+        ):
+            return False
+        self.status, self.locked_until = Status.PROCESSING, locked_until
+        self.attempts += 1
+        return True
+
+    def renew(self, lease: datetime.timedelta) -> None:
+        """Hold the event for another lease. Raises ``ClaimLost`` where that is too late."""
+        self._update(locked_until=timezone.now() + lease)
+
+    def settle(self, status: Status, error: str = "") -> None:
+        """End the attempt. Raises ``ClaimLost`` where another worker has taken the event over."""
+        now = timezone.now()
+        attempt = {"at": now.isoformat(), "status": status.value, "error": _last_line(error)}
+        self._update(
+            status=status,
+            error=storable(error),
+            locked_until=None,
+            mirrored_at=self.mirrored_at,
+            changes=self.changes,
+            settled_at=now if status in SETTLED else None,
+            history=[*self.history, attempt],
+        )
+
+    def keep_progress(self) -> None:
+        """Keep what the mirror step did, before the receivers are called."""
+        self._update(mirrored_at=self.mirrored_at, changes=self.changes)
+
+    def _update(self, **values: object) -> None:
+        held = self._stored().filter(status=Status.PROCESSING, attempts=self.attempts)
+        if not held.update(**values):
+            raise ClaimLost(f"Event {self.pk} was taken over by another worker.")
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def _stored(self) -> WebhookEventQuerySet:
+        return type(self).with_pruned.using(self._state.db).filter(pk=self.pk)
+
+
+def _last_line(error: str) -> str:
+    return storable(error).strip().rpartition("\n")[2]
+
+
+class ReceiverRun(models.Model):
+    """A receiver has handled an event. The row commits together with the receiver's own work."""
+
+    event = models.ForeignKey(
+        WebhookEvent, models.CASCADE, related_name="receiver_runs", verbose_name=_("event")
+    )
+    receiver = models.CharField(_("receiver"), max_length=255)
+    finished_at = models.DateTimeField(_("finished at"), default=timezone.now)
+    seconds = models.FloatField(_("seconds"))
+
+    class Meta:
+        verbose_name = _("receiver run")
+        verbose_name_plural = _("receiver runs")
+        constraints = [
+            models.UniqueConstraint(fields=["event", "receiver"], name="altoviz_receiver_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.receiver

@@ -1,0 +1,162 @@
+"""An event takes effect: it is claimed, mirrored, told to the receivers, and settled.
+
+A crash between any two statements leaves of each step either all or nothing, and leaves the event
+where ``altoviz_process_events`` finds it again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+import traceback
+
+from django.db import IntegrityError, OperationalError, transaction
+
+from django_altoviz.conf import app_settings
+from django_altoviz.event_types import EventType
+from django_altoviz.exceptions import ClaimLost
+from django_altoviz.mirroring import Shown, mirror
+from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
+from django_altoviz.signals import (
+    BY_EVENT_TYPE,
+    EventSignal,
+    Receiver,
+    event_failed,
+    event_processed,
+)
+
+logger = logging.getLogger("django_altoviz")
+
+
+def process(event: WebhookEvent) -> None:
+    """Process a stored event. What goes wrong becomes the event's state, and is not raised.
+
+    Raises:
+        django.db.Error: the database does not answer; the event still waits to be processed.
+    """
+    try:
+        try:
+            shown = _take_up(event)
+        except Exception as error:
+            _fail(event, error)
+        else:
+            if shown is not None:
+                _finish(event, shown)
+    except ClaimLost:
+        logger.warning("Event %s was taken over by another worker.", event.pk)
+
+
+def _take_up(event: WebhookEvent) -> Shown | None:
+    """Claim and mirror in one transaction. ``None`` where another worker has the event."""
+    meetings = 0
+    while True:
+        try:
+            with transaction.atomic(using=event._state.db):
+                return _claim_and_mirror(event)
+        except (IntegrityError, OperationalError):
+            # Two workers met at an object that is new: the second to write has to look again.
+            meetings += 1
+            if meetings == 3:
+                raise
+            event.refresh_from_db()
+
+
+def _claim_and_mirror(event: WebhookEvent) -> Shown | None:
+    if not event.claim(_lease()):
+        return None
+    shown = mirror(event)
+    if shown.ignored:
+        event.settle(Status.IGNORED, shown.ignored)
+    elif not _receivers_of(event):
+        event.settle(Status.PROCESSED)
+    else:
+        event.keep_progress()
+    return shown
+
+
+def _fail(event: WebhookEvent, error: Exception) -> None:
+    """Note why the event could not be taken up, now that the attempt is rolled back."""
+    event.refresh_from_db()
+    with transaction.atomic(using=event._state.db):
+        if not event.claim(_lease()):
+            return
+        event.settle(Status.FAILED, _trace(error))
+    _report(event, Shown(None), error)
+
+
+def _finish(event: WebhookEvent, shown: Shown) -> None:
+    failures = [] if event.is_settled else _call_receivers(event, shown)
+    if not event.is_settled:
+        traces = [f"{name}:\n{_trace(error)}" for name, error in failures]
+        event.settle(Status.FAILED if failures else Status.PROCESSED, "\n".join(traces))
+    _report(event, shown, failures[0][1] if failures else None)
+
+
+def _call_receivers(event: WebhookEvent, shown: Shown) -> list[tuple[str, Exception]]:
+    """Call the receivers that have not handled the event yet, and return those that failed."""
+    handled = set(event.receiver_runs.values_list("receiver", flat=True))
+    failures = []
+    for name, receiver in _receivers_of(event):
+        if name in handled:
+            continue
+        try:
+            _call(name, receiver, event, shown)
+        except ClaimLost:
+            raise
+        except Exception as error:
+            failures.append((name, error))
+    return failures
+
+
+def _call(name: str, receiver: Receiver, event: WebhookEvent, shown: Shown) -> None:
+    signal, sender = _signal_of(event)
+    with transaction.atomic(using=event._state.db):
+        # First of all a write, which holds the event: nobody else can be at it until the commit.
+        event.renew(_lease())
+        started = time.monotonic()
+        receiver(
+            signal=signal,
+            sender=sender,
+            event=event,
+            instance=shown.instance,
+            data=event.envelope.data,
+            changes=shown.changes,
+        )
+        event.receiver_runs.create(receiver=name, seconds=time.monotonic() - started)
+
+
+def _signal_of(event: WebhookEvent) -> tuple[EventSignal, type[Mirror]]:
+    event_type = EventType(event.type)
+    return BY_EVENT_TYPE[event_type], MIRRORS[event_type.entity]
+
+
+def _receivers_of(event: WebhookEvent) -> list[tuple[str, Receiver]]:
+    signal, sender = _signal_of(event)
+    return signal.named_receivers(sender) if signal.has_listeners(sender) else []
+
+
+def _report(event: WebhookEvent, shown: Shown, error: Exception | None) -> None:
+    """Tell the log and the two signals about the end of an attempt."""
+    told = {
+        "event": event,
+        "instance": shown.instance,
+        "data": event.envelope.data,
+        "changes": shown.changes,
+    }
+    what = (event.pk, event.type, event.object_id, event.account)
+    if error is not None:
+        logger.error("Event %s (%s %s, account %s) failed.", *what, exc_info=error)
+        event_failed.send_robust(WebhookEvent, error=error, **told)
+        return
+    if event.status == Status.IGNORED:
+        logger.warning("Event %s (%s %s, account %s) ignored: %s", *what, event.error)
+    event_processed.send_robust(WebhookEvent, **told)
+
+
+def _lease() -> datetime.timedelta:
+    return datetime.timedelta(seconds=app_settings.LEASE_SECONDS)
+
+
+def _trace(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
