@@ -29,7 +29,10 @@ class ExactJSONDecoder(json.JSONDecoder):
 
 
 class ExactJSONEncoder(json.JSONEncoder):
-    """Writes each ``Decimal`` as a number, digit for digit."""
+    """Writes each ``Decimal`` as a number, digit for digit, and accents as themselves."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"ensure_ascii": False})
 
     def default(self, o: Any) -> Any:
         if isinstance(o, Decimal):

@@ -107,5 +107,5 @@ def _tells_more_than_the_id(data: Mapping[str, Any]) -> bool:
 
 
 def _seen_alive_since(event: WebhookEvent) -> bool:
-    later = WebhookEvent.objects.using(event._state.db).of_object(event).filter(pk__gt=event.pk)
+    later = WebhookEvent.with_pruned.using(event._state.db).of_object(event).filter(pk__gt=event.pk)
     return bool(later.filter(source=Source.SYNC).exclude(type=event.type).exists())

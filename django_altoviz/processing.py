@@ -29,22 +29,44 @@ from django_altoviz.signals import (
 logger = logging.getLogger("django_altoviz")
 
 
-def process(event: WebhookEvent) -> None:
+def process(event: WebhookEvent) -> bool:
     """Process a stored event. What goes wrong becomes the event's state, and is not raised.
+
+    False where it was not this call's to process: it is settled, or another worker has it.
 
     Raises:
         django.db.Error: the database does not answer; the event still waits to be processed.
     """
     try:
-        try:
-            shown = _take_up(event)
-        except Exception as error:
-            _fail(event, error)
-        else:
-            if shown is not None:
-                _finish(event, shown)
+        return _attempt(event)
     except ClaimLost:
         logger.warning("Event %s was taken over by another worker.", event.pk)
+        return False
+
+
+def process_again(event: WebhookEvent) -> bool:
+    """Process an event whatever became of it. Receivers that have handled it are not called again.
+
+    False where that can't be: the event is malformed, of an unknown type, pruned, or held by a
+    worker.
+
+    Raises:
+        django.db.Error: the database does not answer.
+    """
+    if event.is_settled and not event.reopen():
+        return False
+    return process(event)
+
+
+def _attempt(event: WebhookEvent) -> bool:
+    try:
+        shown = _take_up(event)
+    except Exception as error:
+        return _fail(event, error)
+    if shown is None:
+        return False
+    _finish(event, shown)
+    return True
 
 
 def _take_up(event: WebhookEvent) -> Shown | None:
@@ -75,14 +97,15 @@ def _claim_and_mirror(event: WebhookEvent) -> Shown | None:
     return shown
 
 
-def _fail(event: WebhookEvent, error: Exception) -> None:
+def _fail(event: WebhookEvent, error: Exception) -> bool:
     """Note why the event could not be taken up, now that the attempt is rolled back."""
     event.refresh_from_db()
     with transaction.atomic(using=event._state.db):
         if not event.claim(_lease()):
-            return
+            return False
         event.settle(Status.FAILED, _trace(error))
     _report(event, Shown(None), error)
+    return True
 
 
 def _finish(event: WebhookEvent, shown: Shown) -> None:

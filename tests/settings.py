@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
+
+_NAME = os.environ.get("DATABASE_NAME", "django_altoviz")
+# A file, for threads to meet in it; each process has its own.
+_FILE = Path(tempfile.gettempdir()) / f"{_NAME}_{os.getpid()}.sqlite3"
 
 _DATABASES = {
-    "sqlite": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+    "sqlite": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": _FILE,
+        "OPTIONS": {
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+            "timeout": 20,
+        },
+        "TEST": {"NAME": _FILE},
+    },
     "postgres": {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": "django_altoviz",
+        "NAME": _NAME,
         "HOST": os.environ.get("PGHOST", "127.0.0.1"),
         "USER": os.environ.get("PGUSER", "postgres"),
         "PASSWORD": os.environ.get("PGPASSWORD", ""),
     },
     "mariadb": {
         "ENGINE": "django.db.backends.mysql",
-        "NAME": "django_altoviz",
+        "NAME": _NAME,
         "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
         "USER": os.environ.get("MYSQL_USER", "root"),
         "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),

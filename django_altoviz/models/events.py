@@ -222,6 +222,16 @@ class WebhookEvent(models.Model):
         self.attempts += 1
         return True
 
+    def reopen(self) -> bool:
+        """Make a settled event wait again. False where there is nothing to process in it."""
+        if self.event_type is None or self.pruned_at is not None:
+            return False
+        closed = self._stored().filter(status__in=SETTLED, pruned_at=None)
+        if not closed.update(status=Status.PENDING, entity=self.event_type.entity):
+            return False
+        self.status, self.entity = Status.PENDING, self.event_type.entity
+        return True
+
     def renew(self, lease: datetime.timedelta) -> None:
         """Hold the event for another lease. Raises ``ClaimLost`` where that is too late."""
         self._update(locked_until=timezone.now() + lease)

@@ -32,4 +32,4 @@ def new_event_id() -> str:
 def to_body(envelope: Envelope) -> bytes:
     """The envelope as Altoviz would send it: accents are not escaped [inferred]."""
     members = {"id": envelope.event_id, "type": envelope.type, "data": envelope.data}
-    return exact_json.dumps(members, ensure_ascii=False).encode()
+    return exact_json.dumps(members).encode()

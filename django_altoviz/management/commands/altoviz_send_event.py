@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from django_altoviz import exact_json, signing
+from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
+from django_altoviz.envelopes import Envelope
+from django_altoviz.event_types import EventType
+from django_altoviz.samples import new_event_id, sample, to_body
+
+_DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
+_TIMEOUT = 30  # seconds
+
+
+def assignment(text: str) -> tuple[list[str], Any]:
+    """``path.to.field=JSON`` from the command line."""
+    path, _equals, value = text.partition("=")
+    try:
+        return path.split("."), exact_json.loads(value)
+    except ValueError as error:
+        raise ArgumentTypeError(
+            f"{text!r} is no assignment: write FIELD=JSON, for example isPaid=true or "
+            f"""subject='"Hello"'"""
+        ) from error
+
+
+class Command(BaseCommand):
+    help = (
+        "Post a signed sample event to a webhook, as Altoviz would. Mind where you send it: it is "
+        "an authentic event, and its object will be mirrored."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "type", choices=EventType.values, metavar="TYPE", help="InvoiceCreated…"
+        )
+        parser.add_argument(
+            "--url", help=f"Where to; by default this project's webhook at {_DEVELOPMENT_SERVER}."
+        )
+        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+        parser.add_argument("--id", help="The event's id; by default a new one.")
+        parser.add_argument(
+            "--set",
+            type=assignment,
+            action="append",
+            default=[],
+            metavar="FIELD=JSON",
+            help="Change a field of the object, for example customerId=370. May be repeated.",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Only show the request.")
+
+    def handle(
+        self,
+        *,
+        type: str,
+        url: str | None,
+        account: str,
+        id: str | None,
+        dry_run: bool,
+        **options: Any,
+    ) -> None:
+        secrets = get_account(account).webhook_secrets
+        if not secrets:
+            raise CommandError(_("Account “%(name)s” has no WEBHOOK_SECRET.") % {"name": account})
+        url = url or default_url(account)
+        body = to_body(changed_sample(EventType(type), id, options["set"]))
+        if dry_run:
+            self.stdout.write(f"POST {url}\n{body.decode()}")
+            return
+        answer = post(url, body, signing.sign(body, secrets[0]))
+        self.stdout.write(f"{answer.status_code} {answer.text}")
+        if not answer.ok:
+            raise CommandError(_("The webhook did not accept the event."))
+
+
+def default_url(account: str) -> str:
+    """The webhook of this project on the development server."""
+    try:
+        kwargs = {} if account == DEFAULT_ACCOUNT else {"account": account}
+        return _DEVELOPMENT_SERVER + reverse("altoviz:webhook", kwargs=kwargs)
+    except NoReverseMatch as error:
+        raise CommandError(
+            _('The webhook is not in the project\'s URLs. Include "django_altoviz.urls".')
+        ) from error
+
+
+def changed_sample(
+    event_type: EventType, event_id: str | None, changes: Sequence[tuple[list[str], Any]]
+) -> Envelope:
+    """The sample of the type with another id and other values."""
+    envelope = sample(event_type)
+    for path, value in changes:
+        *parents, name = path
+        target = envelope.data
+        for parent in parents:
+            target = target.get(parent) if isinstance(target, dict) else None
+        if not isinstance(target, dict):
+            raise CommandError(
+                _("The sample has no object “%(path)s”.") % {"path": ".".join(parents)}
+            )
+        target[name] = value
+    return Envelope(event_id or new_event_id(), envelope.type, envelope.data)
+
+
+def post(url: str, body: bytes, signature: str) -> requests.Response:
+    headers = {
+        signing.SIGNATURE_HEADER: signature,
+        "Content-Type": "text/plain; charset=utf-8",  # as Altoviz sends it [documented]
+    }
+    try:
+        return requests.post(
+            url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+        )
+    except requests.RequestException as error:
+        raise CommandError(
+            _("%(url)s can't be reached: %(error)s") % {"url": url, "error": error}
+        ) from error

@@ -1,0 +1,5 @@
+"""A dispatcher whose broker is down."""
+
+
+def dispatch(event):
+    raise ConnectionError("the broker is down")

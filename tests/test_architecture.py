@@ -1,0 +1,81 @@
+"""Imports go one way only, so that each module can be read knowing nothing of those above it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import django_altoviz
+
+PACKAGE = Path(django_altoviz.__file__).parent
+#: From the top down. Modules of one row do not know each other, unless they are one package.
+LAYERS = [
+    {"apps", "urls"},
+    {"views", "admin", "checks", "management"},
+    {"dispatchers"},
+    {"processing", "retention"},
+    {"mirroring"},
+    {"models", "signals", "samples"},
+    {"payloads", "envelopes"},
+    {"signing", "addresses", "exact_json", "conf", "event_types"},
+    {"exceptions"},
+]
+#: The settings' check has to know which view a URL leads to.
+EXCEPTIONS = {("checks", "views")}
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts]
+
+
+def level(module):
+    return next(index for index, row in enumerate(LAYERS) if module in row)
+
+
+def module_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    """The package's own modules that a file imports anywhere in it, also inside of functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            if node.module == "django_altoviz":
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                names = [node.module]
+        for name in names:
+            if name.startswith("django_altoviz."):
+                yield name.split(".")[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_downwards(path):
+    module = module_of(path)
+    if module == "__init__":
+        assert not list(imported(path))
+        return
+    for other in imported(path):
+        below = level(other) > level(module)
+        assert below or other == module or (module, other) in EXCEPTIONS | {("apps", "checks")}
+
+
+def test_every_module_has_its_layer():
+    modules = {module_of(path) for path in FILES} - {"__init__"}
+    assert modules == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_are_short(path):
+    assert path.read_text().count("\n") <= 300
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno <= 40, node.name
+
+
+def test_no_module_for_odds_and_ends():
+    odds = {"utils", "helpers", "services", "common", "constants", "enums", "managers"}
+    assert not odds & {path.stem for path in FILES}

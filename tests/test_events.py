@@ -1,0 +1,211 @@
+"""Storing deliveries, and the states of an event."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+
+import pytest
+from django.db import IntegrityError, connection, connections
+from django.utils import timezone
+
+from django_altoviz.envelopes import text_to_body
+from django_altoviz.event_types import EventType
+from django_altoviz.exceptions import ClaimLost, MalformedBody
+from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.samples import sample_body
+from tests.conftest import body_of
+
+LEASE = datetime.timedelta(seconds=60)
+
+
+def store(body, account="default"):
+    return WebhookEvent.objects.store(WebhookEvent.from_delivery(body, account, {}))
+
+
+@pytest.mark.django_db
+class TestDeduplication:
+    def test_an_event_is_known_by_its_id(self):
+        body = body_of("CustomerCreated", "evt_1", name="A")
+        assert store(body)
+        store(body_of("CustomerCreated", "evt_1", name="B"))
+        event = WebhookEvent.objects.get()
+        assert event.body.encode() == body
+        assert event.deliveries == 2
+
+    def test_the_id_of_the_webhook_does_not_hide_all_events_but_the_first(self):
+        """In the old documents ``id`` is the webhook's, and the same for all its events."""
+        for name in ("A", "B", "A"):
+            store(body_of("CustomerUpdated", "1233", name=name))
+        assert list(WebhookEvent.objects.order_by("pk").values_list("deliveries", flat=True)) == [
+            2,
+            1,
+        ]
+
+    def test_ids_that_differ_by_case_or_spaces_are_two(self):
+        for event_id in ("evt_a", "evt_A", "evt_a ", "evt_à"):
+            assert store(body_of("CustomerUpdated", event_id))
+        assert WebhookEvent.objects.count() == 4
+
+    def test_accounts_do_not_share_events(self):
+        body = body_of("CustomerCreated", "evt_1")
+        assert store(body)
+        assert store(body, account="acme")
+        assert WebhookEvent.objects.count() == 2
+
+    def test_a_redelivery_of_an_unsettled_event_brings_it_up_again(self):
+        body = body_of("CustomerCreated", "evt_1")
+        first = store(body)
+        again = store(body)
+        assert again == first
+        assert again.deliveries == 2
+
+    @pytest.mark.parametrize(
+        "status", [Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED]
+    )
+    def test_a_redelivery_of_a_settled_event_is_only_counted(self, status):
+        body = body_of("CustomerCreated", "evt_1")
+        store(body)
+        WebhookEvent.objects.update(status=status)
+        assert store(body) is None
+        assert WebhookEvent.objects.get().deliveries == 2
+
+    def test_another_conflict_is_not_taken_for_a_redelivery(self):
+        stored = store(body_of("CustomerCreated", "evt_1"))
+        event = WebhookEvent.from_delivery(body_of("CustomerCreated", "evt_2"), "default", {})
+        event.pk = stored.pk
+        with pytest.raises(IntegrityError):
+            WebhookEvent.objects.store(event)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_event_delivered_many_times_at_once_is_stored_once():
+    body = body_of("CustomerCreated", "evt_1")
+    start = threading.Barrier(6)
+    problems = []
+
+    def deliver():
+        try:
+            start.wait()
+            store(body)
+        except Exception as error:
+            problems.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=deliver) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    assert WebhookEvent.objects.get().deliveries == 6
+
+
+@pytest.mark.django_db
+class TestBody:
+    @pytest.mark.parametrize("body", [b"\x00\xff\x1b", bytes(range(256)), "é😀\r\n".encode()])
+    def test_is_kept_byte_for_byte_whatever_it_is(self, body):
+        store(body)
+        assert text_to_body(WebhookEvent.objects.get().body) == body
+
+    def test_is_understood_again_after_loading(self):
+        store(sample_body(EventType.QUOTE_CREATED))
+        envelope = WebhookEvent.objects.get().envelope
+        assert (envelope.type, envelope.object_id) == ("QuoteCreated", 98141)
+
+    def test_a_malformed_one_is_so_for_good(self):
+        store(b"ping")
+        event = WebhookEvent.objects.get()
+        assert event.event_type is None
+        with pytest.raises(MalformedBody):
+            event.envelope  # noqa: B018
+
+
+@pytest.mark.django_db
+class TestClaims:
+    @pytest.fixture
+    def event(self):
+        return store(body_of("CustomerCreated", "evt_1"))
+
+    def test_one_worker_gets_it(self, event):
+        other = WebhookEvent.objects.get()
+        assert event.claim(LEASE)
+        assert (event.status, event.attempts) == (Status.PROCESSING, 1)
+        assert not other.claim(LEASE)
+        assert not event.claim(LEASE)
+        assert WebhookEvent.objects.get().attempts == 1
+
+    def test_a_dead_workers_event_is_taken_over_when_its_lease_has_run_out(self, event):
+        assert event.claim(LEASE)
+        assert not WebhookEvent.objects.due().exists()
+        WebhookEvent.objects.update(locked_until=timezone.now())
+        other = WebhookEvent.objects.due().get()
+        assert other.claim(LEASE)
+        for late in (lambda: event.renew(LEASE), lambda: event.settle(Status.PROCESSED)):
+            with pytest.raises(ClaimLost):
+                late()
+        other.settle(Status.PROCESSED)
+        assert WebhookEvent.objects.get().attempts == 2
+
+    def test_a_worker_with_an_old_picture_of_the_event_does_not_get_it(self, event):
+        old = WebhookEvent.objects.get()
+        event.claim(LEASE)
+        event.settle(Status.FAILED, "because")
+        assert not old.claim(LEASE)
+        assert WebhookEvent.objects.get().claim(LEASE)
+
+    def test_every_attempt_is_in_the_history(self, event):
+        event.claim(LEASE)
+        event.settle(Status.FAILED, "Traceback:\n  line\nValueError: no\x00 \ud800")
+        event.claim(LEASE)
+        event.settle(Status.PROCESSED)
+        stored = WebhookEvent.objects.get()
+        assert stored == event
+        assert [entry["status"] for entry in stored.history] == ["failed", "processed"]
+        assert stored.history[0]["error"] == "ValueError: no\\x00 \\ud800"
+        assert stored.error == ""
+        assert stored.settled_at is not None
+        assert stored.is_settled
+
+    def test_reopening(self, event):
+        assert not event.reopen()
+        event.claim(LEASE)
+        event.settle(Status.PROCESSED)
+        assert event.reopen()
+        assert WebhookEvent.objects.get().status == Status.PENDING
+        assert WebhookEvent.objects.get().history
+
+    def test_what_has_nothing_to_process_is_not_reopened(self):
+        store(b"ping")
+        store(b'{"id": "evt_2", "type": "CreditCreated", "data": {}}')
+        store(body_of("CustomerCreated", "evt_3"))
+        WebhookEvent.objects.filter(event_id="evt_3").update(
+            status=Status.PROCESSED, pruned_at=timezone.now()
+        )
+        events = list(WebhookEvent.with_pruned.all())
+        assert len(events) == 3
+        assert not any(event.reopen() for event in events)
+
+
+@pytest.mark.django_db
+def test_an_event_says_what_it_is():
+    store(body_of("CustomerCreated", "evt_1"))
+    store(b"ping")
+    assert {str(event) for event in WebhookEvent.objects.all()} == {
+        "CustomerCreated evt_1",
+        f"malformed {WebhookEvent.objects.get(status=Status.MALFORMED).pk}",
+    }
+
+
+@pytest.mark.django_db
+def test_the_indexes_that_long_tables_need_are_used():
+    if connection.vendor != "sqlite":
+        pytest.skip("a planner that looks at the number of rows would not use them yet")
+    events = WebhookEvent.with_pruned
+    for query in (
+        events.filter(event_id="evt_1"),
+        events.filter(object_id=1, entity="customer"),
+        events.filter(status="failed").order_by("-received_at"),
+    ):
+        assert "USING INDEX" in query.explain()

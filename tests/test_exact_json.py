@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_altoviz import exact_json
+
+NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_back_the_same(value):
+    assert exact_json.loads(exact_json.dumps(value)) == value
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_decimal_is_a_number_with_its_own_digits(number):
+    text = exact_json.dumps([number])
+    assert json.loads(text, parse_float=str, parse_int=str) == [str(number)]
+
+
+@given(VALUES)
+def test_others_can_read_it(value):
+    json.loads(exact_json.dumps(value))
+
+
+def test_amounts_are_not_binary_fractions():
+    assert exact_json.loads("[0.1, 184.90, 20.0, 1e2]") == [
+        Decimal("0.1"),
+        Decimal("184.90"),
+        Decimal("20.0"),
+        Decimal("1e2"),
+    ]
+    assert exact_json.dumps(exact_json.loads("[0.30000000000000000001]")) == (
+        "[0.30000000000000000001]"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "NaN",
+        "[Infinity]",
+        "-Infinity",
+        "{",
+        "[" * 100_000,
+        "1e99999999999999999999",
+        "1" * 5000,
+        '"\x00"',
+    ],
+)
+def test_what_cannot_be_read_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        exact_json.loads(text)
+
+
+def test_what_is_no_json_is_not_written():
+    with pytest.raises(TypeError):
+        exact_json.dumps({1, 2})

@@ -1,0 +1,509 @@
+"""What becomes of an event: order, tombstones, receivers, failures."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+
+import pytest
+from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
+from django.utils import timezone
+
+from django_altoviz import processing
+from django_altoviz.event_types import EventType
+from django_altoviz.models import (
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Product,
+    ReceiverRun,
+    Source,
+    Status,
+    WebhookEvent,
+)
+from django_altoviz.processing import process, process_again
+from django_altoviz.signals import (
+    customer_created,
+    customer_deleted,
+    customer_updated,
+    event_failed,
+    event_processed,
+    invoice_created,
+)
+from tests.conftest import body_of
+
+pytestmark = pytest.mark.django_db
+
+
+def store(event_type, source=Source.WEBHOOK, event_id=None, account="default", **data):
+    body = body_of(event_type, event_id, **data)
+    return WebhookEvent.objects.store(WebhookEvent.from_delivery(body, account, {}, source))
+
+
+def outcomes():
+    return list(WebhookEvent.objects.order_by("pk").values_list("status", flat=True))
+
+
+@pytest.fixture
+def connect():
+    """Connect a receiver for the time of a test."""
+    connected = []
+
+    def connect(signal, receiver, **options):
+        signal.connect(receiver, weak=False, **options)
+        connected.append((signal, receiver, options))
+        return receiver
+
+    yield connect
+    for signal, receiver, options in connected:
+        signal.disconnect(receiver, sender=options.get("sender"))
+
+
+class TestOrder:
+    def test_an_older_event_never_overwrites_a_newer_one(self):
+        older = store("CustomerUpdated", id=1, name="older")
+        newer = store("CustomerUpdated", id=1, name="newer")
+        process(newer)
+        process(older)
+        customer = Customer.objects.get()
+        assert (customer.name, customer.last_event_id) == ("newer", newer.pk)
+        assert outcomes() == ["processed", "processed"]
+
+    def test_a_deleted_object_is_not_revived_by_a_late_event(self):
+        for event_type in ("CustomerCreated", "CustomerDeleted", "CustomerUpdated"):
+            process(store(event_type, id=1))
+        assert not Customer.objects.exists()
+        assert outcomes() == ["processed", "processed", "ignored"]
+        assert "deleted before" in WebhookEvent.objects.last().error
+
+    def test_a_deletion_that_is_processed_late_still_deletes(self):
+        deletion = store("CustomerDeleted", id=1)
+        process(store("CustomerUpdated", id=1))
+        process(deletion)
+        assert Customer.with_deleted.get().deleted_at == deletion.received_at
+
+    def test_deleting_twice_is_no_error(self):
+        first = store("CustomerDeleted", id=1)
+        process(first)
+        process(store("CustomerDeleted", id=1))
+        assert Customer.with_deleted.get().deleted_at == first.received_at
+
+    def test_what_a_sync_has_seen_alive_is_revived(self):
+        process(store("CustomerDeleted", id=1))
+        seen = store("CustomerUpdated", Source.SYNC, id=1, name="alive")
+        process(seen)
+        assert Customer.objects.get().name == "alive"
+        assert "deleted_at" in seen.changes
+
+    def test_a_deletion_from_before_a_sync_does_not_delete_after_it(self):
+        deletion = store("CustomerDeleted", id=1)
+        process(store("CustomerUpdated", Source.SYNC, id=1))
+        process(store("CustomerUpdated", id=1))
+        process(deletion)
+        assert Customer.objects.exists()
+        assert deletion.status == Status.IGNORED
+
+    def test_another_accounts_object_is_never_overwritten(self):
+        process(store("CustomerCreated", id=1, name="ours"))
+        process(store("CustomerUpdated", account="acme", id=1, name="theirs"))
+        process(store("CustomerDeleted", account="acme", id=1))
+        customer = Customer.objects.get()
+        assert (customer.account, customer.name) == ("default", "ours")
+        assert outcomes() == ["processed", "failed", "failed"]
+        assert "another account" in WebhookEvent.objects.last().error
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("data", "error"),
+        [
+            ({"id": None}, "id: expected a positive integer"),
+            ({"id": "418206"}, "id: expected a positive integer"),
+            ({"id": 2**63}, "id: expected a positive integer"),
+            ({"email": "e" * 256}, "email: 256 characters"),
+            ({"name": 5}, "name: expected a text, got an integer"),
+            ({"name": "a\x00b"}, "name: a text with U+0000"),
+            ({"family": "F"}, "family: expected an object, got a text"),
+        ],
+    )
+    def test_a_value_that_does_not_fit_is_named(self, data, error):
+        event = store("CustomerCreated", **data)
+        assert process(event)
+        assert event.status == Status.FAILED
+        assert error in event.error
+        assert not Customer.with_deleted.exists()
+
+    def test_data_that_is_no_object(self):
+        body = b'{"id": "evt_1", "type": "CustomerCreated", "data": [1]}'
+        event = WebhookEvent.objects.store(WebhookEvent.from_delivery(body, "default", {}))
+        process(event)
+        assert event.status == Status.FAILED
+
+    def test_a_failure_stays_with_its_event(self, connect):
+        told = []
+        connect(event_failed, lambda sender, **kwargs: told.append(kwargs))
+        bad = store("CustomerCreated", id=1, active="maybe")
+        good = store("CustomerUpdated", id=1)
+        process(bad)
+        process(good)
+        assert outcomes() == ["failed", "processed"]
+        assert bad.attempts == 1
+        assert bad.history[0]["error"].endswith("active: expected true or false, got a text")
+        assert [entry["event"] for entry in told] == [bad]
+        assert "active" in str(told[0]["error"])
+
+    def test_what_was_mended_is_processed_again(self, monkeypatch):
+        event = store("CustomerCreated", id=1)
+
+        def broken(cls, data):
+            raise RuntimeError("a bug")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Customer, "columns_from", classmethod(broken))
+            process(event)
+        assert event.status == Status.FAILED
+        assert process(event)
+        assert event.status == Status.PROCESSED
+        assert event.error == ""
+        assert [entry["status"] for entry in event.history] == ["failed", "processed"]
+        assert Customer.objects.exists()
+
+    def test_a_database_that_is_gone_leaves_the_event_waiting(self, monkeypatch):
+        event = store("CustomerCreated", id=1)
+
+        def gone(*args, **kwargs):
+            raise OperationalError("server closed the connection")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(processing, "mirror", gone)
+            patch.setattr(WebhookEvent, "refresh_from_db", gone)
+            with pytest.raises(DatabaseError):
+                process(event)
+        assert outcomes() == ["pending"]
+        assert process(WebhookEvent.objects.get())
+
+    def test_two_workers_that_meet_at_a_new_object_both_succeed(self, monkeypatch):
+        event = store("CustomerCreated", id=1)
+        tries = []
+
+        def meet(event):
+            tries.append(event.attempts)
+            if len(tries) < 3:
+                raise IntegrityError("altoviz_id")
+            return mirror(event)
+
+        mirror = processing.mirror
+        monkeypatch.setattr(processing, "mirror", meet)
+        process(event)
+        assert tries == [1, 1, 1]
+        assert outcomes() == ["processed"]
+
+    def test_a_conflict_that_does_not_pass_fails_the_event(self, monkeypatch):
+        event = store("CustomerCreated", id=1)
+
+        def conflict(event):
+            raise IntegrityError("something else")
+
+        monkeypatch.setattr(processing, "mirror", conflict)
+        process(event)
+        assert event.status == Status.FAILED
+
+    def test_somebody_else_was_faster(self):
+        event = store("CustomerCreated", id=1)
+        other = WebhookEvent.objects.get()
+        assert process(other)
+        assert not process(event)
+        assert WebhookEvent.objects.get().attempts == 1
+
+    def test_somebody_else_was_faster_at_the_failure_too(self, monkeypatch):
+        event = store("CustomerCreated", id=1)
+
+        def fail(event):
+            raise ValueError
+
+        def steal():
+            WebhookEvent.objects.update(status=Status.PROCESSED)
+
+        monkeypatch.setattr(processing, "mirror", fail)
+        monkeypatch.setattr(event, "refresh_from_db", steal)
+        assert not process(event)
+
+
+class TestReceivers:
+    def test_are_told_who_what_and_what_changed(self, connect):
+        told = []
+        connect(customer_created, lambda **kwargs: told.append(kwargs), sender=Customer)
+        connect(customer_updated, lambda **kwargs: told.append(kwargs), sender=Customer)
+        connect(customer_updated, lambda **kwargs: told.append("no"), sender=Product)
+        created = store("CustomerCreated", id=1, name="A", email="a@b.example")
+        updated = store("CustomerUpdated", id=1, name="B", email="a@b.example")
+        process(created)
+        process(updated)
+        first, second = told
+        assert first["signal"] is customer_created
+        assert first["sender"] is Customer
+        assert first["event"] == created
+        assert first["data"] == created.envelope.data
+        assert first["changes"]["name"] == (None, "A")
+        assert second["instance"] == Customer.objects.get()
+        assert second["instance"].name == "B"
+        assert second["changes"]["name"] == ("A", "B")
+        assert "email" not in second["changes"]
+
+    def test_of_a_deletion_get_the_deleted_row(self, connect):
+        told = []
+        connect(customer_deleted, lambda **kwargs: told.append(kwargs))
+        process(store("CustomerCreated", id=1))
+        deletion = store("CustomerDeleted", id=1)
+        process(deletion)
+        assert told[0]["instance"].deleted_at == deletion.received_at
+        assert told[0]["changes"]["deleted_at"] == (None, deletion.received_at)
+
+    def test_a_failing_one_stops_no_other_and_is_named(self, connect):
+        calls = []
+
+        def fail(**kwargs):
+            calls.append("fail")
+            raise RuntimeError("mail server down")
+
+        connect(customer_created, lambda **kwargs: calls.append("first"))
+        connect(customer_created, fail)
+        connect(customer_created, lambda **kwargs: calls.append("last"))
+        event = store("CustomerCreated", id=1)
+        process(event)
+        assert calls == ["first", "fail", "last"]
+        assert event.status == Status.FAILED
+        assert "RuntimeError: mail server down" in event.error
+        assert "test_a_failing_one_stops_no_other_and_is_named.<locals>.fail" in event.error
+        assert Customer.objects.exists()
+
+    def test_only_those_that_failed_are_called_again(self, connect):
+        calls = []
+
+        def fail_once(**kwargs):
+            calls.append(("fail_once", kwargs["changes"]["name"], kwargs["instance"].name))
+            if len(calls) < 3:
+                raise RuntimeError
+
+        connect(customer_created, lambda **kwargs: calls.append("good"))
+        connect(customer_created, fail_once)
+        event = store("CustomerCreated", id=1, name="A")
+        process(event)
+        process(WebhookEvent.objects.get())
+        process(WebhookEvent.objects.get())
+        again = ("fail_once", (None, "A"), "A")
+        assert calls == ["good", again, again]
+        assert outcomes() == ["processed"]
+        assert WebhookEvent.objects.get().attempts == 2
+        assert ReceiverRun.objects.count() == 2
+
+    def test_the_database_work_of_a_failing_one_is_undone(self, connect):
+        def work_and_fail(**kwargs):
+            Product.objects.create(altoviz_id=5, account="default", data={}, last_event_id=1)
+            raise RuntimeError
+
+        connect(customer_created, work_and_fail)
+        process(store("CustomerCreated", id=1))
+        assert not Product.objects.exists()
+
+    def test_a_broken_query_in_one_spoils_nothing(self, connect):
+        calls = []
+
+        def break_it(**kwargs):
+            with transaction.get_connection().cursor() as cursor:
+                cursor.execute("SELECT nonsense FROM nowhere")
+
+        connect(customer_created, break_it)
+        connect(customer_created, lambda **kwargs: calls.append(Customer.objects.count()))
+        process(store("CustomerCreated", id=1))
+        assert calls == [1]
+        assert outcomes() == ["failed"]
+
+    def test_of_one_function_are_told_apart(self, connect):
+        calls = []
+
+        def receiver(number):
+            def receive(**kwargs):
+                calls.append(number)
+
+            return receive
+
+        for number in (1, 2):
+            connect(customer_created, receiver(number))
+        process(store("CustomerCreated", id=1))
+        assert calls == [1, 2]
+        first, second = ReceiverRun.objects.order_by("pk").values_list("receiver", flat=True)
+        assert second == f"{first}#2"
+
+    def test_may_be_coroutines(self, connect):
+        calls = []
+
+        async def receive(**kwargs):
+            calls.append((kwargs["instance"].name, await Customer.objects.acount()))
+
+        connect(customer_created, receive)
+        process(store("CustomerCreated", id=1, name="A"))
+        assert calls == [("A", 1)]
+        assert ReceiverRun.objects.get().receiver.endswith(
+            "test_may_be_coroutines.<locals>.receive"
+        )
+
+    def test_are_called_for_an_event_that_comes_late(self, connect):
+        told = []
+        connect(
+            customer_updated,
+            lambda **kwargs: told.append((kwargs["instance"].name, kwargs["changes"])),
+        )
+        older = store("CustomerUpdated", id=1, name="older")
+        process(store("CustomerUpdated", id=1, name="newer"))
+        process(older)
+        assert told[1] == ("newer", {})
+
+    def test_are_not_called_for_an_event_without_effect(self, connect):
+        calls = []
+        connect(customer_updated, lambda **kwargs: calls.append(1))
+        process(store("CustomerDeleted", id=1))
+        process(store("CustomerUpdated", id=1))
+        assert not calls
+
+    def test_a_worker_that_was_superseded_between_two_receivers_stops(self, connect):
+        calls = []
+
+        def first(event, **kwargs):
+            calls.append("first")
+
+        def second(**kwargs):
+            calls.append("second")
+
+        connect(customer_created, first)
+        connect(customer_created, second)
+        event = store("CustomerCreated", id=1)
+        renew = event.renew
+
+        def renew_late(lease):
+            if calls:
+                WebhookEvent.objects.update(attempts=9)
+            renew(lease)
+
+        event.renew = renew_late
+        assert not process(event)
+        assert calls == ["first"]
+
+
+class TestReports:
+    def test_of_success(self, connect):
+        told = []
+        connect(event_processed, lambda sender, **kwargs: told.append((sender, kwargs)))
+        event = store("CustomerCreated", id=1)
+        process(event)
+        ((sender, kwargs),) = told
+        assert sender is WebhookEvent
+        assert kwargs["event"].status == Status.PROCESSED
+        assert kwargs["instance"] == Customer.objects.get()
+        assert kwargs["data"]["id"] == 1
+        assert kwargs["changes"]
+
+    def test_a_failing_listener_changes_nothing(self, connect):
+        def fail(sender, **kwargs):
+            raise RuntimeError
+
+        connect(event_processed, fail)
+        process(store("CustomerCreated", id=1))
+        assert outcomes() == ["processed"]
+
+    def test_log_names_the_event_and_not_its_content(self, caplog):
+        process(store("CustomerCreated", id=1, name="Zoé", active="maybe"))
+        assert "CustomerCreated 1, account default" in caplog.text
+        assert "Zoé" not in caplog.text
+
+
+class TestAgain:
+    def test_a_processed_event_calls_no_receiver_twice(self, connect):
+        calls = []
+        connect(customer_created, lambda **kwargs: calls.append(1))
+        event = store("CustomerCreated", id=1)
+        process(event)
+        assert process_again(event)
+        assert (calls, outcomes()) == ([1], ["processed"])
+
+    def test_a_new_receiver_hears_of_an_old_event(self, connect):
+        calls = []
+        event = store("CustomerCreated", id=1)
+        process(event)
+        connect(customer_created, lambda **kwargs: calls.append(kwargs["changes"]["name"][0]))
+        process_again(event)
+        assert calls == [None]
+
+    def test_an_ignored_event_is_looked_at_anew(self):
+        process(store("CustomerDeleted", id=1))
+        late = store("CustomerUpdated", id=1)
+        process(late)
+        Customer.with_deleted.update(deleted_at=None)
+        assert process_again(late)
+        assert late.status == Status.PROCESSED
+
+    def test_a_type_that_has_become_known_since(self):
+        event = store("CustomerCreated", id=1)
+        WebhookEvent.objects.update(status=Status.IGNORED, entity="")
+        event.refresh_from_db()
+        assert process_again(event)
+        assert WebhookEvent.objects.get().entity == "customer"
+
+    def test_a_malformed_one_never(self):
+        WebhookEvent.objects.store(WebhookEvent.from_delivery(b"ping", "default", {}))
+        assert not process_again(WebhookEvent.objects.get())
+
+    def test_one_that_a_worker_holds_never(self):
+        event = store("CustomerCreated", id=1)
+        event.claim(datetime.timedelta(seconds=60))
+        assert not process_again(WebhookEvent.objects.get())
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConcurrency:
+    def run(self, *jobs):
+        problems = []
+        start = threading.Barrier(len(jobs))
+
+        def work(job):
+            try:
+                start.wait()
+                job()
+            except Exception as error:
+                problems.append(error)
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=work, args=[job]) for job in jobs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not problems
+
+    def test_one_event_and_many_workers(self, connect):
+        def count(**kwargs):
+            Product.objects.create(altoviz_id=5, account="default", data={}, last_event_id=1)
+
+        connect(invoice_created, count)
+        store("InvoiceCreated")
+        copies = [WebhookEvent.objects.get() for _ in range(5)]
+        self.run(*[lambda event=event: process(event) for event in copies])
+        event = WebhookEvent.objects.get()
+        assert (event.status, event.attempts) == (Status.PROCESSED, 1)
+        assert Product.objects.count() == 1
+        assert InvoiceLine.objects.count() == 4
+
+    def test_many_events_of_one_new_object_at_once(self):
+        events = [store("InvoiceUpdated", number=str(number)) for number in range(6)]
+        self.run(*[lambda event=event: process(event) for event in events])
+        invoice = Invoice.objects.get()
+        assert set(outcomes()) == {"processed"}, [e.error for e in WebhookEvent.objects.all()]
+        assert (invoice.number, invoice.last_event_id) == ("5", events[-1].pk)
+        assert InvoiceLine.objects.count() == 4
+
+
+def test_no_event_type_is_without_its_signal():
+    for event_type in EventType:
+        process(store(event_type))
+    assert set(outcomes()) <= {"processed", "ignored"}
