@@ -25,7 +25,8 @@ class InvalidPayload(AltovizError, ValueError):
     """A value of an object does not fit. The message begins with the value's path, never its text."""
 
     def __init__(self, path: str, problem: str) -> None:
-        self.path = path
+        # A key of unknown data may be any text.
+        self.path = path = path if path.isprintable() else ascii(path)[1:-1]
         self.problem = problem
         super().__init__(f"{path}: {problem}")
 

@@ -110,6 +110,11 @@ def test_a_relation_is_none_until_the_other_side_is_there():
     )
 
 
+def test_django_finds_nothing_wrong_with_the_models():
+    for model in (Product, Customer, Invoice):
+        assert model.check(databases=["default"]) == []
+
+
 def test_relations_have_no_constraint():
     constraints = connection.introspection.get_constraints(
         connection.cursor(), Invoice._meta.db_table

@@ -7,7 +7,6 @@ import threading
 
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
-from django.utils import timezone
 
 from django_altoviz import processing
 from django_altoviz.event_types import EventType

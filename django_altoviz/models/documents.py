@@ -115,11 +115,14 @@ class Document(Mirror):
         return lines
 
     def save_shown(self) -> None:
+        is_new = self._state.adding
         super().save_shown()
-        if self._new_lines is not None:
-            # Lines have no life outside their document, so they are replaced as a whole.
+        if self._new_lines is None:
+            return
+        # Lines have no life outside their document, so they are replaced as a whole.
+        if not is_new:
             self.lines.all().delete()
-            self.lines.bulk_create(self._new_lines)
+        self.lines.bulk_create(self._new_lines)
 
 
 class Line(models.Model):

@@ -46,9 +46,6 @@ SETTLED = (Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED)
 
 
 class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
-    def unsettled(self) -> WebhookEventQuerySet:
-        return self.exclude(status__in=SETTLED)
-
     def settled(self) -> WebhookEventQuerySet:
         return self.filter(status__in=SETTLED)
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import datetime
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from django_altoviz.event_types import EventType
+from django_altoviz.models import WebhookEvent
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*args):
+    out = StringIO()
+    call_command("altoviz_prune_events", *args, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def old(post):
+    post(EventType.CUSTOMER_CREATED)
+    post(b"ping")
+    old = timezone.now() - datetime.timedelta(days=100)
+    WebhookEvent.objects.update(received_at=old)
+
+
+@pytest.mark.usefixtures("old")
+class TestPrune:
+    def test_by_default_as_the_settings_say(self, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 101}
+        assert run() == "Emptied 0 events and deleted 0.\n"
+        settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 99}
+        assert run() == "Emptied 1 events and deleted 1.\n"
+        assert WebhookEvent.with_pruned.count() == 1
+
+    def test_as_the_options_say(self):
+        assert run("--days", "101") == "Emptied 0 events and deleted 0.\n"
+        assert run("--days", "50", "--dry-run") == "Would empty 1 events and delete 1.\n"
+        assert WebhookEvent.objects.count() == 2
+        assert run("--days", "50") == "Emptied 1 events and deleted 1.\n"
+        assert run("--days", "50", "--dedupe-days", "60") == "Emptied 0 events and deleted 1.\n"
+        assert not WebhookEvent.with_pruned.exists()
+
+    @pytest.mark.parametrize("days", ["0", "-1", "many", "1.5", ""])
+    def test_refuses_what_is_no_number_of_days(self, days):
+        with pytest.raises(CommandError, match="give 1 or more"):
+            run(f"--days={days}")
+
+    def test_ids_stay_at_least_as_long_as_events(self):
+        with pytest.raises(CommandError, match="must not be less"):
+            run("--days", "50", "--dedupe-days", "40")
+        assert WebhookEvent.objects.count() == 2

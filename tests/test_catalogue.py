@@ -1,0 +1,95 @@
+"""Every event type has all that belongs to one, so that none can be added by half."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from django_altoviz import signals
+from django_altoviz.event_types import Entity, EventType
+from django_altoviz.models import MIRRORS
+from django_altoviz.samples import new_event_id, sample, sample_body, to_body
+from django_altoviz.signals import BY_EVENT_TYPE, dotted_path
+
+SHARED = Path(__file__).parents[2] / "shared" / "altoviz"
+
+
+@pytest.mark.parametrize("event_type", EventType)
+def test_an_event_type_has_its_name_its_signal_and_its_sample(event_type):
+    entity, _, action = event_type.name.lower().partition("_")
+    assert event_type.value == entity.title() + action.title()
+    assert event_type.entity == entity
+    assert event_type.is_deletion == (action == "deleted")
+    assert BY_EVENT_TYPE[event_type] is getattr(signals, f"{entity}_{action}")
+    assert EventType.known(event_type.value) is event_type
+    assert sample(event_type).type == event_type
+    assert sample(event_type).object_id
+
+
+def test_there_are_fifteen_and_each_has_a_signal_of_its_own():
+    assert len(EventType) == len(set(BY_EVENT_TYPE.values())) == 15
+    assert set(MIRRORS) == set(Entity)
+    assert EventType.known("CreditCreated") is None
+
+
+def test_samples_are_what_altoviz_sends():
+    for event_type in EventType:
+        assert json.loads(to_body(sample(event_type))) == json.loads(sample_body(event_type))
+
+
+def test_new_ids_look_like_altovizs():
+    ids = {new_event_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert {len(event_id) for event_id in ids} == {29}
+    assert all(event_id.startswith("evt_") and event_id.islower() for event_id in ids)
+
+
+def test_the_official_description_knows_the_same_types():
+    path = SHARED / "openapi.yaml"
+    if not path.exists():
+        pytest.skip("../shared/altoviz/openapi.yaml, the official description, is not here")
+    text = path.read_text()
+    described = text[text.index("    WebhookType:") :]
+    described = described[: described.index("type: string")]
+    assert all(f"- {event_type}\n" in described for event_type in EventType)
+
+
+class Callable_:
+    def __call__(self, **kwargs):
+        pass
+
+    def method(self, **kwargs):
+        pass
+
+
+def test_receivers_have_names_that_last():
+    assert dotted_path(dotted_path) == "django_altoviz.signals.dotted_path"
+    assert dotted_path(Callable_()) == "tests.test_catalogue.Callable_"
+    assert dotted_path(Callable_().method) == "tests.test_catalogue.Callable_.method"
+
+
+def test_the_longest_name_fits_and_stays_unique():
+    names = set()
+    for letter in "ab":
+
+        def receiver(**kwargs):
+            pass
+
+        receiver.__qualname__ = "x" * 300 + letter
+        names.add(dotted_path(receiver))
+    assert len(names) == 2
+    assert {len(name) <= 245 for name in names} == {True}
+
+
+@pytest.mark.django_db
+def test_the_migrations_are_complete(capsys):
+    call_command("makemigrations", "--check", "--dry-run")
+
+
+@pytest.mark.django_db
+def test_the_migrations_do_not_care_for_the_projects_key_type(settings):
+    settings.DEFAULT_AUTO_FIELD = "django.db.models.UUIDField"
+    call_command("makemigrations", "django_altoviz", "--check", "--dry-run")

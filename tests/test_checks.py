@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import override_settings
+
+from django_altoviz.checks import check_security, check_settings
+from django_altoviz.dispatchers import deferred, get_dispatch
+
+SECRET = "a-secret-of-decent-length"
+GOOD = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_URL": "https://shop.example/altoviz/webhook/"}
+
+
+def ids(altoviz, check=check_settings):
+    with override_settings(ALTOVIZ=altoviz):
+        return [message.id.removeprefix("django_altoviz.") for message in check()]
+
+
+def test_good_settings():
+    acme = {
+        "WEBHOOK_SECRET": "another-secret",
+        "WEBHOOK_URL": "https://a.example/altoviz/webhook/acme/",
+    }
+    good = GOOD | {
+        "ACCOUNTS": {"acme": acme},
+        "ALLOWED_IPS": ["20.23.10.180", "2001:db8::/32"],
+        "TRUSTED_PROXIES": ["unix", "10.0.0.0/8"],
+        "DEDUPE_DAYS": 365,
+        "DISPATCHER": "django_altoviz.dispatchers.deferred",
+    }
+    assert ids(good) == []
+    assert ids(good, check_security) == ["W008"]
+
+
+@pytest.mark.parametrize(
+    ("altoviz", "expected"),
+    [
+        (None, "E001"),
+        ({"ACCOUNTS": {"acme": 5}}, "E001"),
+        ({"WEBHOOK_SECRET": 5}, "E001"),
+        ({"MAX_BODY_BYTES": "5"}, "E001"),
+        (GOOD | {"WEBHOOKSECRET": ""}, "E002"),
+        (GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": "x", "DISPATCHER": ""}}}, "E002"),
+        (GOOD | {"ACCOUNTS": {"default": {"WEBHOOK_SECRET": "x"}}}, "E003"),
+        (GOOD | {"ACCOUNTS": {"a/b": {"WEBHOOK_SECRET": "x"}}}, "E004"),
+        (GOOD | {"ACCOUNTS": {5: {"WEBHOOK_SECRET": "x"}}}, "E004"),
+        (GOOD | {"DISPATCHER": "nowhere"}, "E005"),
+        (GOOD | {"DISPATCHER": ""}, "E005"),
+        (GOOD | {"DISPATCHER": "json"}, "E005"),
+        (GOOD | {"MAX_BODY_BYTES": 0}, "E006"),
+        (GOOD | {"RETENTION_DAYS": -1}, "E006"),
+        (GOOD | {"DEDUPE_DAYS": 30}, "E007"),
+        (GOOD | {"ALLOWED_IPS": ["rubbish"]}, "E008"),
+        (GOOD | {"ALLOWED_IPS": [5, None]}, "E008"),
+        (GOOD | {"TRUSTED_PROXIES": ["rubbish"]}, "E008"),
+        (GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": ["x", SECRET]}}}, "E009"),
+        ({}, "W001"),
+        (GOOD | {"ACCOUNTS": {"acme": {}}}, "W001"),
+        (GOOD | {"ALLOW_UNSIGNED": True}, "W002"),
+        ({"WEBHOOK_SECRET": "sécret"}, "W003"),
+        ({"WEBHOOK_SECRET": f"{SECRET}\n"}, "W004"),
+        (GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": ["x", " y"]}}}, "W004"),
+        (GOOD | {"WEBHOOK_URL": "http://shop.example/altoviz/webhook/"}, "W006"),
+        (GOOD | {"WEBHOOK_URL": "https://shop.example/altoviz/"}, "W007"),
+        (GOOD | {"WEBHOOK_URL": "https://shop.example/altoviz/webhook/acme/"}, "W007"),
+        (GOOD | {"WEBHOOK_URL": "https://shop.example/admin/"}, "W007"),
+    ],
+)
+def test_what_is_wrong_is_found(altoviz, expected):
+    assert set(ids(altoviz)) == {expected}
+
+
+def test_only_named_accounts_need_no_default_one():
+    assert ids({"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": SECRET}}}) == []
+
+
+def test_unsigned_deliveries_in_development_are_no_fault():
+    assert ids({"ALLOW_UNSIGNED": True}) == []
+
+
+def test_a_webhook_outside_the_urls(settings):
+    settings.ROOT_URLCONF = "tests.urls_without"
+    assert ids({"WEBHOOK_SECRET": SECRET}) == ["W005"]
+    assert ids(GOOD) == ["W005", "W007"]
+
+
+@pytest.mark.parametrize(
+    ("altoviz", "expected"),
+    [
+        (GOOD, []),
+        ({"ALLOW_UNSIGNED": True}, ["E010"]),
+        ({}, ["E011"]),
+        ({"WEBHOOK_SECRET": "short"}, ["W008"]),
+        (GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": [SECRET + "x", "short"]}}}, ["W008"]),
+        (None, []),
+    ],
+)
+def test_what_must_not_be_deployed(altoviz, expected):
+    assert ids(altoviz, check_security) == expected
+
+
+def test_messages_say_what_to_do():
+    for altoviz in ({}, GOOD | {"WEBHOOKSECRET": ""}, {"WEBHOOK_SECRET": "short"}):
+        with override_settings(ALTOVIZ=altoviz):
+            for message in [*check_settings(), *check_security()]:
+                assert message.hint
+                assert message.msg
+
+
+def test_no_message_shows_a_secret():
+    altoviz = {"WEBHOOK_SECRET": "hush-é\n", "ACCOUNTS": {"acme": {"WEBHOOK_SECRET": "hush-é"}}}
+    with override_settings(ALTOVIZ=altoviz):
+        messages = [*check_settings(), *check_security()]
+    assert messages
+    assert not any("hush" in str(message) for message in messages)
+
+
+@pytest.mark.django_db  # Django's own checks ask the database
+@override_settings(ALTOVIZ={"ALLOW_UNSIGNED": True})
+def test_manage_py_runs_them(capsys):
+    call_command("check")
+    with pytest.raises(SystemCheckError, match=r"django_altoviz\.E010"):
+        call_command("check", deploy=True)
+
+
+def test_the_dispatcher_is_the_one_that_is_set(settings):
+    settings.ALTOVIZ = {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
+    assert get_dispatch() is deferred.dispatch

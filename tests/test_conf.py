@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from django_altoviz.conf import account_names, app_settings, get_account
+from django_altoviz.exceptions import UnknownAccount
+
+
+def test_defaults(settings):
+    del settings.ALTOVIZ
+    account = get_account("default")
+    assert account.webhook_secrets == ()
+    assert account.base_url == "https://api.altoviz.com"
+    assert not account.allow_unsigned
+    assert app_settings.DISPATCHER == "django_altoviz.dispatchers.inline"
+    assert app_settings.MAX_BODY_BYTES == 5 * 1024 * 1024
+    assert account_names() == ["default"]
+
+
+def test_is_read_at_each_access(settings):
+    settings.ALTOVIZ = {"MAX_BODY_BYTES": 1}
+    assert app_settings.MAX_BODY_BYTES == 1
+    settings.ALTOVIZ = {"MAX_BODY_BYTES": 2}
+    assert app_settings.MAX_BODY_BYTES == 2
+
+
+def test_accounts_are_apart(settings):
+    settings.ALTOVIZ = {
+        "API_KEY": "one",
+        "WEBHOOK_SECRET": "one",
+        "ALLOWED_IPS": ["192.0.2.1"],
+        "ACCOUNTS": {"acme": {"WEBHOOK_SECRET": ["two", "three"]}},
+    }
+    assert account_names() == ["default", "acme"]
+    acme = get_account("acme")
+    assert acme.webhook_secrets == ("two", "three")
+    assert (acme.api_key, acme.allowed_ips) == ("", ())
+    with pytest.raises(UnknownAccount, match='no account "ACME"'):
+        get_account("ACME")
+
+
+@pytest.mark.parametrize(
+    ("secret", "secrets"),
+    [
+        ("", ()),
+        ("  ", ()),
+        ("a", ("a",)),
+        ("a\n", ("a",)),
+        (["", "b"], ("b",)),
+        (("a", "b"), ("a", "b")),
+    ],
+)
+def test_secrets(settings, secret, secrets):
+    settings.ALTOVIZ = {"WEBHOOK_SECRET": secret}
+    assert get_account("default").webhook_secrets == secrets
+
+
+@pytest.mark.parametrize(
+    "altoviz",
+    [
+        None,
+        [],
+        {"WEBHOOK_SECRET": b"bytes"},
+        {"WEBHOOK_SECRET": [1]},
+        {"ALLOWED_IPS": "192.0.2.1"},
+        {"ALLOW_UNSIGNED": "yes"},
+        {"ACCOUNTS": []},
+    ],
+)
+def test_what_is_of_the_wrong_type(settings, altoviz):
+    settings.ALTOVIZ = altoviz
+    with pytest.raises(ImproperlyConfigured):
+        get_account("default")
+        account_names()
+
+
+def test_an_account_is_a_dictionary(settings):
+    settings.ALTOVIZ = {"ACCOUNTS": {"acme": "secret"}}
+    with pytest.raises(ImproperlyConfigured, match="acme"):
+        get_account("acme")
+
+
+@pytest.mark.parametrize("value", [True, "5", 5.0, None])
+def test_numbers(settings, value):
+    settings.ALTOVIZ = {"MAX_BODY_BYTES": value}
+    with pytest.raises(ImproperlyConfigured, match="MAX_BODY_BYTES"):
+        app_settings.MAX_BODY_BYTES  # noqa: B018
+
+
+def test_there_are_no_other_settings():
+    with pytest.raises(AttributeError):
+        app_settings.WEBHOOK_SECRET  # noqa: B018
+
+
+def test_an_account_does_not_show_its_secrets(settings):
+    settings.ALTOVIZ = {"API_KEY": "the-key", "WEBHOOK_SECRET": "the-secret"}
+    assert repr(get_account("default")) == "<Account default>"

@@ -1,0 +1,118 @@
+"""How many statements each way through the app takes. Round trips rule its speed."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_altoviz.event_types import EventType
+from django_altoviz.models import Invoice, ReceiverRun, Status, WebhookEvent
+from django_altoviz.signals import customer_created
+from tests.conftest import body_of
+
+# As in production: in autocommit, so that the transactions are the app's own.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK")
+
+
+class Statements:
+    """The statements of a block, without those that begin and end transactions."""
+
+    def __init__(self):
+        self.capture = CaptureQueriesContext(connection)
+
+    def __enter__(self):
+        self.capture.__enter__()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.capture.__exit__(*exc_info)
+        every = [query["sql"] for query in self.capture.captured_queries]
+        self.sql = [sql for sql in every if not sql.startswith(TRANSACTIONS)]
+        # Outside of BEGIN and COMMIT each statement is a transaction of its own.
+        self.transactions, is_open = 0, False
+        for sql in every:
+            if sql.startswith("BEGIN"):
+                self.transactions, is_open = self.transactions + 1, True
+            elif sql.startswith(("COMMIT", "ROLLBACK")):
+                is_open = False
+            elif not is_open:
+                self.transactions += 1
+
+
+@pytest.fixture(autouse=True)
+def connected(db):
+    connection.ensure_connection()
+
+
+def count(post, body, **options):
+    with Statements() as statements:
+        post(body, **options)
+    return len(statements.sql), statements.transactions
+
+
+@pytest.mark.parametrize("options", [{"signature": "0" * 64}, {"path": "/altoviz/webhook/no/"}])
+def test_what_is_turned_away_does_not_touch_the_database(post, options):
+    assert count(post, EventType.CUSTOMER_CREATED, **options) == (0, 0)
+
+
+def test_a_fresh_event_is_stored_in_one_statement(post, deferred):
+    assert count(post, EventType.CUSTOMER_CREATED) == (1, 1)
+    assert WebhookEvent.objects.get().status == Status.PENDING
+
+
+def test_what_is_malformed_or_unknown_too(post):
+    assert count(post, b"ping") == (1, 1)
+    assert count(post, {"id": "evt_1", "type": "CreditCreated", "data": {}}) == (1, 1)
+
+
+def test_a_redelivery_takes_two(post):
+    post(EventType.CUSTOMER_CREATED)
+    statements, _ = count(post, EventType.CUSTOMER_CREATED)
+    assert statements == 2
+
+
+@pytest.mark.parametrize(
+    "event_type",
+    [t for t in EventType if t.entity in ("customer", "contact", "product")],
+)
+def test_an_event_inline_takes_five_in_two_transactions(post, event_type):
+    assert count(post, event_type) == (5, 2)
+    assert WebhookEvent.objects.get().status == Status.PROCESSED
+
+
+def test_so_does_an_update_of_a_known_object(post):
+    post(EventType.CUSTOMER_CREATED)
+    assert count(post, EventType.CUSTOMER_UPDATED) == (5, 2)
+
+
+def test_an_invoice_with_ten_lines(post):
+    lines = [{"id": n, "description": f"Line {n}", "quantity": n} for n in range(10)]
+    assert count(post, body_of("InvoiceCreated", id=1, lines=lines)) == (6, 2)
+    changed = [line | {"quantity": 1} for line in lines]
+    assert count(post, body_of("InvoiceUpdated", id=1, lines=changed)) == (7, 2)
+    assert count(post, body_of("InvoiceUpdated", id=1, lines=changed, subject="New")) == (5, 2)
+    assert Invoice.objects.get().lines.count() == 10
+
+
+def test_a_receiver_adds_its_transaction_and_no_more_than_four(post):
+    def receive(**kwargs):
+        pass
+
+    customer_created.connect(receive)
+    try:
+        statements, transactions = count(post, EventType.CUSTOMER_CREATED)
+    finally:
+        customer_created.disconnect(receive)
+    assert ReceiverRun.objects.count() == 1
+    # The five, which runs there are, the lease, the run, and the end.
+    assert statements == 5 + 4
+    assert transactions <= 2 + 3
+
+
+def test_backlog_makes_nothing_slower(post, deferred):
+    for _ in range(20):
+        post(body_of("CustomerUpdated"))
+    assert count(post, EventType.CUSTOMER_CREATED) == (1, 1)
