@@ -17,7 +17,7 @@ from django_altoviz.conf import app_settings
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost
 from django_altoviz.mirroring import Shown, mirror
-from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
+from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.signals import (
     BY_EVENT_TYPE,
     EventSignal,
@@ -29,19 +29,40 @@ from django_altoviz.signals import (
 logger = logging.getLogger("django_altoviz")
 
 
-def process(event: WebhookEvent) -> bool:
-    """Process a stored event. What goes wrong becomes the event's state, and is not raised.
+def process(event: WebhookEvent) -> list[WebhookEvent]:
+    """Process a stored event, and in order with it what waits of the same object.
 
-    False where it was not this call's to process: it is settled, or another worker has it.
+    What goes wrong becomes the event's state, and is not raised. Return the events that were tried:
+    not the given one where it is settled or another worker has it, or has an earlier one, for that
+    worker goes on with it.
 
     Raises:
         django.db.Error: the database does not answer; the event still waits to be processed.
     """
-    try:
-        return _attempt(event)
-    except ClaimLost:
-        logger.warning("Event %s was taken over by another worker.", event.pk)
-        return False
+    tried = _process_in_turn(event)
+    # While receivers were at work, other workers have left later events of the object to this one.
+    while tried and _receivers_of(tried[-1]):
+        follower = _events(event).behind(tried[-1]).first()
+        if follower is None:
+            break
+        tried += _process_in_turn(follower)
+    return tried
+
+
+def _process_in_turn(event: WebhookEvent) -> list[WebhookEvent]:
+    """Process the event, after those of its object that have their turn first."""
+    tried: list[WebhookEvent] = []
+    while not _attempt(event):
+        first = _events(event).ahead_of(event).first()
+        if first is None or first.is_held:
+            return tried
+        if _attempt(first):
+            tried.append(first)
+    return [*tried, event]
+
+
+def _events(event: WebhookEvent) -> WebhookEventQuerySet:
+    return WebhookEvent.with_pruned.using(event._state.db)
 
 
 def process_again(event: WebhookEvent) -> bool:
@@ -55,10 +76,19 @@ def process_again(event: WebhookEvent) -> bool:
     """
     if event.is_settled and not event.reopen():
         return False
-    return process(event)
+    return event in process(event)
 
 
 def _attempt(event: WebhookEvent) -> bool:
+    """Try the event. False where it was not to be had."""
+    try:
+        return _try(event)
+    except ClaimLost:
+        logger.warning("Event %s was taken over by another worker.", event.pk)
+        return False
+
+
+def _try(event: WebhookEvent) -> bool:
     try:
         shown = _take_up(event)
     except Exception as error:

@@ -24,6 +24,7 @@ _DATABASES = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": _NAME,
         "HOST": os.environ.get("PGHOST", "127.0.0.1"),
+        "PORT": os.environ.get("PGPORT", ""),
         "USER": os.environ.get("PGUSER", "postgres"),
         "PASSWORD": os.environ.get("PGPASSWORD", ""),
     },
@@ -31,6 +32,7 @@ _DATABASES = {
         "ENGINE": "django.db.backends.mysql",
         "NAME": _NAME,
         "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+        "PORT": os.environ.get("MYSQL_TCP_PORT", ""),
         "USER": os.environ.get("MYSQL_USER", "root"),
         "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
         "OPTIONS": {"charset": "utf8mb4"},
@@ -48,6 +50,7 @@ USE_TZ = True
 TIME_ZONE = "Europe/Paris"
 ROOT_URLCONF = "tests.urls"
 STATIC_URL = "static/"
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 INSTALLED_APPS = [
     "django.contrib.admin",

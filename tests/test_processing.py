@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
+from django.utils import timezone
 
 from django_altoviz import processing
 from django_altoviz.event_types import EventType
@@ -28,15 +29,25 @@ from django_altoviz.signals import (
     event_failed,
     event_processed,
     invoice_created,
+    invoice_updated,
 )
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
 
+LEASE = datetime.timedelta(seconds=60)
+
 
 def store(event_type, source=Source.WEBHOOK, event_id=None, account="default", **data):
     body = body_of(event_type, event_id, **data)
     return WebhookEvent.objects.store(WebhookEvent.from_delivery(body, account, {}, source))
+
+
+def failed(event):
+    """The event as a failed attempt leaves it: it has had its turn, and does not hold up others."""
+    event.claim(LEASE)
+    event.settle(Status.FAILED)
+    return event
 
 
 def outcomes():
@@ -60,7 +71,7 @@ def connect():
 
 class TestOrder:
     def test_an_older_event_never_overwrites_a_newer_one(self):
-        older = store("CustomerUpdated", id=1, name="older")
+        older = failed(store("CustomerUpdated", id=1, name="older"))
         newer = store("CustomerUpdated", id=1, name="newer")
         process(newer)
         process(older)
@@ -76,7 +87,7 @@ class TestOrder:
         assert "deleted before" in WebhookEvent.objects.last().error
 
     def test_a_deletion_that_is_processed_late_still_deletes(self):
-        deletion = store("CustomerDeleted", id=1)
+        deletion = failed(store("CustomerDeleted", id=1))
         process(store("CustomerUpdated", id=1))
         process(deletion)
         assert Customer.with_deleted.get().deleted_at == deletion.received_at
@@ -95,7 +106,7 @@ class TestOrder:
         assert "deleted_at" in seen.changes
 
     def test_a_deletion_from_before_a_sync_does_not_delete_after_it(self):
-        deletion = store("CustomerDeleted", id=1)
+        deletion = failed(store("CustomerDeleted", id=1))
         process(store("CustomerUpdated", Source.SYNC, id=1))
         process(store("CustomerUpdated", id=1))
         process(deletion)
@@ -110,6 +121,77 @@ class TestOrder:
         assert (customer.account, customer.name) == ("default", "ours")
         assert outcomes() == ["processed", "failed", "failed"]
         assert "another account" in WebhookEvent.objects.last().error
+
+
+class TestTurns:
+    """Events of one object are processed one at a time, in order of arrival."""
+
+    def test_what_waits_is_processed_first(self, connect):
+        order = []
+        connect(customer_updated, lambda event, **kwargs: order.append(event.pk))
+        events = [store("CustomerUpdated", id=1) for _ in range(4)]
+        other = store("CustomerUpdated", id=2)
+        assert process(events[2]) == events
+        assert order == [event.pk for event in events]
+        assert process(other) == [other]
+
+    def test_what_a_worker_is_at_is_left_to_it_with_all_behind_it(self):
+        first, second = (store("CustomerUpdated", id=1) for _ in range(2))
+        first.claim(LEASE)
+        assert process(second) == []
+        assert process(store("CustomerUpdated", id=2))
+        assert outcomes() == ["processing", "pending", "processed"]
+
+    def test_a_worker_goes_on_with_what_came_in_meanwhile(self, connect):
+        order = []
+
+        def receive(event, instance, **kwargs):
+            if not order:
+                late = store("CustomerUpdated", id=1, name="late")
+                assert process(late) == []
+            order.append((event.pk, instance.name))
+
+        connect(customer_updated, receive)
+        first = store("CustomerUpdated", id=1, name="first")
+        process(first)
+        assert order == [(first.pk, "first"), (first.pk + 1, "late")]
+        assert outcomes() == ["processed", "processed"]
+
+    def test_what_a_dead_worker_has_left_is_taken_over(self):
+        first, second = (store("CustomerUpdated", id=1) for _ in range(2))
+        first.claim(LEASE)
+        WebhookEvent.objects.update(locked_until=timezone.now())
+        assert process(second) == [first, second]
+        assert outcomes() == ["processed", "processed"]
+
+    def test_a_failed_event_holds_nothing_up(self):
+        process(store("CustomerUpdated", id=1, active="maybe"))
+        process(store("CustomerUpdated", id=1))
+        assert outcomes() == ["failed", "processed"]
+
+    def test_events_that_name_no_object_do_not_wait_for_each_other(self):
+        first, second = (store("CustomerUpdated", id=None) for _ in range(2))
+        assert process(second) == [second]
+        assert process(first) == [first]
+
+    def test_one_that_was_taken_and_settled_meanwhile_holds_nothing_up(self, monkeypatch):
+        first, second = (store("CustomerUpdated", id=1) for _ in range(2))
+        attempt = processing._attempt
+
+        def faster(event):
+            if event == first:
+                attempt(WebhookEvent.objects.get(pk=first.pk))
+            return attempt(event)
+
+        monkeypatch.setattr(processing, "_attempt", faster)
+        assert process(second) == [second]
+        assert outcomes() == ["processed", "processed"]
+
+    def test_on_a_database_that_cannot_look_into_the_table_it_updates(self, monkeypatch):
+        monkeypatch.setattr(connections["default"], "vendor", "mysql")
+        first, second = (store("CustomerUpdated", id=1) for _ in range(2))
+        assert not second.claim(LEASE)
+        assert process(second) == [first, second]
 
 
 class TestFailures:
@@ -353,7 +435,7 @@ class TestReceivers:
             customer_updated,
             lambda **kwargs: told.append((kwargs["instance"].name, kwargs["changes"])),
         )
-        older = store("CustomerUpdated", id=1, name="older")
+        older = failed(store("CustomerUpdated", id=1, name="older"))
         process(store("CustomerUpdated", id=1, name="newer"))
         process(older)
         assert told[1] == ("newer", {})
@@ -454,7 +536,7 @@ class TestAgain:
 
     def test_one_that_a_worker_holds_never(self):
         event = store("CustomerCreated", id=1)
-        event.claim(datetime.timedelta(seconds=60))
+        event.claim(LEASE)
         assert not process_again(WebhookEvent.objects.get())
 
 
@@ -492,6 +574,16 @@ class TestConcurrency:
         assert (event.status, event.attempts) == (Status.PROCESSED, 1)
         assert Product.objects.count() == 1
         assert InvoiceLine.objects.count() == 4
+
+    def test_receivers_hear_of_many_events_at_once_in_their_order(self, connect):
+        heard = []
+        connect(
+            invoice_updated, lambda event, instance, **_: heard.append((event.pk, instance.number))
+        )
+        events = [store("InvoiceUpdated", number=str(number)) for number in range(6)]
+        self.run(*[lambda event=event: process(event) for event in reversed(events)])
+        assert heard == [(event.pk, str(number)) for number, event in enumerate(events)]
+        assert set(outcomes()) == {"processed"}
 
     def test_many_events_of_one_new_object_at_once(self):
         events = [store("InvoiceUpdated", number=str(number)) for number in range(6)]

@@ -1,7 +1,13 @@
 from django_altoviz.event_types import Entity
 from django_altoviz.models.base import Changes, Mirror, dump_changes, load_changes
 from django_altoviz.models.documents import Document, Invoice, InvoiceLine, Quote, QuoteLine
-from django_altoviz.models.events import ReceiverRun, Source, Status, WebhookEvent
+from django_altoviz.models.events import (
+    ReceiverRun,
+    Source,
+    Status,
+    WebhookEvent,
+    WebhookEventQuerySet,
+)
 from django_altoviz.models.parties import Contact, Customer
 from django_altoviz.models.products import Product
 
@@ -30,6 +36,7 @@ __all__ = [
     "Source",
     "Status",
     "WebhookEvent",
+    "WebhookEventQuerySet",
     "dump_changes",
     "load_changes",
 ]

@@ -8,8 +8,8 @@ import hashlib
 import uuid
 from functools import cached_property
 
-from django.db import IntegrityError, models, router, transaction
-from django.db.models import F, Q
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, models, router, transaction
+from django.db.models import Exists, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -45,18 +45,36 @@ class Source(models.TextChoices):
 SETTLED = (Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED)
 
 
+def _lapsed() -> Q:
+    return Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
+
+
 class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
     def settled(self) -> WebhookEventQuerySet:
         return self.filter(status__in=SETTLED)
 
+    def waiting(self) -> WebhookEventQuerySet:
+        """Events that nobody has tried to the end: new, or left by a worker that is gone."""
+        return self.filter(Q(status=Status.PENDING) | _lapsed())
+
     def due(self) -> WebhookEventQuerySet:
-        """What waits to be processed: new, failed, or left by a worker whose lease has run out."""
-        lapsed = Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
-        return self.filter(Q(status__in=(Status.PENDING, Status.FAILED)) | lapsed)
+        """What is to be processed: what waits, and what has failed."""
+        return self.filter(Q(status__in=(Status.PENDING, Status.FAILED)) | _lapsed())
 
     def of_object(self, event: WebhookEvent) -> WebhookEventQuerySet:
         """All events of the event's object."""
+        if event.object_id is None:
+            return self.none()
         return self.filter(account=event.account, entity=event.entity, object_id=event.object_id)
+
+    def ahead_of(self, event: WebhookEvent) -> WebhookEventQuerySet:
+        """The earlier events of its object that have their turn first. A failed one has had it."""
+        earlier = self.of_object(event).filter(pk__lt=event.pk)
+        return earlier.filter(status__in=(Status.PENDING, Status.PROCESSING)).order_by("pk")
+
+    def behind(self, event: WebhookEvent) -> WebhookEventQuerySet:
+        """The later events of its object that wait for their turn."""
+        return self.of_object(event).filter(pk__gt=event.pk).waiting().order_by("pk")
 
     def store(self, event: WebhookEvent) -> WebhookEvent | None:
         """Store a delivery, or count it on the event that is stored already.
@@ -206,11 +224,12 @@ class WebhookEvent(models.Model):
     def claim(self, lease: datetime.timedelta) -> bool:
         """Take the event for processing, for as long as the lease lasts.
 
-        False where another worker has it, or has had it since this instance was read. The number of
-        attempts tells the claims apart.
+        False where an earlier event of its object has not had its turn, or another worker has this
+        one, or has had it since this instance was read. The number of attempts tells the claims
+        apart.
         """
         locked_until = timezone.now() + lease
-        claimed = self._stored().due().filter(attempts=self.attempts)
+        claimed = self._stored().due().filter(*self._in_turn(), attempts=self.attempts)
         if not claimed.update(
             status=Status.PROCESSING, attempts=F("attempts") + 1, locked_until=locked_until
         ):
@@ -218,6 +237,21 @@ class WebhookEvent(models.Model):
         self.status, self.locked_until = Status.PROCESSING, locked_until
         self.attempts += 1
         return True
+
+    def _in_turn(self) -> list[Q]:
+        using = self._state.db or DEFAULT_DB_ALIAS
+        ahead = type(self).with_pruned.using(using).ahead_of(self)
+        if connections[using].vendor != "mysql":
+            return [Q(~Exists(ahead))]
+        # MySQL can't look into the table that it updates, and MariaDB locks what it sees there, up
+        # to deadlocks. To look before is as good: nothing gets ahead of an event later.
+        return [Q(pk__in=[])] if ahead.exists() else []
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a worker was at it when this instance was read."""
+        until = self.locked_until
+        return self.status == Status.PROCESSING and until is not None and until > timezone.now()
 
     def reopen(self) -> bool:
         """Make a settled event wait again. False where there is nothing to process in it."""

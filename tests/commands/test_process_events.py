@@ -67,7 +67,7 @@ def test_can_be_limited(post, monkeypatch):
 
 def test_leaves_what_another_worker_takes_meanwhile(post, monkeypatch):
     post(body_of("CustomerUpdated"))
-    monkeypatch.setattr(altoviz_process_events, "process", lambda event: False)
+    monkeypatch.setattr(altoviz_process_events, "process", lambda event: [])
     assert run() == "processed: 0, ignored: 0, failed: 0\n"
 
 

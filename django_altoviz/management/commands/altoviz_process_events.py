@@ -23,7 +23,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--account", choices=account_names(), help="Only this account's.")
-        parser.add_argument("--limit", type=int, help="At most so many.")
+        parser.add_argument(
+            "--limit", type=int, help="At most so many, and what waits behind them."
+        )
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(
@@ -31,8 +33,7 @@ class Command(BaseCommand):
     ) -> None:
         outcomes = Counter({Status.PROCESSED: 0, Status.IGNORED: 0, Status.FAILED: 0})
         for event in waiting(account, limit):
-            if process(event):
-                outcomes[Status(event.status)] += 1
+            outcomes.update(Status(tried.status) for tried in process(event))
         if format == "json":
             self.stdout.write(json.dumps({status.value: n for status, n in outcomes.items()}))
         else:

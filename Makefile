@@ -1,0 +1,62 @@
+# Everything happens in a virtual environment of its own, which is made where it is missing.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+METADATA := setup.cfg pyproject.toml
+
+# A virtual environment that could be made only in part must not pass for one.
+.DELETE_ON_ERROR:
+.PHONY: help demo run test lint types clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Run the demonstration: deliver events of all kinds, check what became of them
+	$(BIN)/python example_project/demo.py
+
+run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some events in it (PORT=8000)
+	$(BIN)/python example_project/demo.py run --port $(PORT)
+
+test: $(VENV)/.installed-test ## Run the tests
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing
+
+lint: $(VENV)/.installed-lint ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-types ## Check the types
+	$(BIN)/mypy
+
+clean: ## Remove whatever the other targets made
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+	rm -f example_project/*.sqlite3*
+	find django_altoviz example_project tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "Python 3.10 or later is needed; $(PYTHON) is not one." >&2; \
+		echo "Name another one: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)" >&2; \
+		exit 1; \
+	}
+	$(PYTHON) -m venv $(VENV)
+
+# Installed once, and again when what the project needs has changed.
+$(VENV)/.installed: $(METADATA) | $(BIN)/python
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(METADATA) | $(BIN)/python
+	$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-lint: | $(BIN)/python
+	$(PIP) install ruff
+	@touch $@
+
+$(VENV)/.installed-types: $(METADATA) | $(BIN)/python
+	$(PIP) install --editable '.[test]' mypy django-stubs djangorestframework-stubs types-requests
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test

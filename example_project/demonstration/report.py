@@ -1,0 +1,96 @@
+"""Plain text on at most 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django_altoviz.models import Invoice
+
+from .checks import Check, check_events, check_mirror, check_receivers, check_shop
+from .deliveries import Delivery
+
+WIDTH = 100
+
+
+def print_report(answers: Sequence[Check], deliveries: Sequence[Delivery]) -> int:
+    """Print what was answered and what is found in the database. 0 if it is as it must be."""
+    events, mirror = check_events(deliveries), check_mirror()
+    receivers, shop = check_receivers(), check_shop()
+    print_checks("What was sent", ["event", "how", "answer"], answers)
+    print_checks("What is stored", ["event", "object", "event id", "status, deliveries"], events)
+    print_checks("What the mirror shows", ["object", "what", "found"], mirror)
+    for invoice in Invoice.objects.all():
+        print_invoice(invoice)
+    print_checks("Which receivers ran", ["receiver", "what", "found"], receivers)
+    print_checks("What the shop made of it", ["object", "what", "found"], shop)
+    return print_verdict([*answers, *events, *mirror, *receivers, *shop])
+
+
+def print_checks(title: str, columns: Sequence[str], checks: Sequence[Check]) -> None:
+    rows = [
+        [*check.about, as_text(check.found), "yes" if check.is_right else "NO"] for check in checks
+    ]
+    print_title(title)
+    print_table([*columns, "right"], rows)
+
+
+def print_title(title: str) -> None:
+    print(f"\n{title}\n{'=' * len(title)}")
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in [header, ["-" * width for width in widths], *rows]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def print_invoice(invoice: Invoice) -> None:
+    print(f"\nInvoice {invoice.number} of {invoice.date} for {invoice.customer}\n")
+    rows = [
+        [
+            textwrap.shorten(line.description or "", 36, placeholder="…"),
+            str(line.product or "not mirrored" if line.product_id else ""),
+            as_text(line.quantity or ""),
+            as_text(line.tax_excluded_price or ""),
+            as_money(line.tax_excluded_amount),
+        ]
+        for line in invoice.lines.select_related("product")
+    ]
+    print_table(["line", "product in the mirror", "quantity", "price", "amount"], rows)
+    print(
+        f"\nWithout tax {as_money(invoice.tax_excluded_amount)}"
+        f", tax {as_money(invoice.tax_amount)}"
+        f", with tax {as_money(invoice.tax_included_amount)}"
+        f", to be paid {as_money(invoice.balance)}"
+    )
+
+
+def print_verdict(checks: Sequence[Check]) -> int:
+    wrong = [check for check in checks if not check.is_right]
+    print_title("What is wrong" if wrong else "Verdict")
+    for check in wrong:
+        about = ", ".join(filter(None, check.about))
+        found, expected = as_text(check.found), as_text(check.expected)
+        message = f"{about}: found {found}, but it must be {expected}"
+        print(textwrap.fill(message, WIDTH, initial_indent="- ", subsequent_indent="  "))
+    right = len(checks) - len(wrong)
+    print(f"{right} of {len(checks)} expectations are met.")
+    return 1 if wrong else 0
+
+
+def as_text(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(as_text, value)) or "nothing"
+    return str(value)
+
+
+def as_money(value: Decimal | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,0 +1,414 @@
+"""The example project, served by two processes on a database of its own, over HTTP."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import requests
+
+from django_altoviz import samples, signing
+from django_altoviz.event_types import EventType
+from tests.conftest import body_of
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = ROOT / "example_project"
+SIGNATURES = json.loads((ROOT / "tests/samples/signatures.json").read_bytes())
+SECRET = SIGNATURES["secretKey"]
+VECTORS = SIGNATURES["vectors"]
+# SQLite always, and the database that the suite runs on.
+DATABASES = sorted({"sqlite", os.environ.get("DATABASE", "sqlite")})
+
+# What has no effect, though it is stored.
+IGNORED = ["variants/QuoteDeleted.null-data.json", "variants/UnknownType.json"]
+RECEIVERS = {
+    "contact": ["keep_address_book"],
+    "customer": ["keep_client"],
+    "product": ["keep_catalogue", "note_price_change"],
+    "invoice": ["keep_sale"],
+    "quote": ["keep_offer"],
+}
+new_id = itertools.count(7_000_000).__next__
+
+
+@contextlib.contextmanager
+def sqlite_database(directory):
+    yield {"EXAMPLE_DATABASE": "sqlite", "EXAMPLE_SQLITE": str(directory / "example.sqlite3")}
+
+
+@contextlib.contextmanager
+def postgres_database(directory):
+    import psycopg  # as installed as the suite's own database asks for it
+
+    name = f"altoviz_example_{os.getpid()}"
+    server = psycopg.connect(
+        host=os.environ.get("PGHOST", "127.0.0.1"),
+        user=os.environ.get("PGUSER", "postgres"),
+        password=os.environ.get("PGPASSWORD", ""),
+        dbname="postgres",
+        autocommit=True,
+    )
+    with server:
+        server.execute(f"CREATE DATABASE {name}")
+        try:
+            yield {"EXAMPLE_DATABASE": "postgres", "PGDATABASE": name}
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def mariadb_database(directory):
+    import MySQLdb
+
+    name = f"altoviz_example_{os.getpid()}"
+    server = MySQLdb.connect(
+        host=os.environ.get("MYSQL_HOST", "127.0.0.1"),
+        user=os.environ.get("MYSQL_USER", "root"),
+        password=os.environ.get("MYSQL_PASSWORD", ""),
+    )
+    with contextlib.closing(server), server.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        try:
+            yield {"EXAMPLE_DATABASE": "mariadb", "MYSQL_DATABASE": name}
+        finally:
+            cursor.execute(f"DROP DATABASE {name}")
+
+
+class Project:
+    """The example project with its server, and what is in its database."""
+
+    def __init__(self, environment):
+        self.environment = os.environ | environment
+        self.url = ""
+
+    def manage(self, *arguments):
+        return subprocess.run(
+            [sys.executable, "-W", "error", "manage.py", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+            timeout=120,
+        ).stdout
+
+    @contextlib.contextmanager
+    def served(self, log):
+        command = ["-m", "gunicorn", "example.wsgi", "--bind", "127.0.0.1:0", "--no-control-socket"]
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, *command, "--workers", "2", "--threads", "3"],
+                cwd=PROJECT,
+                env=self.environment,
+                stderr=output,
+            )
+        try:
+            self.url = self.wait_for(process, log)
+            yield self
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    @staticmethod
+    def wait_for(process, log):
+        give_up_at = time.monotonic() + 60
+        while time.monotonic() < give_up_at and process.poll() is None:
+            if listening := re.search(r"Listening at: (http://\S+)", log.read_text()):
+                return listening[1]
+            time.sleep(0.05)
+        raise RuntimeError(log.read_text())
+
+    def post(self, body, signature=None):
+        headers = {
+            "Content-Type": "text/plain; charset=utf-8",
+            "X-SIGNATURE": signature or signing.sign(body, SECRET),
+        }
+        answer = requests.post(
+            f"{self.url}/altoviz/webhook/", data=body, headers=headers, timeout=60
+        )
+        return answer.status_code, answer.json()
+
+    def deliver(self, event_type, **data):
+        answer = self.post(body_of(event_type, **data))
+        assert (answer[0], answer[1]["status"]) == (200, "stored")
+
+    def rows(self, model, **columns):
+        """The rows of a model with these values, read by another process."""
+        rows = [row["fields"] for row in json.loads(self.manage("dumpdata", "--all", model))]
+        return [row for row in rows if columns.items() <= row.items()]
+
+    def row(self, model, altoviz_id):
+        [row] = self.rows(model, altoviz_id=altoviz_id)
+        return row
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def project(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("example")
+    with globals()[f"{request.param}_database"](directory) as database:
+        project = Project(
+            {
+                "PYTHONPATH": str(ROOT),
+                "PYTHONUTF8": "1",
+                "DJANGO_SETTINGS_MODULE": "example.settings",
+                "ALTOVIZ_WEBHOOK_SECRET": SECRET,
+                **database,
+            }
+        )
+        project.manage("migrate", "--verbosity", "0")
+        with project.served(directory / "server.log"):
+            yield project
+
+
+def body_of_vector(name):
+    if name.startswith("variants/"):
+        return (ROOT / "tests/samples" / name).read_bytes()
+    return samples.sample_body(EventType(name.removesuffix(".json")))
+
+
+def signatures_of(vector):
+    in_base64 = vector["base64"]
+    return [
+        vector["hexLower"],
+        vector["hexUpper"],
+        vector["hexDashedUpper"],
+        in_base64,
+        in_base64.rstrip("=").replace("+", "-").replace("/", "_"),
+        "sha256=" + vector["hexLower"],
+    ]
+
+
+@pytest.fixture(scope="module")
+def answers(project):
+    """What the deliveries of each vector were answered: one alone, then the others at once."""
+    answers = {}
+    with ThreadPoolExecutor(5) as pool:
+        for position, (name, vector) in enumerate(VECTORS.items()):
+            body, signatures = body_of_vector(name), signatures_of(vector)
+            # Each encoding is the first one for some body.
+            first = project.post(body, signatures.pop(position % len(signatures)))
+            post = functools.partial(project.post, body)
+            answers[name] = [first, *pool.map(post, signatures)]
+    return answers
+
+
+@pytest.fixture(scope="module")
+def tables(project, answers):
+    """The rows of all tables after these deliveries, by model."""
+    tables = collections.defaultdict(list)
+    for row in json.loads(project.manage("dumpdata", "--all", "django_altoviz", "shop")):
+        tables[row["model"]].append(row["fields"])
+    return tables
+
+
+@pytest.mark.parametrize("name", VECTORS)
+class TestVector:
+    def test_each_signature_is_accepted_and_the_first_delivery_is_stored(self, answers, name):
+        event_id = json.loads(body_of_vector(name))["id"]
+        stored, *known = answers[name]
+
+        assert stored == (200, {"status": "stored", "id": event_id})
+        assert known == [(200, {"status": "known", "id": event_id})] * 5
+
+    def test_the_event_is_stored_once_and_its_deliveries_are_counted(self, tables, name):
+        body = body_of_vector(name).decode()
+        [event] = [row for row in tables["django_altoviz.webhookevent"] if row["body"] == body]
+
+        assert event["deliveries"] == 6
+        assert event["status"] == ("ignored" if name in IGNORED else "processed")
+
+    def test_its_receivers_ran_once(self, tables, name):
+        event = json.loads(body_of_vector(name))
+        ran = [
+            row["receiver"]
+            for row in tables["shop.receiverlog"]
+            if (row["event_id"], row["type"]) == (event["id"], event["type"])
+        ]
+
+        assert ran == receivers_of(name)
+
+
+def receivers_of(name):
+    if name in IGNORED:
+        return []
+    event_type = EventType(name.removeprefix("variants/").partition(".")[0])
+    receivers = RECEIVERS[event_type.entity]
+    return receivers[:1] if event_type.is_deletion else receivers
+
+
+@pytest.mark.parametrize(
+    ("model", "altoviz_id", "is_deleted", "columns"),
+    [
+        ("customer", 412, False, {"name": "Épicerie du Châtelet", "type": "Business"}),
+        ("customer", 418206, False, {"email": "compta@fonderie-brule.example"}),
+        ("customer", 418290, False, {"type": "Association", "number": "C001055"}),
+        ("customer", 418311, True, {"name": "Gaël Noël-Lœwen", "number": "C001057"}),
+        ("contact", 552418, False, {"display_name": "Lefèvre Jérôme"}),
+        ("contact", 552377, True, {"display_name": "Ångström-Peña Maïté"}),
+        ("product", 203915, False, {"unit_price": Decimal("189.5")}),
+        ("product", 203811, True, {"number": "LIVRE-FONT"}),
+        ("invoice", 531884, False, {"number": "FA001043", "balance": Decimal("3056.61")}),
+        ("invoice", 222931, False, {"is_draft": True, "is_paid": True, "customer": 418206}),
+        ("invoice", 531902, True, {"number": "000024", "customer": 418290}),
+        ("quote", 98141, False, {"status": "Accepted", "customer": 418206}),
+        ("quote", 98160, True, {"status": "Refused"}),
+    ],
+)
+def test_the_mirror_shows_each_object(tables, model, altoviz_id, is_deleted, columns):
+    [row] = [row for row in tables[f"django_altoviz.{model}"] if row["altoviz_id"] == altoviz_id]
+
+    assert (row["deleted_at"] is not None) == is_deleted
+    for column, value in columns.items():
+        shown = row[column]
+        assert (Decimal(shown) if isinstance(value, Decimal) else shown) == value
+
+
+def test_the_mirror_shows_nothing_else(tables):
+    mirrors = ["contact", "customer", "product", "invoice", "quote"]
+    counts = {name: len(tables[f"django_altoviz.{name}"]) for name in mirrors}
+
+    assert counts == {"contact": 2, "customer": 4, "product": 2, "invoice": 3, "quote": 2}
+
+
+def test_what_was_not_known_is_kept_with_the_rest(tables):
+    [customer] = [row for row in tables["django_altoviz.customer"] if row["altoviz_id"] == 418290]
+
+    assert json.loads(json.dumps(customer["data"]))["someFutureField"]["nested"][0] == 1
+
+
+def test_lines_are_mirrored_in_order(tables):
+    lines = [row for row in tables["django_altoviz.invoiceline"] if row["invoice"] == 531884]
+
+    assert [(line["position"], line["product"]) for line in lines] == [
+        (0, None),
+        (1, 203915),
+        (2, 203960),
+        (3, 203811),
+    ]
+    amounts = [Decimal(line["tax_excluded_amount"] or 0) for line in lines]
+    assert sum(amounts) == Decimal("2690.42")
+
+
+def test_an_invoice_and_its_customer_make_the_same_shop_in_either_order(project):
+    shops = []
+    for order in ["customer first", "invoice first"]:
+        invoice, customer = new_id(), new_id()
+        deliveries = [
+            (EventType.CUSTOMER_CREATED, {"id": customer, "name": "Noé & Cie"}),
+            (EventType.INVOICE_CREATED, {"id": invoice, "customerId": customer}),
+        ]
+        for event_type, data in deliveries if order == "customer first" else deliveries[::-1]:
+            project.deliver(event_type, **data)
+        sale = project.row("shop.sale", invoice)
+        client = project.row("shop.client", customer)
+        assert client.pop("altoviz_id") == customer
+        shops.append((sale["number"], sale["total"], sale["state"], client))
+
+    assert shops[0] == shops[1]
+    assert shops[0][3] == {
+        "name": "Noé & Cie",
+        "email": "zoe.brule@fonderie-brule.example",
+        "is_closed": False,
+    }
+
+
+def test_a_sale_is_in_the_state_of_its_invoice(project):
+    final = {"isDraft": False}
+    states = {
+        new_id(): ("draft", {"isDraft": True}),
+        new_id(): ("draft", {"isDraft": True, "isPaid": True}),
+        new_id(): ("open", final),
+        new_id(): ("paid", final | {"isPaid": True}),
+        new_id(): ("cancelled", final | {"isPaid": True, "isCancelled": True}),
+        new_id(): ("deleted", {}),
+    }
+    for invoice, (state, data) in states.items():
+        project.deliver(EventType.INVOICE_UPDATED, id=invoice, customerId=None, **data)
+        if state == "deleted":
+            project.deliver(EventType.INVOICE_DELETED, id=invoice, customerId=None)
+
+    sales = {row["altoviz_id"]: row for row in project.rows("shop.sale")}
+    for invoice, (state, _data) in states.items():
+        assert sales[invoice]["state"] == state
+        assert sales[invoice]["client"] is None
+
+
+def test_a_price_change_is_noted_once_and_only_where_there_was_a_price(project):
+    product = new_id()
+    project.deliver(EventType.PRODUCT_UPDATED, id=product, unitPrice=10)
+    project.deliver(EventType.PRODUCT_UPDATED, id=product, unitPrice=10, name="Renamed")
+    dearer = body_of(EventType.PRODUCT_UPDATED, id=product, unitPrice=12.5)
+    for _delivery in range(3):
+        project.post(dearer)
+
+    changes = project.rows("shop.pricechange")
+    [(old, new)] = [
+        (row["old_price"], row["new_price"]) for row in changes if Decimal(row["old_price"]) == 10
+    ]
+    assert (Decimal(old), Decimal(new)) == (10, Decimal("12.5"))
+    assert project.row("shop.catalogueitem", product)["label"] != "Renamed"
+
+
+def test_a_contact_that_is_deleted_leaves_the_address_book_for_good(project):
+    contact = new_id()
+    for event_type in ["ContactCreated", "ContactDeleted", "ContactUpdated"]:
+        project.deliver(event_type, id=contact)
+
+    assert project.rows("shop.addressbookentry", altoviz_id=contact) == []
+
+
+def test_the_shop_agrees_with_the_mirror_after_a_rush_on_few_objects(project):
+    quotes = [new_id() for _quote in range(4)]
+    bodies = [
+        body_of(EventType.QUOTE_UPDATED, id=quote, number=f"DE{turn:06}")
+        for turn in range(10)
+        for quote in quotes
+    ]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(project.post, bodies * 2))
+    # Where two met at one object, one of them may have been left for the command.
+    project.manage("altoviz_process_events")
+
+    told = Counter((status, answer["status"]) for status, answer in answers)
+    assert told == {(200, "stored"): 40, (200, "known"): 40}
+    runs = Counter(row["event_id"] for row in project.rows("shop.receiverlog"))
+    assert {runs[json.loads(body)["id"]] for body in bodies} == {1}
+    mirrored = {row["altoviz_id"]: row["number"] for row in project.rows("django_altoviz.quote")}
+    offered = {row["altoviz_id"]: row["number"] for row in project.rows("shop.offer")}
+    for quote in quotes:
+        assert offered[quote] == mirrored[quote]
+
+
+def test_an_unsigned_delivery_is_turned_away_and_not_sent_to_a_login(project):
+    body = body_of(EventType.CUSTOMER_CREATED, id=new_id())
+
+    assert project.post(body, "0" * 64) == (401, {"error": "invalid signature"})
+    assert project.rows("django_altoviz.webhookevent", body=body.decode()) == []
+
+
+def test_the_home_page_is_open_and_the_admin_asks_for_a_login(project):
+    home = requests.get(project.url, timeout=60)
+    admin = requests.get(f"{project.url}/admin/shop/sale/", timeout=60, allow_redirects=False)
+
+    assert home.status_code == 200
+    assert f"{project.url}/altoviz/webhook/" in home.text
+    assert admin.status_code == 302
+    assert admin.headers["Location"].startswith("/admin/login/")
+
+
+def test_the_project_has_no_problem_and_no_missing_migration(project):
+    project.manage("check", "--fail-level", "WARNING")
+    project.manage("makemigrations", "--check", "--dry-run")

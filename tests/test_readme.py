@@ -1,0 +1,127 @@
+"""The README's steps, done in an empty project as a new user would."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.core import mail
+from django.dispatch import Signal
+
+import django_altoviz
+from django_altoviz.event_types import EventType
+from django_altoviz.signals import invoice_updated
+from tests.conftest import body_of
+
+ROOT = Path(django_altoviz.__file__).parents[1]
+README = (ROOT / "README.rst").read_text()
+
+
+def snippet(name):
+    """The code block of that name, without its indentation."""
+    block = re.search(
+        rf"^( *)\.\. code-block:: \w+\n\1   :name: {name}\n\n((?:\1   .*\n|\n)+)",
+        README,
+        re.MULTILINE,
+    )
+    indentation = block[1] + "   "
+    return "".join(
+        line.removeprefix(indentation) for line in block[2].splitlines(keepends=True)
+    ).strip()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """What the first four steps make of `django-admin startproject`."""
+    path = tmp_path_factory.mktemp("readme")
+    run = Runner(path)
+    run("django-admin", "startproject", "shop", ".")
+    settings = path / "shop" / "settings.py"
+    settings.write_text(settings.read_text() + "\n" + snippet("settings"))
+    urls = path / "shop" / "urls.py"
+    urls.write_text(urls.read_text() + "\n" + snippet("urls"))
+    for command in snippet("migrate").splitlines():
+        run(*command.split())
+    return run
+
+
+class Runner:
+    def __init__(self, path):
+        self.path = path
+        self.env = os.environ | {
+            "PYTHONPATH": f"{path}{os.pathsep}{ROOT}",
+            "ALTOVIZ_WEBHOOK_SECRET": "of the readme's test",
+        }
+        self.env.pop("DJANGO_SETTINGS_MODULE", None)
+
+    def __call__(self, program, *args):
+        programs = {"python": [sys.executable], "django-admin": [sys.executable, "-m", "django"]}
+        done = subprocess.run(
+            [*programs[program], *args],
+            cwd=self.path,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+def test_the_steps_lead_to_a_project_without_complaints(project):
+    assert "no issues (0 silenced)" in project("python", "manage.py", "check")
+    assert project("python", "manage.py", "makemigrations", "--check")
+
+
+def test_the_package_has_the_name_to_install():
+    assert snippet("install") == "pip install django-altoviz"
+    assert "name = django-altoviz\n" in (ROOT / "setup.cfg").read_text()
+
+
+def test_the_sample_can_be_sent(project):
+    command = snippet("send").split()
+    assert "POST http://127.0.0.1:8000/altoviz/webhook/" in project(*command, "--dry-run")
+
+
+@pytest.mark.django_db
+def test_the_first_receiver_does_what_it_says(post, django_capture_on_commit_callbacks):
+    code = {}
+    exec(snippet("receiver"), code)
+    try:
+        post(body_of("InvoiceCreated", id=1, isDraft=True, taxIncludedAmount=Decimal("12.50")))
+        with django_capture_on_commit_callbacks(execute=True):
+            post(
+                body_of(
+                    "InvoiceUpdated",
+                    id=1,
+                    isDraft=False,
+                    number="FA1",
+                    taxIncludedAmount=Decimal("12.50"),
+                )
+            )
+    finally:
+        assert isinstance(invoice_updated, Signal)
+        invoice_updated.disconnect(code["tell_accounting"])
+    (message,) = mail.outbox
+    assert message.body == "FA1: 12.5 EUR"
+    assert len(snippet("receiver").splitlines()) < 20
+
+
+@pytest.mark.django_db
+def test_the_mirror_answers_as_shown(post, capsys):
+    for event_type in (EventType.CUSTOMER_CREATED, EventType.INVOICE_UPDATED):
+        post(event_type)
+    code = {}
+    exec(snippet("mirror"), code)
+    assert code["owed"] == {"balance__sum": Decimal("3056.61")}
+    assert capsys.readouterr().out == "FA001043 3056.61 4\n"
+
+
+def test_the_receiver_is_ten_lines():
+    _imports, function = snippet("receiver").split("@receiver")
+    assert len(f"@receiver{function}".splitlines()) <= 10
