@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-import django_altoviz
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.template.loader import get_template
 from django.test import Client
 from django.utils.translation import gettext, override
+
+import django_altoviz
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.samples import sample_body

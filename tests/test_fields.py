@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -113,6 +114,15 @@ def test_a_relation_is_none_until_the_other_side_is_there():
 def test_django_finds_nothing_wrong_with_the_models():
     for model in (Product, Customer, Invoice):
         assert model.check(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "column"),
+    [("sqlite", "blob"), ("postgresql", "numeric"), ("mysql", "numeric(65, 30)")],
+)
+def test_each_database_has_a_column_that_rounds_nothing(vendor, column):
+    database = SimpleNamespace(vendor=vendor)
+    assert Product._meta.get_field("unit_price").db_type(database) == column
 
 
 def test_relations_have_no_constraint():

@@ -19,7 +19,8 @@ def make_old(days=100):
 
 def test_an_old_event_loses_its_content_and_stays_known(post):
     post(EventType.CUSTOMER_CREATED)
-    ReceiverRun.objects.create(event=WebhookEvent.objects.get(), receiver="a.b", seconds=1)
+    run = ReceiverRun.objects.create(event=WebhookEvent.objects.get(), receiver="a.b", seconds=1)
+    assert str(run) == "a.b"
     make_old()
     assert prune(90, None) == Pruned(emptied=1)
     assert not WebhookEvent.objects.exists()

@@ -126,6 +126,10 @@ class TestAccepted:
         altoviz(WEBHOOK_SECRET=["new-secret", SECRETS["default"]])
         assert post(BODY).status_code == 200
 
+    def test_a_middleware_may_read_the_body(self, settings, post):
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.test_views.body_reading_middleware"]
+        assert post(BODY).status_code == 200
+
     def test_white_space_around_a_secret_does_not_matter(self, post, altoviz):
         altoviz(WEBHOOK_SECRET=SECRETS["default"] + "\n")
         assert post(BODY).status_code == 200
@@ -237,6 +241,11 @@ class TestRejected:
         assert answer.status_code == 400
         assert "middleware" in rejections[0][2]
 
+    def test_a_middleware_may_read_the_body(self, settings, post, rejections):
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.test_views.body_reading_middleware"]
+        assert post(BODY, signature="0" * 64).status_code == 401
+        assert rejections[0][2] == "wrong signature"
+
     def test_a_database_that_does_not_take_it(self, post, caplog):
         def refuse(sender, **kwargs):
             raise DatabaseError("disk full")
@@ -270,6 +279,14 @@ class TestRejected:
 def reading_middleware(get_response):
     def middleware(request):
         request.POST  # noqa: B018
+        return get_response(request)
+
+    return middleware
+
+
+def body_reading_middleware(get_response):
+    def middleware(request):
+        request.body  # noqa: B018
         return get_response(request)
 
     return middleware

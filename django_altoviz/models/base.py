@@ -36,11 +36,8 @@ class Mirror(models.Model):
     called as Altoviz calls the field. Nothing but this app writes them.
     """
 
-    altoviz_id = models.BigIntegerField(
-        _("Altoviz id"),
-        unique=True,
-        help_text=_("Unique in all of Altoviz: its companies share the tables [inferred]."),
-    )
+    # Unique in all of Altoviz, whose companies share the tables [inferred].
+    altoviz_id = models.BigIntegerField(_("Altoviz id"), unique=True)
     account = models.CharField(_("account"), max_length=64)
     internal_id = short(_("internal id"))
     data = ExactJSONField(_("data"), help_text=_("The object as Altoviz sent it."))

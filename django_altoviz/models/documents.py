@@ -191,7 +191,7 @@ class Line(models.Model):
 
 class Invoice(Document):
     is_draft = models.BooleanField(_("draft"), null=True)
-    is_paid = models.BooleanField(_("paid"), null=True, help_text=_("A draft of 0 may be, too."))
+    is_paid = models.BooleanField(_("paid"), null=True, help_text=_("So may be a draft over 0."))
     is_cancelled = models.BooleanField(_("cancelled"), null=True)
     is_proforma = models.BooleanField(_("pro forma"), null=True)
     overdue = AmountField(_("overdue"), null=True)

@@ -1,0 +1,12 @@
+from django_altoviz.admin.documents import InvoiceAdmin, QuoteAdmin
+from django_altoviz.admin.events import WebhookEventAdmin
+from django_altoviz.admin.mirrors import ContactAdmin, CustomerAdmin, ProductAdmin
+
+__all__ = [
+    "ContactAdmin",
+    "CustomerAdmin",
+    "InvoiceAdmin",
+    "ProductAdmin",
+    "QuoteAdmin",
+    "WebhookEventAdmin",
+]

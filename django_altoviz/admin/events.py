@@ -1,0 +1,212 @@
+"""What came in and what became of it, for the eyes of those who have to find out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
+from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
+from django_altoviz.admin.rendering import EMPTY, indented_body, preformatted, table
+from django_altoviz.admin.replay import OUTCOMES, in_order_of_arrival, replay
+from django_altoviz.envelopes import text_to_body
+from django_altoviz.event_types import Entity
+from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent, WebhookEventQuerySet
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    list_display = [
+        "state",
+        "kind",
+        "mirrored_object",
+        "account",
+        "source",
+        "received_at",
+        "deliveries",
+        "attempts",
+    ]
+    list_filter = ["status", EventTypeFilter, "entity", "source", AccountFilter, "received_at"]
+    search_fields = ["event_id__exact", "object_id__exact"]
+    search_help_text = _("The whole id of an event, or the Altoviz id of an object.")
+    ordering = ["-id"]
+    sortable_by = ()  # by any other column, the whole table would be sorted
+    show_facets = admin.ShowFacets.NEVER
+    deferred = ["body", "changes", "history", "arrival", "error"]
+    actions = ["process_again"]
+    fieldsets = [
+        (
+            None,
+            {"fields": ["state", "type", "mirrored_object", "events_of_object", "account"]},
+        ),
+        (_("Processing"), {"fields": ["attempts", "error_text", "attempts_made", "receivers"]}),
+        (_("Effect"), {"fields": ["mirrored_at", "changed_columns"]}),
+        (
+            _("Arrival"),
+            {
+                "fields": [
+                    "source",
+                    "event_id",
+                    "received_at",
+                    "deliveries",
+                    "last_received_at",
+                    "circumstances",
+                ]
+            },
+        ),
+        (_("Body"), {"fields": ["payload"]}),
+        (
+            _("Bookkeeping"),
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    "id",
+                    "dedupe_key",
+                    "entity",
+                    "object_id",
+                    "locked_until",
+                    "settled_at",
+                    "pruned_at",
+                ],
+            },
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> WebhookEventQuerySet:
+        return WebhookEvent.with_pruned.all()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(event_id=term)
+        if (number := whole_number(term)) is not None:
+            found |= Q(object_id=number)
+        return queryset.filter(found), False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.body_view)
+        name = "django_altoviz_webhookevent_body"
+        return [path("<path:object_id>/body/", view, name=name), *super().get_urls()]
+
+    def body_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The body, byte for byte."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        event = self.get_object(request, unquote(object_id))
+        if event is None or event.pruned_at is not None:
+            raise Http404
+        return HttpResponse(
+            text_to_body(event.body),
+            content_type="text/plain; charset=utf-8",
+            headers={
+                "Content-Disposition": f'attachment; filename="event-{event.pk}.txt"',
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+    @admin.display(description=_("status"))
+    def state(self, event: WebhookEvent) -> str:
+        status = event.get_status_display()
+        return gettext("%s (pruned)") % status if event.pruned_at is not None else status
+
+    @admin.display(description=_("type"))
+    def kind(self, event: WebhookEvent) -> str:
+        return str(event.event_type.label) if event.event_type else event.type
+
+    @admin.display(description=_("object"))
+    def mirrored_object(self, event: WebhookEvent) -> str:
+        if event.object_id is None:
+            return EMPTY
+        if (model := _mirror_of(event)) is None:
+            return str(event.object_id)
+        label = f"{model._meta.verbose_name} {event.object_id}"
+        return self.link_to_object(model, event.object_id, label)
+
+    @admin.display(description=_("all its events"))
+    def events_of_object(self, event: WebhookEvent) -> str:
+        if event.object_id is None:
+            return EMPTY
+        filters = {
+            "entity__exact": event.entity,
+            "object_id": event.object_id,
+            "account": event.account,
+        }
+        return self.link(WebhookEvent, "changelist", _("Show them"), **filters)
+
+    @admin.display(description=_("error"))
+    def error_text(self, event: WebhookEvent) -> str:
+        return preformatted(event.error)
+
+    @admin.display(description=_("history"))
+    def attempts_made(self, event: WebhookEvent) -> str:
+        rows = [
+            (parse_datetime(attempt["at"]), Status(attempt["status"]).label, attempt["error"])
+            for attempt in event.history
+        ]
+        return table([_("at"), _("status"), _("error")], rows)
+
+    @admin.display(description=_("receivers that have handled it"))
+    def receivers(self, event: WebhookEvent) -> str:
+        runs = event.receiver_runs.order_by("pk")
+        rows = [(run.receiver, run.finished_at, round(run.seconds, 3)) for run in runs]
+        return table([_("receiver"), _("finished at"), _("seconds")], rows)
+
+    @admin.display(description=_("changes"))
+    def changed_columns(self, event: WebhookEvent) -> str:
+        rows = [(column, old, new) for column, (old, new) in event.changes.items()]
+        return table([_("column"), _("old"), _("new")], rows)
+
+    @admin.display(description=_("arrival"))
+    def circumstances(self, event: WebhookEvent) -> str:
+        return table([_("name"), _("value")], event.arrival.items())
+
+    @admin.display(description=_("body"))
+    def payload(self, event: WebhookEvent) -> str:
+        if event.pruned_at is not None:
+            return gettext("Pruned.")
+        download = self.link(WebhookEvent, "body", _("Download it as it was received"), event.pk)
+        return format_html("<p>{}</p>{}", download, preformatted(indented_body(event.body)))
+
+    def has_process_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("django_altoviz.process_webhookevent")
+
+    # In a transaction around the whole request no other worker would see what is claimed here.
+    @transaction.non_atomic_requests
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, extra_context)
+
+    @admin.action(permissions=["process"], description=_("Process again"))
+    def process_again(self, request: HttpRequest, queryset: WebhookEventQuerySet) -> None:
+        outcomes: Counter[str] = Counter()
+        for event in in_order_of_arrival(queryset):
+            outcome = replay(event)
+            outcomes[outcome] += 1
+            self.log_change(request, event, f"Process again: {outcome}")
+        for outcome, (level, text) in OUTCOMES.items():
+            if outcomes[outcome]:
+                self.message_user(request, text % outcomes[outcome], level)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["can_process_again"] = self.has_process_permission(request)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _mirror_of(event: WebhookEvent) -> type[Mirror] | None:
+    return MIRRORS[Entity(event.entity)] if event.entity else None

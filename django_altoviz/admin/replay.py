@@ -1,0 +1,68 @@
+"""Events processed once more because somebody asks for it, and what there is to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.contrib import messages
+from django.db import router
+from django.utils.translation import ngettext_lazy
+
+from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.processing import process_again
+
+#: What can come of it: the level of the message, and the message.
+OUTCOMES = {
+    "processed": (
+        messages.SUCCESS,
+        ngettext_lazy("%d event was processed.", "%d events were processed."),
+    ),
+    "failed": (
+        messages.ERROR,
+        ngettext_lazy("%d event failed again.", "%d events failed again."),
+    ),
+    "malformed": (
+        messages.WARNING,
+        ngettext_lazy(
+            "%d event was refused: it is malformed.", "%d events were refused: they are malformed."
+        ),
+    ),
+    "pruned": (
+        messages.WARNING,
+        ngettext_lazy(
+            "%d event was refused: its body was pruned.",
+            "%d events were refused: their bodies were pruned.",
+        ),
+    ),
+    "unknown": (
+        messages.WARNING,
+        ngettext_lazy(
+            "%d event was refused: this version knows no such event type.",
+            "%d events were refused: this version knows no such event types.",
+        ),
+    ),
+    "held": (
+        messages.WARNING,
+        ngettext_lazy(
+            "%d event was refused: a worker is processing it.",
+            "%d events were refused: workers are processing them.",
+        ),
+    ),
+}
+
+
+def in_order_of_arrival(queryset: WebhookEventQuerySet) -> Iterator[WebhookEvent]:
+    """One at a time: all bodies together may be too large, and each is to be read at its turn."""
+    events = WebhookEvent.with_pruned.using(router.db_for_write(WebhookEvent))
+    for pk in queryset.order_by("pk").values_list("pk", flat=True):
+        yield from events.filter(pk=pk)
+
+
+def replay(event: WebhookEvent) -> str:
+    if process_again(event):
+        return "failed" if event.status in (Status.FAILED, Status.DEAD) else "processed"
+    if event.status == Status.MALFORMED:
+        return "malformed"
+    if event.pruned_at is not None:
+        return "pruned"
+    return "unknown" if event.event_type is None else "held"

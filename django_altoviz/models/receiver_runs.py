@@ -1,0 +1,30 @@
+"""Which receivers have handled which events."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.models.events import WebhookEvent
+
+
+class ReceiverRun(models.Model):
+    """A receiver has handled an event. The row commits together with the receiver's own work."""
+
+    event = models.ForeignKey(
+        WebhookEvent, models.CASCADE, related_name="receiver_runs", verbose_name=_("event")
+    )
+    receiver = models.CharField(_("receiver"), max_length=255)
+    finished_at = models.DateTimeField(_("finished at"), default=timezone.now)
+    seconds = models.FloatField(_("seconds"))
+
+    class Meta:
+        verbose_name = _("receiver run")
+        verbose_name_plural = _("receiver runs")
+        constraints = [
+            models.UniqueConstraint(fields=["event", "receiver"], name="altoviz_receiver_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.receiver

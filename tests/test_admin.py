@@ -1,0 +1,889 @@
+"""The admin shows everything and changes nothing, whatever Altoviz has sent."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db import connection, connections
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from django_altoviz.admin import base, rendering
+from django_altoviz.admin.filters import DeletedFilter
+from django_altoviz.envelopes import body_to_text
+from django_altoviz.event_types import Entity, EventType
+from django_altoviz.models import (
+    MIRRORS,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Product,
+    Quote,
+    ReceiverRun,
+    Status,
+    WebhookEvent,
+)
+from django_altoviz.samples import sample
+from django_altoviz.signals import customer_created, customer_updated
+from tests.conftest import body_of
+
+pytestmark = pytest.mark.django_db
+
+ADMINS = [WebhookEvent, *MIRRORS.values()]
+EVENTS = reverse("admin:django_altoviz_webhookevent_changelist")
+AROUND = 4  # the queries for the session, the user, and the permissions of user and groups
+EVIL = "<script>alert('x')</script>"
+
+
+def user(name, *codenames):
+    user = User.objects.create(username=name, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+VIEW = [f"view_{model._meta.model_name}" for model in ADMINS]
+
+
+@pytest.fixture
+def viewer():
+    """A client of somebody who may view, and nothing else."""
+    return user("viewer", *VIEW)
+
+
+@pytest.fixture
+def operator():
+    return user("operator", *VIEW, "process_webhookevent")
+
+
+def list_of(model, **query):
+    return reverse(f"admin:django_altoviz_{model._meta.model_name}_changelist", query=query)
+
+
+def page_of(row):
+    return reverse(f"admin:django_altoviz_{row._meta.model_name}_change", args=[row.pk])
+
+
+def body_page_of(event):
+    return reverse("admin:django_altoviz_webhookevent_body", args=[event.pk])
+
+
+def html(client, url, **extra):
+    response = client.get(url, **extra)
+    assert response.status_code == 200, (response.status_code, url, response.get("Location"))
+    return response.content.decode()
+
+
+def listed(client, url):
+    """The rows that a list shows."""
+    response = client.get(url)
+    assert response.status_code == 200, response.get("Location")
+    return list(response.context["cl"].result_list)
+
+
+def links(page):
+    return [link.replace("&amp;", "&") for link in re.findall(r'<a href="([^"]*)"', page)]
+
+
+def store(body=b"{}", **values):
+    """An event as it lies in the database, however it got there."""
+    event = WebhookEvent.from_delivery(body, values.pop("account", "default"), {})
+    for name, value in values.items():
+        setattr(event, name, value)
+    event.save()
+    return event
+
+
+def samples(post):
+    for event_type in EventType:
+        post(event_type)
+
+
+def invoice(post, number_of_lines=1, **data):
+    line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
+    lines = [line | {"productId": 100 + number} for number in range(number_of_lines)]
+    post(body_of("InvoiceUpdated", **{"lines": lines, **data}))
+    return Invoice.with_deleted.order_by("pk").last()
+
+
+# Every page loads
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_page_of_every_sample_loads_for_a_viewer(post, viewer, language):
+    samples(post)
+    rows = [*WebhookEvent.objects.all()]
+    rows += [row for model in MIRRORS.values() for row in model.with_deleted.all()]
+    assert {type(row) for row in rows} == set(ADMINS)
+    for row in rows:
+        html(viewer, page_of(row), headers={"Accept-Language": language})
+    for model in ADMINS:
+        html(viewer, list_of(model), headers={"Accept-Language": language})
+
+
+def test_an_event_with_nothing_in_it_is_shown(viewer):
+    page = html(viewer, page_of(store(b"", arrival={})))
+    assert "malformed" in page
+
+
+def test_an_event_page_tells_everything(post, viewer):
+    customer_created.connect(handles, Customer)
+    try:
+        post(body_of("CustomerCreated", name="Zoé Brûlé"), headers={"User-Agent": "Altoviz/1"})
+    finally:
+        customer_created.disconnect(handles, Customer)
+    event = WebhookEvent.objects.get()
+    page = html(viewer, page_of(event))
+    for expected in [
+        event.event_id,
+        str(event.dedupe_key),
+        ReceiverRun.objects.get().receiver,
+        "&quot;name&quot;: &quot;Zoé Brûlé&quot;",
+        "<td>name</td><td>—</td><td>Zoé Brûlé</td>",
+        "<td>active</td><td>—</td><td>yes</td>",
+        "<td>processed</td>",
+    ]:
+        assert expected in page, expected
+
+
+def handles(**kwargs):
+    pass
+
+
+def test_the_numbers_of_a_payload_are_shown_digit_for_digit(post, viewer):
+    post(body_of("InvoiceUpdated").replace(b'"overdue": 0.0', b'"overdue": 0.100'))
+    assert "&quot;overdue&quot;: 0.100" in html(viewer, page_of(WebhookEvent.objects.get()))
+
+
+def test_an_event_of_an_unknown_type_is_shown(post, viewer):
+    post({"id": "evt_1", "type": "ReceiptCreated", "data": {"id": 7}})
+    event = WebhookEvent.objects.get()
+    assert "ReceiptCreated" in html(viewer, page_of(event))
+    assert "ReceiptCreated" in html(viewer, EVENTS)
+
+
+# Nothing can be changed
+
+
+@pytest.mark.parametrize("model", ADMINS)
+def test_not_even_a_superuser_can_add_change_or_delete(post, admin_client, model):
+    samples(post)
+    row = (WebhookEvent.with_pruned if model is WebhookEvent else model.with_deleted).first()
+    before = model._base_manager.filter(pk=row.pk).values().get()
+    add = reverse(f"admin:django_altoviz_{model._meta.model_name}_add")
+    delete = reverse(f"admin:django_altoviz_{model._meta.model_name}_delete", args=[row.pk])
+    for url in (add, delete):
+        assert admin_client.get(url).status_code == 403
+    for url in (add, page_of(row), delete):
+        assert admin_client.post(url, {"account": "acme", "post": "yes"}).status_code == 403
+    delete_selected = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+    admin_client.post(list_of(model), delete_selected)
+    assert model._base_manager.filter(pk=row.pk).values().get() == before
+
+
+def test_the_lines_of_an_invoice_can_not_be_changed(post, admin_client):
+    row = invoice(post, 2)
+    line = InvoiceLine.objects.first()
+    data = {
+        "lines-TOTAL_FORMS": 1,
+        "lines-INITIAL_FORMS": 1,
+        "lines-0-id": line.pk,
+        "lines-0-DELETE": "on",
+        "lines-0-quantity": 99,
+    }
+    assert admin_client.post(page_of(row), data).status_code == 403
+    assert InvoiceLine.objects.filter(pk=line.pk, quantity=line.quantity).exists()
+
+
+@pytest.mark.parametrize("model", ADMINS)
+def test_without_the_view_permission_nothing_is_shown(post, model):
+    samples(post)
+    client = user("nobody")
+    row = (WebhookEvent.with_pruned if model is WebhookEvent else model.with_deleted).first()
+    assert client.get(list_of(model)).status_code == 403
+    assert client.get(page_of(row)).status_code == 403
+    assert Client().get(list_of(model)).status_code == 302
+
+
+# The list of events
+
+
+def test_the_list_of_events_needs_the_same_queries_for_any_number(
+    post, viewer, django_assert_num_queries
+):
+    for count in (3, 27):
+        for number in range(count):
+            post(body_of("InvoiceUpdated", id=1000 + number))
+        with django_assert_num_queries(AROUND + 2):
+            html(viewer, EVENTS)
+    assert len(listed(viewer, EVENTS)) == 30
+
+
+def test_the_list_of_events_leaves_the_bodies_in_the_database(post, viewer):
+    samples(post)
+    event = listed(viewer, EVENTS)[0]
+    deferred = {"body", "changes", "history", "arrival", "error"}
+    assert event.get_deferred_fields() == deferred
+
+
+def test_events_are_listed_last_first(post, viewer):
+    samples(post)
+    pks = [event.pk for event in listed(viewer, EVENTS)]
+    assert pks == sorted(pks, reverse=True)
+
+
+def test_the_object_of_an_event_is_one_click_away(post, viewer):
+    post(EventType.INVOICE_DELETED)
+    post(EventType.CONTACT_CREATED)
+    for event in listed(viewer, EVENTS):
+        [link] = [link for link in links(html(viewer, EVENTS)) if str(event.object_id) in link]
+        row = viewer.get(link).context["original"]
+        assert (type(row), row.altoviz_id) == (MIRRORS[Entity(event.entity)], event.object_id)
+
+
+def test_the_link_to_an_object_that_is_not_mirrored_says_so(viewer):
+    store(body_of("InvoiceUpdated", id=77), status=Status.PENDING)
+    [link] = [link for link in links(html(viewer, EVENTS)) if "77" in link]
+    response = viewer.get(link, follow=True)
+    assert "doesn’t exist" in response.content.decode()
+
+
+def test_what_has_no_admin_page_is_shown_without_link():
+    event_admin = admin.site.get_model_admin(WebhookEvent)
+    assert event_admin.link(ReceiverRun, "change", "a < b", 1) == "a < b"
+
+
+def test_pruned_events_stay_listed_and_are_marked(post, viewer):
+    post(EventType.INVOICE_CREATED)
+    WebhookEvent.objects.update(body="", pruned_at=timezone.now())
+    [event] = listed(viewer, EVENTS)
+    assert "processed (pruned)" in html(viewer, EVENTS)
+    page = html(viewer, page_of(event))
+    assert "Pruned." in page
+    assert body_page_of(event) not in page
+    assert viewer.get(body_page_of(event)).status_code == 404
+
+
+# Its filters and its search
+
+
+def test_every_filter_of_the_events_works(post, viewer):
+    post(EventType.INVOICE_CREATED)
+    post(EventType.CUSTOMER_CREATED)
+    post({"id": "evt_x", "type": "ReceiptCreated", "data": {}}, account="acme")
+    post(b"no JSON")
+    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    for query, count in [
+        ({"status__exact": "malformed"}, 1),
+        ({"type": "InvoiceCreated"}, 1),
+        ({"type": "other"}, 2),
+        ({"type": "nonsense"}, 0),
+        ({"entity__exact": "customer"}, 1),
+        ({"source__exact": "webhook"}, 4),
+        ({"source__exact": "sync"}, 0),
+        ({"account": "acme"}, 1),
+        ({"account": "gone"}, 0),
+        ({"received_at__gte": today.isoformat()}, 4),
+        ({"received_at__lt": today.isoformat()}, 0),
+    ]:
+        assert len(listed(viewer, list_of(WebhookEvent, **query))) == count, query
+
+
+def test_filters_offer_all_types_without_a_query(viewer):
+    page = html(viewer, EVENTS)
+    for event_type in EventType:
+        assert f"?type={event_type}" in page
+    assert "?type=other" in page
+
+
+def test_the_account_filter_is_hidden_where_there_is_one_account(viewer, settings):
+    assert "?account=acme" in html(viewer, EVENTS)
+    settings.ALTOVIZ = {"WEBHOOK_SECRET": "s"}
+    assert "?account=" not in html(viewer, EVENTS)
+
+
+def test_a_link_to_a_former_account_still_filters(viewer, settings):
+    store(account="acme")
+    store(account="default")
+    settings.ALTOVIZ = {"WEBHOOK_SECRET": "s"}
+    assert [e.account for e in listed(viewer, f"{EVENTS}?account=acme")] == ["acme"]
+    assert [e.account for e in listed(viewer, f"{EVENTS}?account=default")] == ["default"]
+
+
+def test_events_are_found_by_their_id_and_by_their_object(post, viewer):
+    samples(post)
+    event = WebhookEvent.objects.filter(type="InvoiceUpdated").get()
+    for term in (event.event_id, f"  {event.event_id} "):
+        assert listed(viewer, list_of(WebhookEvent, q=term)) == [event]
+    found = listed(viewer, list_of(WebhookEvent, q=event.object_id))
+    assert [each.type for each in found] == ["InvoiceUpdated", "InvoiceCreated"]
+    assert listed(viewer, list_of(WebhookEvent, q=event.event_id[:-1])) == []
+    assert len(listed(viewer, list_of(WebhookEvent, q="  "))) == 15
+
+
+ODD_TERMS = [
+    "9" * 19,
+    "9" * 40,
+    "9" * 6000,
+    "-1",
+    "1.5",
+    "٣٤",
+    "²",
+    "'",
+    '"',
+    "''",
+    '"a',
+    "%",
+    "_",
+    "\\",
+    "a\x00b",
+    "\x00",
+    "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
+    "😀" * 300,
+    "' OR 1=1 --",
+    "x " * 3000,
+    "\u2028\x1b",
+]
+
+
+def test_a_search_finds_the_event_and_no_other(post, viewer):
+    post(EventType.CUSTOMER_CREATED)
+    post(EventType.INVOICE_CREATED)
+    post(b"malformed, so without an object")
+    for term in ("evt_7b6xmxd80iuymufhrr9e9f1ca", "418206"):
+        assert len(listed(viewer, list_of(WebhookEvent, q=term))) == 1, term
+    assert not listed(viewer, list_of(WebhookEvent, q="evt_"))
+
+
+@pytest.mark.parametrize("model", ADMINS)
+def test_any_text_can_be_searched_for(post, viewer, model):
+    samples(post)
+    for term in ODD_TERMS:
+        html(viewer, list_of(model, q=term))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"account": "a\x00b"},
+        {"object_id": "abc"},
+        {"object_id": "9" * 30},
+        {"event_id": "\x00"},
+        {"nonsense": "1"},
+        {"p": "999"},
+        {"p": "x"},
+        {"status__exact": "\x00"},
+        {"id": "9" * 5000},
+    ],
+)
+def test_odd_parameters_lead_back_to_the_list(viewer, query):
+    store()
+    assert viewer.get(list_of(WebhookEvent, **query)).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("key", ["abc", "9" * 30, "9" * 5000, "0", "-1", "_00", "x/y"])
+def test_no_page_and_no_body_of_what_is_not_there(viewer, key):
+    response = viewer.get(reverse("admin:django_altoviz_webhookevent_change", args=[key]))
+    assert response.status_code == 302
+    assert viewer.get(f"{EVENTS}{key}/body/").status_code == 404
+
+
+def test_a_list_counts_so_far_and_says_so(viewer, monkeypatch, django_assert_num_queries):
+    note = "There may be more"
+    for _number in range(3):
+        store(body_of("InvoiceUpdated"))
+    assert note not in html(viewer, EVENTS)
+    monkeypatch.setattr(base, "MOST_COUNTED", 2)
+    response = viewer.get(EVENTS)
+    assert response.context["cl"].result_count == 2
+    assert note in response.content.decode()
+    with django_assert_num_queries(AROUND + 2) as captured:
+        html(viewer, EVENTS)
+    [count] = [q["sql"] for q in captured.captured_queries if "COUNT(" in q["sql"]]
+    assert "LIMIT 2" in count
+    assert "body" not in count
+
+
+# Bodies
+
+
+def test_a_body_is_downloaded_byte_for_byte(viewer):
+    body = b'\xef\xbb\xbf{"a":\xff\x00\x1b \r\n'
+    event = store(body)
+    assert body_page_of(event) in html(viewer, page_of(event))
+    response = viewer.get(body_page_of(event))
+    assert response.content == body
+    assert response["Content-Type"].startswith("text/plain")
+    assert response["Content-Disposition"].startswith("attachment")
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_body_is_downloaded_only_by_those_who_may_view_events():
+    url = body_page_of(store())
+    assert user("nobody", "view_invoice").get(url).status_code == 403
+    assert Client().get(url).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"<script>", "&lt;script&gt;"),
+        (b"caf\xe9 \x00", "caf\\xe9"),
+        (b'{"id": "evt_1"', "{&quot;id&quot;: &quot;evt_1&quot;"),
+        (b'\xef\xbb\xbf{"\xc3\xa9":[]}', "&quot;é&quot;: []"),
+        (b'{"id":"evt_1","type":"X","data":{"name":"\\ud800 \\u0000"}}', "\\ud800"),
+    ],
+)
+def test_odd_bodies_are_shown_as_far_as_can_be(viewer, body, shown):
+    assert shown in html(viewer, page_of(store(body)))
+
+
+@pytest.mark.parametrize("depth", [50, 400, 900, 3000, 100_000])
+def test_a_deeply_nested_body_is_shown_or_not_but_crashes_nothing(viewer, depth):
+    event = store()
+    body = b'{"id":"evt_1","type":"X","data":' + b"[" * depth + b"]" * depth + b"}"
+    WebhookEvent.objects.filter(pk=event.pk).update(body=body_to_text(body))
+    page = html(viewer, page_of(event))
+    assert "[" in page or "nested too deep" in page
+
+
+def test_what_can_not_be_indented_is_not_shown():
+    nested = []
+    for _depth in range(100_000):
+        nested = [nested]
+    assert rendering.indented(nested) == "This is nested too deep to be shown."
+
+
+def test_the_page_of_a_huge_event_stays_small(post, viewer):
+    post(body_of("InvoiceUpdated", subject='"<é' * 1_000_000))
+    event = WebhookEvent.objects.get()
+    assert len(event.body) > 3_000_000
+    WebhookEvent.objects.update(error="<" * 3_000_000)
+    page = html(viewer, page_of(event))
+    assert len(page.encode()) < 1_000_000
+    assert "more characters" in page
+
+
+def test_the_page_of_a_body_of_five_megabytes_is_below_one(viewer):
+    event = store(b'{"a": "' + b'"<&' * 1_700_000 + b'"}')
+    assert len(html(viewer, page_of(event)).encode()) < 1_000_000
+
+
+# What a remote system writes
+
+
+def test_nothing_from_altoviz_becomes_html(post, viewer):
+    contact = {"displayName": EVIL, "email": EVIL, "companyName": EVIL}
+    party = {"name": EVIL, "number": EVIL, "email": EVIL}
+    line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
+    document = {
+        "number": EVIL,
+        "subject": EVIL,
+        "customerName": EVIL,
+        "publicLink": f"https://x/{EVIL}",
+        "pdfUrl": EVIL,
+        "lines": [line | {"description": EVIL, "type": EVIL, "unit": {"code": EVIL}}],
+    }
+    post(body_of("ContactUpdated", **contact), headers={"User-Agent": EVIL})
+    post(body_of("CustomerUpdated", **party))
+    post(body_of("ProductUpdated", **party, description=EVIL))
+    post(body_of("InvoiceUpdated", **document))
+    post(body_of("QuoteUpdated", **document, status=EVIL))
+    post({"id": EVIL, "type": EVIL, "data": {EVIL: EVIL}})
+    post(EVIL.encode())
+    store(changes={EVIL: [EVIL, EVIL]}, error=EVIL, arrival={EVIL: EVIL}, account="acme")
+    for model in ADMINS:
+        assert EVIL not in html(viewer, list_of(model))
+        rows = WebhookEvent.with_pruned if model is WebhookEvent else model.with_deleted
+        assert rows.count()
+        for row in rows.all():
+            page = html(viewer, page_of(row))
+            assert EVIL not in page
+            assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in page
+
+
+@pytest.mark.parametrize("scheme", ["https://", "http://", "HTTPS://"])
+def test_a_public_link_is_a_link_on_the_invoice_page_only(post, viewer, scheme):
+    row = invoice(post, publicLink=f"{scheme}app.example/p/7")
+    anchor = f'<a href="{scheme}app.example/p/7" rel="noopener noreferrer">'
+    page = html(viewer, page_of(row))
+    assert anchor in page
+    assert "without a login" in page
+    assert "app.example" not in html(viewer, list_of(Invoice))
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", " javascript:alert(1)", "data:text/html,x", "//x", "x", "", None]
+)
+def test_what_is_no_web_address_is_no_link(post, viewer, url):
+    page = html(viewer, page_of(invoice(post, publicLink=url)))
+    assert "noopener" not in page
+    assert not any(link.strip().startswith(("javascript", "data")) for link in links(page))
+
+
+# Mirrors
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_the_lists_of_mirrors_need_the_same_queries_for_any_number(
+    post, viewer, entity, django_assert_num_queries
+):
+    event_type = EventType[f"{entity.name}_UPDATED"]
+    made = 0
+    for count in (3, 27):
+        for number in range(made, made + count):
+            post(body_of(event_type, id=1000 + number, customerId=5000 + number))
+            if number % 2:
+                post(body_of("CustomerUpdated", id=5000 + number))
+        made += count
+        with django_assert_num_queries(AROUND + 2):
+            html(viewer, list_of(MIRRORS[entity]))
+
+
+def test_a_list_of_mirrors_leaves_the_data_in_the_database(post, viewer):
+    post(EventType.CUSTOMER_CREATED)
+    row = listed(viewer, list_of(Customer))[0]
+    assert row.get_deferred_fields() == {"data"}
+    invoice(post)
+    row = listed(viewer, list_of(Invoice))[0]
+    assert row.get_deferred_fields() == {"data"}
+    assert row.customer.get_deferred_fields() == {"data"}
+
+
+def test_the_page_of_an_invoice_needs_the_same_queries_for_any_number_of_lines(
+    post, viewer, django_assert_num_queries
+):
+    for number in range(0, 10, 2):
+        post(body_of("ProductUpdated", id=100 + number, name=f"Product {number}"))
+    for lines in (1, 10):
+        row = invoice(post, lines)
+        with django_assert_num_queries(AROUND + 3):
+            page = html(viewer, page_of(row))
+        assert page.count('<td class="field-position">') == lines
+    assert "Product 8</a>" in page
+    assert "— 109" in page
+
+
+def test_lines_are_shown_in_order_and_so_many(post, viewer, monkeypatch):
+    row = invoice(post, 4)
+    monkeypatch.setattr("django_altoviz.admin.lines.MOST_LINES", 3)
+    page = html(viewer, page_of(row))
+    positions = re.findall(r'<td class="field-position">(\d)<', page)
+    assert positions == ["0", "1", "2"]
+
+
+def test_the_whole_object_comes_last_on_the_page(post, viewer):
+    page = html(viewer, page_of(invoice(post)))
+    assert page.count("The whole object") == 1
+    assert page.index("field-public_page") < page.index("field-position")
+    assert page.index("field-position") < page.index("The whole object")
+
+
+def test_lines_are_shown_to_who_may_view_the_invoice(post):
+    row = invoice(post)
+    page = html(user("accountant", "view_invoice"), page_of(row))
+    assert '<td class="field-position">' in page
+    assert "10 %" in page
+
+
+@pytest.mark.parametrize(
+    ("discount", "shown"),
+    [(None, "—"), ({"type": "Fixed", "value": 5}, "5 Fixed"), ({"type": None, "value": 5}, "5 ")],
+)
+def test_the_discount_of_a_line_says_in_what(post, viewer, discount, shown):
+    line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
+    row = invoice(post, lines=[line | {"discount": discount}])
+    assert f'<td class="field-discount">{shown}</td>' in html(viewer, page_of(row))
+
+
+def test_deleted_rows_are_found_only_by_who_asks_for_them(post, viewer):
+    post(EventType.CUSTOMER_CREATED)
+    post(body_of("CustomerUpdated", id=2))
+    post(body_of("CustomerDeleted", id=2))
+    gone, there = Customer.with_deleted.get(altoviz_id=2), Customer.objects.get()
+    assert listed(viewer, list_of(Customer)) == [there]
+    assert listed(viewer, list_of(Customer, deleted="no")) == [there]
+    assert listed(viewer, list_of(Customer, deleted="nonsense")) == [there]
+    assert listed(viewer, list_of(Customer, deleted="yes")) == [gone]
+    assert listed(viewer, list_of(Customer, deleted="all")) == [gone, there]
+    assert "column-deleted_at" in html(viewer, list_of(Customer, deleted="all"))
+    assert "column-deleted_at" not in html(viewer, list_of(Customer))
+    html(viewer, page_of(gone))
+    html(viewer, list_of(Customer, deleted="all", _facets="True"))
+
+
+def test_the_default_of_the_deleted_filter_is_selected(viewer):
+    changelist = viewer.get(list_of(Customer)).context["cl"]
+    [deleted] = [each for each in changelist.filter_specs if isinstance(each, DeletedFilter)]
+    choices = list(deleted.choices(changelist))
+    assert [(str(c["display"]), c["selected"]) for c in choices] == [
+        ("No", True),
+        ("Yes", False),
+        ("All", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "term"),
+    [
+        (Customer, "C001042"),
+        (Customer, "brûlé"),
+        (Customer, "zoe.brule@"),
+        (Customer, "00041278300011"),
+        (Customer, "FR59000412783"),
+        (Customer, "418206"),
+        (Invoice, "FA001043"),
+        (Invoice, "531884"),
+        (Invoice, "00041278300011"),
+        (Product, "203915"),
+        (Quote, "98141"),
+    ],
+)
+def test_mirrors_are_found_by_what_people_know(post, viewer, model, term):
+    for name in ("CustomerCreated", "InvoiceUpdated", "ProductCreated", "QuoteCreated"):
+        post(body_of(name))
+    assert listed(viewer, list_of(model, q=term)) == [model.objects.get()]
+    assert listed(viewer, list_of(model, q="nowhere to be found")) == []
+
+
+def test_filters_of_mirrors(post, viewer):
+    post(body_of("CustomerUpdated", type="Business"))
+    post(body_of("CustomerUpdated", id=2, type="Martian"))
+    post(body_of("CustomerUpdated", id=3, type=None, active=False), account="acme")
+    for query, count in [
+        ({"type": "Business"}, 1),
+        ({"type": "other"}, 2),
+        ({"type": "Consumer"}, 0),
+        ({"active__exact": "0"}, 1),
+        ({"account": "acme"}, 1),
+        ({}, 3),
+    ]:
+        assert len(listed(viewer, list_of(Customer, **query))) == count, query
+
+
+def test_amounts_are_shown_with_all_their_decimals_and_at_least_two(post, viewer):
+    amounts = {"balance": 1200, "taxAmount": 0.125, "shippingAmount": None, "overdue": 7.5}
+    page = html(viewer, page_of(invoice(post, **amounts)))
+    for shown in ("1200.00", "0.125", "7.50"):
+        assert f'<div class="readonly">{shown}</div>' in page
+    assert "<td" in page
+
+
+def test_the_customer_of_an_invoice_is_linked_once_it_is_mirrored(post, viewer):
+    row = invoice(post)
+    assert "— 418206" in html(viewer, page_of(row))
+    assert "— 418206" in html(viewer, list_of(Invoice))
+    post(EventType.CUSTOMER_CREATED)
+    customer = Customer.objects.get()
+    for page in (html(viewer, page_of(row)), html(viewer, list_of(Invoice))):
+        [link] = [link for link in links(page) if "customer/418206" in link]
+        assert viewer.get(link).context["original"] == customer
+
+
+def test_an_invoice_without_customer(post, viewer):
+    html(viewer, page_of(invoice(post, customerId=None)))
+
+
+def test_a_customer_leads_to_its_invoices_and_quotes(post, viewer):
+    post(EventType.CUSTOMER_CREATED)
+    invoice(post, id=1, customerId=1)
+    mine = invoice(post)
+    post(body_of("QuoteUpdated"))
+    page = html(viewer, page_of(Customer.objects.get()))
+    [invoices] = [link for link in links(page) if "/invoice/?" in link]
+    [quotes] = [link for link in links(page) if "/quote/?" in link]
+    assert listed(viewer, invoices) == [mine]
+    assert listed(viewer, quotes) == [Quote.objects.get()]
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_a_mirror_and_an_event_lead_to_the_events_of_just_that_object(post, viewer, entity):
+    updated = EventType[f"{entity.name}_UPDATED"]
+    other = EventType.QUOTE_UPDATED if entity != Entity.QUOTE else EventType.INVOICE_UPDATED
+    post(body_of(updated, id=7))
+    post(body_of(updated, id=7))
+    post(body_of(updated, id=8))
+    post(body_of(other, id=7))
+    expected = list(WebhookEvent.objects.filter(type=updated, object_id=7).order_by("-pk"))
+    assert len(expected) == 2
+    row = MIRRORS[entity].objects.get(altoviz_id=7)
+    for page in (html(viewer, page_of(row)), html(viewer, page_of(expected[0]))):
+        [link] = [link for link in links(page) if "object_id=7" in link]
+        assert listed(viewer, link) == expected
+    [last] = [link for link in links(html(viewer, page_of(row))) if f"/{expected[0].pk}/" in link]
+    assert viewer.get(last).context["original"] == expected[0]
+
+
+def test_an_invoice_leads_to_the_one_that_replaces_it(post, viewer):
+    assert "— 9" in html(viewer, page_of(invoice(post, replacedBy=9)))
+    later = invoice(post, id=9, number="FA9")
+    page = html(viewer, page_of(Invoice.objects.get(altoviz_id=531884)))
+    [link] = [link for link in links(page) if "/invoice/9/" in link]
+    assert viewer.get(link).context["original"] == later
+
+
+def test_no_other_field_than_the_id_finds_a_page(post, viewer):
+    row = invoice(post)
+    assert viewer.get(f"{page_of(row)}?_to_field=number").status_code == 400
+
+
+# Process again
+
+
+def run(client, *events, url=EVENTS, **data):
+    data = {"action": "process_again", "_selected_action": [e.pk for e in events], **data}
+    response = client.post(url, {"index": 0, **data}, follow=True)
+    assert response.status_code == 200
+    return [str(message) for message in response.context["messages"]]
+
+
+def pending(**data):
+    return store(body_of("CustomerUpdated", **data))
+
+
+def test_without_the_permission_the_action_is_neither_shown_nor_run(viewer):
+    event = pending()
+    assert "process_again" not in html(viewer, EVENTS)
+    assert "process_again" not in html(viewer, page_of(event))
+    assert run(viewer, event) == []
+    event.refresh_from_db()
+    assert event.status == Status.PENDING
+    assert not LogEntry.objects.exists()
+
+
+def test_an_event_is_processed_again_from_the_list(operator):
+    event = pending()
+    assert "process_again" in html(operator, EVENTS)
+    assert run(operator, event) == ["1 event was processed."]
+    event.refresh_from_db()
+    assert event.status == Status.PROCESSED
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.user.username) == (str(event.pk), "operator")
+
+
+def test_an_event_is_processed_again_from_its_page(operator):
+    event, other = pending(), pending(id=2)
+    page = html(operator, page_of(event))
+    form = page[page.index("<form", page.index("object-tools")) :]
+    form = form[: form.index("</form>")]
+    data = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = operator.cookies
+    response = client.post(re.search('action="([^"]*)"', form)[1], data, follow=True)
+    assert "1 event was processed." in response.content.decode()
+    assert listed(operator, response.redirect_chain[-1][0]) == [event]
+    other.refresh_from_db()
+    assert other.status == Status.PENDING
+
+
+@pytest.mark.parametrize(
+    "status", [Status.PENDING, Status.FAILED, Status.DEAD, Status.IGNORED, Status.PROCESSED]
+)
+def test_events_of_any_of_these_states_are_processed_again(operator, status):
+    event = pending()
+    WebhookEvent.objects.update(status=status)
+    assert run(operator, event) == ["1 event was processed."]
+    event.refresh_from_db()
+    assert event.status == Status.PROCESSED
+
+
+def test_what_a_dead_worker_left_is_processed_again(operator):
+    event = pending()
+    lapsed = timezone.now() - datetime.timedelta(seconds=1)
+    WebhookEvent.objects.update(status=Status.PROCESSING, locked_until=lapsed)
+    assert run(operator, event) == ["1 event was processed."]
+
+
+def test_what_is_refused_is_said_with_its_reason(operator):
+    held = pending()
+    until = timezone.now() + datetime.timedelta(minutes=5)
+    WebhookEvent.objects.filter(pk=held.pk).update(status=Status.PROCESSING, locked_until=until)
+    pruned = pending(id=2)
+    WebhookEvent.objects.filter(pk=pruned.pk).update(
+        status=Status.PROCESSED, body="", pruned_at=timezone.now()
+    )
+    malformed = [store(b"{}"), store(b"[]")]
+    unknown = store(b'{"id": "evt_1", "type": "ReceiptCreated", "data": {"id": 1}}')
+    failing = store(body_of("CustomerUpdated", id=4, name=5))
+    fine = pending(id=3)
+    assert run(operator, held, pruned, *malformed, unknown, failing, fine) == [
+        "1 event was processed.",
+        "1 event failed again.",
+        "2 events were refused: they are malformed.",
+        "1 event was refused: its body was pruned.",
+        "1 event was refused: this version knows no such event type.",
+        "1 event was refused: a worker is processing it.",
+    ]
+
+
+def test_events_are_processed_in_order_of_arrival(operator):
+    events = [pending(name=f"Name {number}") for number in range(3)]
+    assert run(operator, *reversed(events)) == ["3 events were processed."]
+    assert Customer.objects.get().name == "Name 2"
+    history = WebhookEvent.objects.order_by("pk").values_list("history", flat=True)
+    times = [attempts[0]["at"] for attempts in history]
+    assert times == sorted(times)
+
+
+def test_all_that_a_filter_lists_can_be_processed_at_once(operator):
+    for number in range(1, 4):
+        pending(id=number)
+    pending(id=4, name=5)
+    WebhookEvent.objects.filter(object_id=4).update(status=Status.DEAD)
+    url = f"{EVENTS}?status__exact=pending"
+    first = WebhookEvent.objects.first()
+    assert run(operator, first, url=url, select_across=1) == ["3 events were processed."]
+    assert WebhookEvent.objects.get(object_id=4).status == Status.DEAD
+
+
+def test_the_action_is_not_run_by_get(operator):
+    event = pending()
+    html(operator, f"{EVENTS}?id={event.pk}")
+    operator.get(f"{EVENTS}?action=process_again&_selected_action={event.pk}&index=0")
+    event.refresh_from_db()
+    assert event.status == Status.PENDING
+
+
+def test_an_event_that_was_deleted_meanwhile_is_passed_over(operator):
+    event = pending()
+    WebhookEvent.objects.all().delete()
+    assert run(operator, event) == []
+
+
+def test_a_receiver_that_has_succeeded_is_not_called_again(operator, post):
+    calls = []
+
+    def receiver(**kwargs):
+        calls.append(kwargs["event"])
+
+    customer_created.connect(receiver, Customer, weak=False, dispatch_uid="once")
+    try:
+        post(EventType.CUSTOMER_CREATED)
+        event = WebhookEvent.objects.get()
+        assert run(operator, event) == ["1 event was processed."]
+    finally:
+        customer_created.disconnect(receiver, Customer, dispatch_uid="once")
+    assert calls == [event]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_request_is_no_transaction_around_the_processing(operator, post, monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    depths = []
+
+    def receiver(**kwargs):
+        depths.append(len(connection.atomic_blocks))
+
+    customer_updated.connect(receiver, Customer, weak=False, dispatch_uid="depth")
+    try:
+        assert run(operator, pending()) == ["1 event was processed."]
+    finally:
+        customer_updated.disconnect(receiver, Customer, dispatch_uid="depth")
+    assert depths == [1]
