@@ -8,7 +8,7 @@ import uuid
 from functools import cached_property
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
-from django.db.models import Exists, F, Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -152,14 +152,22 @@ class WebhookEvent(models.Model):
         one, or has had it since this instance was read. The number of attempts tells the claims
         apart.
         """
-        locked_until = timezone.now() + lease
-        claimed = self._stored().due().filter(*self._in_turn(), attempts=self.attempts)
-        if not claimed.update(
-            status=Status.PROCESSING, attempts=F("attempts") + 1, locked_until=locked_until
-        ):
+        if self.is_settled or self.is_held:
             return False
-        self.status, self.locked_until = Status.PROCESSING, locked_until
-        self.attempts += 1
+        as_read = {
+            "status": self.status,
+            "attempts": self.attempts,
+            "locked_until": self.locked_until,
+        }
+        claimed = {
+            "status": Status.PROCESSING,
+            "attempts": self.attempts + 1,
+            "locked_until": timezone.now() + lease,
+        }
+        if not self._stored().filter(*self._in_turn(), **as_read).update(**claimed):
+            return False
+        for name, value in claimed.items():
+            setattr(self, name, value)
         return True
 
     def _in_turn(self) -> list[Q]:
