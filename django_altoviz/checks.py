@@ -62,7 +62,7 @@ def _types() -> Iterator[CheckMessage]:
         accounts: Mapping[str, Any] = values.get("ACCOUNTS", {})
     except ImproperlyConfigured as error:
         yield Error(
-            str(error), hint=_("See the README for what it takes."), id="django_altoviz.E001"
+            str(error), hint=_("The README lists the settings and their values."), id="django_altoviz.E001"
         )
         return
     for name in [DEFAULT_ACCOUNT, *accounts]:
@@ -71,7 +71,7 @@ def _types() -> Iterator[CheckMessage]:
         except ImproperlyConfigured as error:
             yield Error(
                 _("Account “%(name)s”: %(error)s") % {"name": name, "error": error},
-                hint=_("See the README for what it takes."),
+                hint=_("The README lists the settings and their values."),
                 id="django_altoviz.E001",
             )
 
@@ -102,8 +102,8 @@ def _unknown() -> Iterator[CheckMessage]:
 
 def _unknown_key(where: str, known: set[str]) -> CheckMessage:
     return Error(
-        _("%(where)s is no setting of django-altoviz.") % {"where": where},
-        hint=_("It takes: %(known)s.") % {"known": ", ".join(sorted(known))},
+        _("%(where)s is not a setting of django-altoviz.") % {"where": where},
+        hint=_("Known settings: %(known)s.") % {"known": ", ".join(sorted(known))},
         id="django_altoviz.E002",
     )
 
@@ -148,7 +148,7 @@ def _networks(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
             addresses.parse_network(text)
         except (ValueError, AttributeError):
             yield Error(
-                _("%(where)s: “%(text)s” is no address or network.")
+                _("%(where)s: “%(text)s” is not an address or network.")
                 % {"where": where, "text": text},
                 hint=_("For example 20.23.10.180 or 10.0.0.0/8."),
                 id="django_altoviz.E008",

@@ -19,7 +19,7 @@ from django_altoviz.payloads import amount, day, flag, integer, moment, objects,
 class Document(Mirror):
     """What invoices and quotes share. The customer's data are those of the day it was written."""
 
-    number = short(_("number"), help_text=_("Changes when an invoice is finalised."))
+    number = short(_("number"), help_text=_("That of an invoice changes when it is finalised."))
     date = models.DateField(_("date"), null=True)
     subject = models.TextField(_("subject"), null=True)
     customer = MirrorKey(Customer, related_name="%(class)ss", verbose_name=_("customer"))
@@ -191,7 +191,7 @@ class Line(models.Model):
 
 class Invoice(Document):
     is_draft = models.BooleanField(_("draft"), null=True)
-    is_paid = models.BooleanField(_("paid"), null=True, help_text=_("So may be a draft over 0."))
+    is_paid = models.BooleanField(_("paid"), null=True, help_text=_("A draft whose amount is 0 may be paid, too."))
     is_cancelled = models.BooleanField(_("cancelled"), null=True)
     is_proforma = models.BooleanField(_("pro forma"), null=True)
     overdue = AmountField(_("overdue"), null=True)

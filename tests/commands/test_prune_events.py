@@ -31,17 +31,17 @@ def old(post):
 class TestPrune:
     def test_by_default_as_the_settings_say(self, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 101}
-        assert run() == "Emptied 0 events and deleted 0.\n"
+        assert run() == "Events emptied: 0, deleted: 0.\n"
         settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 99}
-        assert run() == "Emptied 1 events and deleted 1.\n"
+        assert run() == "Events emptied: 1, deleted: 1.\n"
         assert WebhookEvent.with_pruned.count() == 1
 
     def test_as_the_options_say(self):
-        assert run("--days", "101") == "Emptied 0 events and deleted 0.\n"
-        assert run("--days", "50", "--dry-run") == "Would empty 1 events and delete 1.\n"
+        assert run("--days", "101") == "Events emptied: 0, deleted: 0.\n"
+        assert run("--days", "50", "--dry-run") == "Events to empty: 1, to delete: 1.\n"
         assert WebhookEvent.objects.count() == 2
-        assert run("--days", "50") == "Emptied 1 events and deleted 1.\n"
-        assert run("--days", "50", "--dedupe-days", "60") == "Emptied 0 events and deleted 1.\n"
+        assert run("--days", "50") == "Events emptied: 1, deleted: 1.\n"
+        assert run("--days", "50", "--dedupe-days", "60") == "Events emptied: 0, deleted: 1.\n"
         assert not WebhookEvent.with_pruned.exists()
 
     @pytest.mark.parametrize("days", ["0", "-1", "many", "1.5", ""])

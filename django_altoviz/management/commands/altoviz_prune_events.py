@@ -44,7 +44,7 @@ class Command(BaseCommand):
         pruned = prune(days, dedupe_days, dry_run=dry_run)
         counts = {"emptied": pruned.emptied, "deleted": pruned.deleted}
         if dry_run:
-            text = _("Would empty %(emptied)s events and delete %(deleted)s.")
+            text = _("Events to empty: %(emptied)s, to delete: %(deleted)s.")
         else:
-            text = _("Emptied %(emptied)s events and deleted %(deleted)s.")
+            text = _("Events emptied: %(emptied)s, deleted: %(deleted)s.")
         self.stdout.write(text % counts)

@@ -1,0 +1,159 @@
+"""The French catalogue is complete: nobody can add a text without translating it."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+
+import django_altoviz
+from django_altoviz.admin.replay import OUTCOMES
+from django_altoviz.checks import check_settings
+from django_altoviz.event_types import EventType
+from django_altoviz.models import Customer, Invoice, Quote, Status
+
+PACKAGE = Path(django_altoviz.__file__).parent
+CATALOGUE = PACKAGE / "locale" / "fr" / "LC_MESSAGES"
+PO = (CATALOGUE / "django.po").read_text(encoding="utf-8")
+
+FIELD = re.compile(r'^(msgid|msgid_plural|msgstr(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', re.M)
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w+\}")
+
+#: How many of its arguments are messages.
+FUNCTIONS = {"_": 1, "gettext": 1, "gettext_lazy": 1, "ngettext": 2, "ngettext_lazy": 2}
+TRANSLATE = re.compile(r'\{% translate "([^"]+)" %\}')
+BLOCK_TRANSLATE = re.compile(
+    r"\{% blocktranslate [^%]*\btrimmed %\}([^%]+)\{% endblocktranslate %\}"
+)
+VARIABLE = re.compile(r"\{\{ (\w+) \}\}")
+
+
+@dataclass(frozen=True)
+class Message:
+    originals: tuple[str, ...]  # the singular, and the plural where there is one
+    translations: tuple[str, ...]
+
+
+def messages_of(po):
+    for entry in po.strip().split("\n\n")[1:]:  # the first is the header
+        fields = [(name, ast.literal_eval(f"({text})")) for name, text in FIELD.findall(entry)]
+        yield Message(
+            tuple(text for name, text in fields if name.startswith("msgid")),
+            tuple(text for name, text in fields if name.startswith("msgstr")),
+        )
+
+
+MESSAGES = list(messages_of(PO))
+
+
+def test_every_message_is_translated():
+    assert [m.originals for m in MESSAGES if not m.translations or not all(m.translations)] == []
+    assert {len(m.translations) for m in MESSAGES if len(m.originals) == 2} == {2}
+
+
+def test_no_translation_is_a_guess_or_a_leftover():
+    assert "fuzzy" not in PO
+    assert "#~" not in PO
+
+
+def test_no_message_stands_twice():
+    times = Counter(message.originals[0] for message in MESSAGES)
+    assert [text for text, number in times.items() if number > 1] == []
+
+
+def test_translations_keep_the_placeholders():
+    for message in MESSAGES:
+        expected = Counter(PLACEHOLDER.findall(message.originals[0]))
+        for text in (*message.originals, *message.translations):
+            assert Counter(PLACEHOLDER.findall(text)) == expected, text
+
+
+def test_translations_follow_french_typography():
+    bad = re.compile(r"'| [:;?!»]|« |[“”]|\.\.\.")
+    texts = [text for message in MESSAGES for text in message.translations]
+    assert [text for text in texts if bad.search(text)] == []
+
+
+def test_the_compiled_catalogue_is_up_to_date():
+    with (CATALOGUE / "django.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    expected = {}
+    for message in MESSAGES:
+        singular = message.originals[0]
+        if len(message.originals) == 1:
+            expected[singular] = message.translations[0]
+        else:
+            expected.update({(singular, n): text for n, text in enumerate(message.translations)})
+    assert {key: text for key, text in compiled._catalog.items() if key} == expected
+    assert compiled.info()["plural-forms"] == "nplurals=2; plural=(n > 1);"
+
+
+def in_python(path):
+    """The messages in a file. One that is not written out could not be extracted."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name in FUNCTIONS:
+            arguments = node.args[: FUNCTIONS[name]]
+            assert all(isinstance(argument, ast.Constant) for argument in arguments), (
+                f"{path}:{node.lineno}: a message must be a literal"
+            )
+            yield tuple(argument.value for argument in arguments)
+        else:
+            assert "gettext" not in name, f"{path}:{node.lineno}: this test does not know {name}"
+
+
+def in_template(path):
+    text = path.read_text(encoding="utf-8")
+    found = [(message,) for message in TRANSLATE.findall(text)]
+    for block in BLOCK_TRANSLATE.findall(text):
+        found.append((VARIABLE.sub(r"%(\1)s", " ".join(block.split())),))
+    number = len(re.findall(r"\{% *(?:block)?trans|_\(", text))
+    assert number == len(found), f"{path}: this test does not understand all messages"
+    return found
+
+
+def test_the_catalogue_has_what_the_package_says_and_nothing_else():
+    said = set()
+    for path in PACKAGE.rglob("*.py"):
+        said.update(in_python(path))
+    for path in PACKAGE.rglob("*.html"):
+        said.update(in_template(path))
+    known = {message.originals for message in MESSAGES}
+    assert said - known == set(), "run makemessages, translate, and run compilemessages"
+    assert known - said == set(), "run makemessages, and remove what is obsolete"
+
+
+@pytest.fixture
+def french():
+    with translation.override("fr"):
+        yield
+
+
+def test_labels_come_out_in_french(french):
+    assert EventType.INVOICE_CREATED.label == "facture créée"
+    assert EventType.QUOTE_UPDATED.label == "devis modifié"
+    assert Status.PROCESSED.label == "traité"
+    assert Invoice._meta.verbose_name_plural == "factures"
+    assert Invoice._meta.get_field("tax_excluded_amount").verbose_name == "montant HT"
+    assert Quote._meta.get_field("deposit_value").verbose_name == "acompte"
+    assert Customer._meta.get_field("vat_number").verbose_name == "numéro de TVA"
+
+
+def test_plurals_come_out_in_french(french):
+    _level, text = OUTCOMES["processed"]
+    assert text % 1 == "1 événement a été traité."
+    assert text % 2 == "2 événements ont été traités."
+
+
+def test_checks_come_out_in_french(french, settings):
+    settings.ALTOVIZ = {}
+    (warning,) = check_settings()
+    assert warning.msg == "Le compte «\xa0default\xa0» n’a pas de WEBHOOK_SECRET."
