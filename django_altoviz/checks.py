@@ -62,7 +62,9 @@ def _types() -> Iterator[CheckMessage]:
         accounts: Mapping[str, Any] = values.get("ACCOUNTS", {})
     except ImproperlyConfigured as error:
         yield Error(
-            str(error), hint=_("The README lists the settings and their values."), id="django_altoviz.E001"
+            str(error),
+            hint=_("The README lists the settings and their values."),
+            id="django_altoviz.E001",
         )
         return
     for name in [DEFAULT_ACCOUNT, *accounts]:
@@ -146,7 +148,7 @@ def _networks(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
     for where, text in texts:
         try:
             addresses.parse_network(text)
-        except (ValueError, AttributeError):
+        except ValueError:
             yield Error(
                 _("%(where)s: “%(text)s” is not an address or network.")
                 % {"where": where, "text": text},

@@ -16,20 +16,22 @@ DEFAULT_ACCOUNT = "default"
 #: An account's name stands in the webhook's path.
 ACCOUNT_NAME = re.compile(r"[-a-zA-Z0-9_]{1,64}")
 
+_TEXTS = (list, tuple)
+
 #: What each account may set, with its type and default.
 ACCOUNT_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "API_KEY": (str, ""),
     "WEBHOOK_SECRET": ((str, list, tuple), ""),
     "WEBHOOK_URL": (str, ""),
     "BASE_URL": (str, "https://api.altoviz.com"),
-    "ALLOWED_IPS": ((list, tuple), ()),
+    "ALLOWED_IPS": (_TEXTS, ()),
     "ALLOW_UNSIGNED": (bool, False),
 }
 #: What holds for all accounts.
 APP_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "ACCOUNTS": (dict, {}),
     "DISPATCHER": (str, "django_altoviz.dispatchers.inline"),
-    "TRUSTED_PROXIES": ((list, tuple), ()),
+    "TRUSTED_PROXIES": (_TEXTS, ()),
     "MAX_BODY_BYTES": (int, 5 * 2**20),
     "LEASE_SECONDS": (int, 300),
     "RETENTION_DAYS": (int, 90),
@@ -92,7 +94,8 @@ def _read(
 ) -> Any:
     kinds, default = known[name]
     value = values.get(name, default)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is int):
+    wrong = not isinstance(value, kinds) or (isinstance(value, bool) and kinds is int)
+    if wrong or (kinds is _TEXTS and not all(isinstance(item, str) for item in value)):
         raise ImproperlyConfigured(f'ALTOVIZ["{name}"] is of the wrong type.')
     return value
 

@@ -51,8 +51,9 @@ def mirror(event: WebhookEvent) -> Shown:
     if event.mirrored_at is not None:
         return Shown(row, load_changes(model, event.changes))
     shown = _delete(event, row) if event_type.is_deletion else _show(event, row)
-    event.mirrored_at = timezone.now()
-    event.changes = dump_changes(shown.changes)
+    if not shown.ignored:
+        event.mirrored_at = timezone.now()
+        event.changes = dump_changes(shown.changes)
     return shown
 
 
@@ -82,7 +83,7 @@ def _delete(event: WebhookEvent, row: Mirror | None) -> Shown:
     is_new = row is None
     row = row or _new_row(event)
     changes: Changes = {}
-    # Often the id is all that is told, and then the last known object is the best there is.
+    # Where the id is all that is told, the last known object is the best there is.
     if is_new or _tells_more_than_the_id(event.envelope.data):
         changes = row.show(event.envelope.data, event.body)
     changes |= row.set({"deleted_at": row.deleted_at or event.received_at})

@@ -33,7 +33,7 @@ _KINDS = {
     dict: "an object",
     list: "a list",
 }
-_MIDNIGHT = re.compile(r"T00:00(:00(\.0+)?)?(Z|[+-]00:?00)?$")
+_MIDNIGHT = re.compile(r"T00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")
 # In the text of a body, whatever can become NUL or a lone surrogate is an escape.
 _MAY_BE_UNSTORABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

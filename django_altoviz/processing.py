@@ -40,12 +40,13 @@ def process(event: WebhookEvent) -> list[WebhookEvent]:
         django.db.Error: the database does not answer; the event still waits to be processed.
     """
     tried = _process_in_turn(event)
-    # While receivers were at work, other workers have left later events of the object to this one.
-    while tried and _receivers_of(tried[-1]):
-        follower = _events(event).behind(tried[-1]).first()
-        if follower is None:
-            break
-        tried += _process_in_turn(follower)
+    if any(_receivers_of(each) for each in tried):
+        # While receivers were at work, other workers have left later events of the object to this
+        # one. What has been taken meanwhile is passed over, for it is in good hands.
+        last = event
+        while (follower := _events(event).behind(last).first()) is not None:
+            tried += _process_in_turn(follower)
+            last = follower
     return tried
 
 

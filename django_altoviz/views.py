@@ -52,16 +52,21 @@ class WebhookView(View):
     def post(self, request: HttpRequest, account: str = DEFAULT_ACCOUNT) -> JsonResponse:
         try:
             return self.receive(request, self.get_account(request, account))
+        except ImproperlyConfigured as error:
+            return self.turn_away(request, account, Rejected(503, "not configured", str(error)))
         except Rejected as rejection:
-            logger.warning("Delivery for account %r turned away: %s", account, rejection)
-            webhook_rejected.send_robust(
-                type(self),
-                request=request,
-                account=account,
-                status_code=rejection.status_code,
-                reason=str(rejection),
-            )
-            return JsonResponse({"error": rejection.answer}, status=rejection.status_code)
+            return self.turn_away(request, account, rejection)
+
+    def turn_away(self, request: HttpRequest, account: str, rejection: Rejected) -> JsonResponse:
+        logger.warning("Delivery for account %r turned away: %s", account, rejection)
+        webhook_rejected.send_robust(
+            type(self),
+            request=request,
+            account=account,
+            status_code=rejection.status_code,
+            reason=str(rejection),
+        )
+        return JsonResponse({"error": rejection.answer}, status=rejection.status_code)
 
     def http_method_not_allowed(
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -79,7 +84,7 @@ class WebhookView(View):
             allowed = not account.allowed_ips or addresses.is_in(client, account.allowed_ips)
         except UnknownAccount as error:
             raise Rejected(404, "unknown account", str(error)) from error
-        except (ImproperlyConfigured, ValueError) as error:
+        except ValueError as error:  # a network that is none
             raise Rejected(503, "not configured", str(error)) from error
         if not allowed:
             raise Rejected(403, "forbidden", f"address {client} is not in ALLOWED_IPS")

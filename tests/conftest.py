@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import hypothesis
 import pytest
 from django.test import Client
 
@@ -9,6 +10,10 @@ from django_altoviz import signing
 from django_altoviz.event_types import EventType
 from django_altoviz.samples import new_event_id, sample, sample_body, to_body
 from tests.settings import ALTOVIZ
+
+# How long an example takes says nothing on a machine that is busy.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 SECRETS = {
     "default": ALTOVIZ["WEBHOOK_SECRET"],

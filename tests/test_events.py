@@ -174,6 +174,7 @@ class TestClaims:
         event.settle(Status.PROCESSED)
         assert event.reopen()
         assert WebhookEvent.objects.get().status == Status.PENDING
+        assert WebhookEvent.objects.get().settled_at is None
         assert WebhookEvent.objects.get().history
 
     def test_what_has_nothing_to_process_is_not_reopened(self):

@@ -157,6 +157,29 @@ class TestTurns:
         assert order == [(first.pk, "first"), (first.pk + 1, "late")]
         assert outcomes() == ["processed", "processed"]
 
+    def test_it_goes_on_to_the_end_also_where_only_the_first_has_receivers(self, connect):
+        def receive(**kwargs):
+            for _ in range(2):
+                assert process(store("CustomerUpdated", id=1)) == []
+
+        connect(customer_created, receive)
+        process(store("CustomerCreated", id=1))
+        assert outcomes() == ["processed", "processed", "processed"]
+
+    def test_it_does_not_wait_for_what_another_worker_has_taken(self, connect, monkeypatch):
+        events = [store("CustomerUpdated", id=1) for _ in range(3)]
+        connect(customer_updated, lambda **kwargs: None)
+        attempt = processing._attempt
+
+        def taken(event):
+            if event == events[1]:
+                WebhookEvent.objects.get(pk=event.pk).claim(LEASE)
+            return attempt(event)
+
+        monkeypatch.setattr(processing, "_attempt", taken)
+        assert process(events[0]) == [events[0]]
+        assert outcomes() == ["processed", "processing", "pending"]
+
     def test_what_a_dead_worker_has_left_is_taken_over(self):
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
         first.claim(LEASE)
@@ -517,11 +540,12 @@ class TestAgain:
 
     def test_an_ignored_event_is_looked_at_anew(self):
         process(store("CustomerDeleted", id=1))
-        late = store("CustomerUpdated", id=1)
+        late = store("CustomerUpdated", id=1, name="late")
         process(late)
         Customer.with_deleted.update(deleted_at=None)
         assert process_again(late)
         assert late.status == Status.PROCESSED
+        assert Customer.objects.get().name == "late"
 
     def test_a_type_that_has_become_known_since(self):
         event = store("CustomerCreated", id=1)

@@ -33,7 +33,6 @@ from tests.conftest import SECRETS
 pytestmark = pytest.mark.django_db
 
 PROPERTY = settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -202,7 +202,15 @@ class TestRejected:
 
     @pytest.mark.parametrize(
         "setting",
-        [None, {"WEBHOOK_SECRET": 5}, {"WEBHOOK_SECRET": [5]}, {"ALLOWED_IPS": ["rubbish"]}],
+        [
+            None,
+            {"WEBHOOK_SECRET": 5},
+            {"WEBHOOK_SECRET": [5]},
+            {"ALLOWED_IPS": ["rubbish"]},
+            {"ALLOWED_IPS": [5]},
+            {"WEBHOOK_SECRET": SECRETS["default"], "MAX_BODY_BYTES": "5"},
+            {"WEBHOOK_SECRET": SECRETS["default"], "TRUSTED_PROXIES": 5},
+        ],
     )
     def test_settings_that_cannot_be_right(self, post, settings, setting):
         settings.ALTOVIZ = setting

@@ -191,7 +191,9 @@ class Line(models.Model):
 
 class Invoice(Document):
     is_draft = models.BooleanField(_("draft"), null=True)
-    is_paid = models.BooleanField(_("paid"), null=True, help_text=_("A draft whose amount is 0 may be paid, too."))
+    is_paid = models.BooleanField(
+        _("paid"), null=True, help_text=_("A draft whose amount is 0 may be paid, too.")
+    )
     is_cancelled = models.BooleanField(_("cancelled"), null=True)
     is_proforma = models.BooleanField(_("pro forma"), null=True)
     overdue = AmountField(_("overdue"), null=True)

@@ -176,7 +176,7 @@ class WebhookEvent(models.Model):
         if connections[using].vendor != "mysql":
             return [Q(~Exists(ahead))]
         # MySQL can't look into the table that it updates, and MariaDB locks what it sees there, up
-        # to deadlocks. To look before is as good: nothing gets ahead of an event later.
+        # to deadlocks. To look before is as good: what waits ahead of an event came in before it.
         return [Q(pk__in=[])] if ahead.exists() else []
 
     @property
@@ -189,10 +189,15 @@ class WebhookEvent(models.Model):
         """Make a settled event wait again. False where there is nothing to process in it."""
         if self.event_type is None or self.pruned_at is not None:
             return False
-        closed = self._stored().filter(status__in=SETTLED, pruned_at=None)
-        if not closed.update(status=Status.PENDING, entity=self.event_type.entity):
+        waiting = {
+            "status": Status.PENDING,
+            "entity": self.event_type.entity,
+            "settled_at": None,
+        }
+        if not self._stored().filter(status__in=SETTLED, pruned_at=None).update(**waiting):
             return False
-        self.status, self.entity = Status.PENDING, self.event_type.entity
+        for name, value in waiting.items():
+            setattr(self, name, value)
         return True
 
     def renew(self, lease: datetime.timedelta) -> None:

@@ -48,6 +48,23 @@ def test_tries_what_failed_again_once(post):
     assert Customer.objects.count() == 1
 
 
+def test_tries_nothing_twice_in_one_run(post, monkeypatch):
+    monkeypatch.setattr(altoviz_process_events, "_BATCH", 2)
+
+    def fail(**kwargs):
+        raise RuntimeError
+
+    customer_updated.connect(fail)
+    try:
+        for _ in range(5):
+            post(body_of("CustomerUpdated", id=1))
+        with pytest.raises(CommandError, match=r"^5 events failed\."):
+            run()
+    finally:
+        customer_updated.disconnect(fail)
+    assert set(WebhookEvent.objects.values_list("attempts", flat=True)) == {1}
+
+
 def test_counts_several_failures(post):
     for number in (1, 2):
         post(body_of("CustomerCreated", id=number, active="maybe"))

@@ -32,8 +32,13 @@ class Command(BaseCommand):
         self, *, account: str | None, limit: int | None, format: str, **options: Any
     ) -> None:
         outcomes = Counter({Status.PROCESSED: 0, Status.IGNORED: 0, Status.FAILED: 0})
+        tried: set[int] = set()
         for event in waiting(account, limit):
-            outcomes.update(Status(tried.status) for tried in process(event))
+            # One that has failed behind another of its object waits for the next run.
+            if event.pk not in tried:
+                for each in process(event):
+                    tried.add(each.pk)
+                    outcomes[Status(each.status)] += 1
         if format == "json":
             self.stdout.write(json.dumps({status.value: n for status, n in outcomes.items()}))
         else:

@@ -1,0 +1,447 @@
+"""The documentation says what the code does, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import sys
+import unittest
+from pathlib import Path
+
+import django
+import pytest
+from django.apps import apps
+from django.core import mail
+from django.core.management import BaseCommand, load_command_class
+from django.db import connection
+from django.dispatch import Signal
+from django.test import override_settings
+
+import django_altoviz
+from django_altoviz import exceptions, models, signals
+from django_altoviz.checks import check_security, check_settings
+from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
+from django_altoviz.event_types import Entity, EventType
+from django_altoviz.models import Status
+from django_altoviz.signals import BY_EVENT_TYPE
+from tests.conftest import body_of
+from tests.test_architecture import LAYERS
+
+PACKAGE = Path(django_altoviz.__file__).parent
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.rst").read_text()
+REFERENCE = (ROOT / "docs" / "reference.rst").read_text()
+OPERATING = (ROOT / "docs" / "operating.rst").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.rst").read_text()
+PAGES = [
+    *sorted(ROOT.glob("*.rst")),
+    *sorted((ROOT / "docs").glob("*.rst")),
+    ROOT / "example_project" / "README.rst",
+]
+COMMANDS = sorted(path.stem for path in (PACKAGE / "management" / "commands").glob("altoviz_*.py"))
+
+
+def page_id(path):
+    return str(path.relative_to(ROOT))
+
+
+def section(page, title):
+    """The text under a heading, with what is under its subheadings."""
+    heading = re.search(rf"^{re.escape(title)}\n(([=-])\2+)\n", page, re.MULTILINE)
+    assert heading, f"there is no heading {title!r}"
+    end = r"^\S.*\n={3,}\n" if heading[2] == "=" else r"^\S.*\n(?:={3,}|-{3,})\n"
+    rest = page[heading.end() :]
+    following = re.search(end, rest, re.MULTILINE)
+    return rest[: following.start()] if following else rest
+
+
+def terms(text):
+    """What stands as code at the beginnings of lines: the first cells of tables, and what is
+    defined."""
+    lines = [
+        re.match(r"((?:``[^`]+``(?:, )?)+)(?: \(.*\))?(?:  |$)", line) for line in text.split("\n")
+    ]
+    return [term for line in lines if line for term in re.findall(r"``([^`]+)``", line[1])]
+
+
+def blocks(page, language):
+    """{name: code} of the named code blocks of a language."""
+    found = re.finditer(
+        rf"^( *)\.\. code-block:: {language}\n(?:\1   :name: (.+)\n)?\n((?:\1   .*\n|\n)+)",
+        page,
+        re.MULTILINE,
+    )
+    return {
+        match[2] or str(number): "".join(
+            line.removeprefix(match[1] + "   ") for line in match[3].splitlines(keepends=True)
+        )
+        for number, match in enumerate(found)
+    }
+
+
+class TestSettings:
+    def test_the_readme_has_each_and_no_other(self):
+        assert sorted(terms(section(README, "Settings"))) == sorted(
+            {*APP_SETTINGS, *ACCOUNT_SETTINGS}
+        )
+
+    @pytest.mark.parametrize("page", PAGES, ids=page_id)
+    def test_no_page_names_one_that_does_not_exist(self, page):
+        named = re.findall(r"ALTOVIZ\[[\"'](\w+)[\"']\]", page.read_text())
+        assert {*named} <= {*APP_SETTINGS, *ACCOUNT_SETTINGS}
+
+    def test_what_an_account_may_set_is_said(self):
+        accounts = section(README, "Settings").partition("``ACCOUNTS``")[2]
+        assert all(f"``{name}``" in accounts for name in ACCOUNT_SETTINGS)
+
+
+class TestModels:
+    #: Where the columns of each model stand.
+    SECTIONS = {
+        models.Customer: ["What all mirrors have", "Customer"],
+        models.Contact: ["What all mirrors have", "Contact"],
+        models.Product: ["What all mirrors have", "Product"],
+        models.Invoice: [
+            "What all mirrors have",
+            "What invoices and quotes have in common",
+            "Invoice",
+        ],
+        models.Quote: ["What all mirrors have", "What invoices and quotes have in common", "Quote"],
+        models.InvoiceLine: ["Lines"],
+        models.QuoteLine: ["Lines"],
+        models.WebhookEvent: ["WebhookEvent"],
+        models.ReceiverRun: ["ReceiverRun"],
+    }
+    #: The table of all lines has the columns of both kinds.
+    OTHERS = {models.InvoiceLine: {"quote"}, models.QuoteLine: {"invoice"}}
+
+    def test_each_model_has_its_section(self):
+        registered = apps.get_app_config("django_altoviz").get_models()
+        assert {*registered} == {*self.SECTIONS}
+
+    @pytest.mark.parametrize("model", SECTIONS, ids=lambda model: model.__name__)
+    def test_each_column_is_there_and_no_other(self, model):
+        texts = [section(REFERENCE, title) for title in self.SECTIONS[model]]
+        documented = [name for text in texts for name in first_cells(text)]
+        columns = {field.name for field in model._meta.concrete_fields}
+        assert len(documented) == len({*documented})
+        assert {*documented} - self.OTHERS.get(model, set()) == columns
+
+    @pytest.mark.parametrize(
+        "name", ["Customer", "Contact", "Product", "Document", "Invoice", "Quote", "Line"]
+    )
+    def test_each_column_names_the_field_that_is_read(self, name):
+        titles = {"Document": "What invoices and quotes have in common", "Line": "Lines"}
+        text = section(REFERENCE, titles.get(name, name))
+        documented = dict(re.findall(r"^``(\w+)`` +``([\w.]+)``  ", text, re.MULTILINE))
+        read = {column.removesuffix("_id"): path for column, path in fields_read()[name].items()}
+        documented = {column.removesuffix("_id"): path for column, path in documented.items()}
+        assert documented == read
+
+
+def first_cells(text):
+    """The first cells of the tables that begin with a column ``Column``."""
+    tables = re.findall(r"^=+  =.*\nColumn .*\n=+  =.*\n((?:.*\n)*?)=+  =", text, re.MULTILINE)
+    return [name for table in tables for name in terms(table)]
+
+
+def fields_read():
+    """{class: {column: path of the field}}, from what each ``columns_from`` says."""
+    read = {}
+    for path in (PACKAGE / "models").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                read[node.name] = {
+                    column.value: ".".join(literals(value))
+                    for dictionary in ast.walk(node)
+                    if isinstance(dictionary, ast.Dict)
+                    for column, value in zip(dictionary.keys, dictionary.values, strict=True)
+                    if literals(value)
+                }
+    # The two that are not read but chosen.
+    read["Customer"] |= {"type": "type", "name": "name"}
+    return read
+
+
+def literals(call):
+    """The path in ``text(data, "billingAddress", "city")``, or nothing."""
+    if (
+        not isinstance(call, ast.Call)
+        or getattr(call.args[:1] and call.args[0], "id", "") != "data"
+    ):
+        return []
+    return [getattr(argument, "value", "") for argument in call.args[1:]]
+
+
+class TestEvents:
+    def test_each_type_has_its_row(self):
+        rows = re.findall(
+            r"^``(\w+)`` +``(\w+)`` +``(\w+)``$", section(REFERENCE, "Event types"), re.MULTILINE
+        )
+        known = [
+            (
+                event_type.value,
+                next(name for name, value in vars(signals).items() if value is signal),
+                models.MIRRORS[event_type.entity].__name__,
+            )
+            for event_type, signal in BY_EVENT_TYPE.items()
+        ]
+        assert rows == known
+        assert len(rows) == len(EventType)
+        assert f"{len(EventType)} event types" in re.sub(r"\s+", " ", README)
+
+    def test_each_status_is_explained(self):
+        assert sorted(terms(section(REFERENCE, "Statuses of an event"))) == sorted(Status.values)
+
+    def test_each_entity_is_named(self):
+        row = re.search(
+            r"^``entity`` +(.*(?:\n  .*)*)", section(REFERENCE, "WebhookEvent"), re.MULTILINE
+        )
+        assert {*Entity.values} == {*re.findall(r"``(\w+)``", row[1])}
+
+    def test_each_signal_is_explained(self):
+        names = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+        of_types = {
+            name for name, value in vars(signals).items() if value in BY_EVENT_TYPE.values()
+        }
+        assert {*terms(section(REFERENCE, "Reports"))} == names - of_types
+        assert all(f"``{name}``" in README for name in names - of_types)
+
+
+class TestChecks:
+    def test_each_is_explained_and_no_other(self):
+        ids = re.findall(r'id="(django_altoviz\.[EW]\d+)"', (PACKAGE / "checks.py").read_text())
+        assert sorted(terms(section(REFERENCE, "System checks"))) == sorted({*ids})
+
+    @pytest.mark.parametrize("page", PAGES, ids=page_id)
+    def test_no_page_names_one_that_does_not_exist(self, page):
+        ids = re.findall(r"django_altoviz\.[EW]\d+", (PACKAGE / "checks.py").read_text())
+        assert {*re.findall(r"django_altoviz\.[EW]\d+", page.read_text())} <= {*ids}
+
+
+class TestCommands:
+    def test_each_has_its_section(self):
+        text = section(REFERENCE, "Commands")
+        titles = re.findall(r"^(altoviz_\w+).*\n-+\n", text, re.MULTILINE)
+        assert sorted(titles) == sorted(COMMANDS)
+        assert all(f"``{name}" in section(README, "Commands") for name in COMMANDS)
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_each_option_is_explained_and_no_other(self, name):
+        command = load_command_class("django_altoviz", name)
+        of_django = long_options(BaseCommand().create_parser("manage.py", name))
+        options = long_options(command.create_parser("manage.py", name)) - of_django
+        title = re.search(rf"^{name}.*$", REFERENCE, re.MULTILINE)[0]
+        documented = {term.split()[0] for term in terms(section(REFERENCE, title))}
+        assert documented == options
+        readme = section(README, "Commands").partition(f"``{name}")[2].partition("\n``altoviz")[0]
+        assert {*re.findall(r"--[a-z-]+", readme)} == options
+
+
+def long_options(parser):
+    return {
+        option
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--")
+    }
+
+
+class TestExceptions:
+    def test_each_is_explained_and_no_other(self):
+        names = [
+            name
+            for name, value in vars(exceptions).items()
+            if isinstance(value, type) and value.__module__ == exceptions.__name__
+        ]
+        assert terms(section(REFERENCE, "Exceptions")) == names
+
+
+class TestLog:
+    def test_each_message_is_explained_and_no_other(self):
+        messages = {
+            node.args[0].value
+            for path in PACKAGE.rglob("*.py")
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call)
+            and getattr(getattr(node.func, "value", None), "id", "") == "logger"
+        }
+        assert {*terms(section(REFERENCE, "Log messages"))} == messages
+
+
+class TestLayout:
+    def test_each_module_is_in_its_layer(self):
+        rows = re.findall(
+            r"^(\d)      ``(\w+)``", section(CONTRIBUTING, "The layout"), re.MULTILINE
+        )
+        layers = [
+            {name for number, name in rows if int(number) == n} for n in range(1, len(LAYERS) + 1)
+        ]
+        assert layers == LAYERS
+
+
+class TestSupportedVersions:
+    SETUP = configparser.ConfigParser()
+    SETUP.read(ROOT / "setup.cfg")
+
+    def classified(self, framework):
+        pattern = rf"{re.escape(framework)} :: (\d+\.\d+)$"
+        return re.findall(pattern, self.SETUP["metadata"]["classifiers"], re.MULTILINE)
+
+    def test_python(self):
+        first, *_, last = self.classified("Programming Language :: Python")
+        assert f"Python {first} to {last}" in README
+        assert self.SETUP["options"]["python_requires"] == f">={first}"
+        assert f"Python {first} or later" in CONTRIBUTING
+
+    def test_django(self):
+        first, *_, last = self.classified("Framework :: Django")
+        assert f"Django {first} to {last}" in README
+        assert f"django>={first}\n" in self.SETUP["options"]["install_requires"] + "\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+class TestPages:
+    def test_is_correct_restructuredtext(self, page):
+        core = pytest.importorskip("docutils.core", reason="docutils is not installed")
+        problems = []
+
+        class Collected:
+            def write(self, text):
+                problems.append(text)
+
+        core.publish_doctree(
+            page.read_text(),
+            source_path=str(page),
+            settings_overrides={
+                "report_level": 2,
+                "warning_stream": Collected(),
+                "syntax_highlight": "none",
+                "_disable_config": True,
+            },
+        )
+        assert problems == []
+
+    def test_needs_no_sphinx(self, page):
+        text = page.read_text()
+        directives = {*re.findall(r"^ *\.\. ([\w-]+)::", text, re.MULTILINE)}
+        assert directives <= {"code-block", "contents"}
+        assert not re.search(r":[a-z:]+:`", text)
+
+    def test_its_links_lead_somewhere(self, page):
+        for target in re.findall(r"`[^`<]+\s<([^>]+)>`__?", page.read_text()):
+            if not target.startswith(("https://", "http://", "mailto:")):
+                assert (page.parent / target).resolve().exists(), target
+
+    def test_its_code_compiles(self, page):
+        for name, code in blocks(page.read_text(), "python").items():
+            compile(code, f"{page.name}:{name}", "exec")
+
+
+def test_the_table_of_contents_has_all_pages():
+    index = (ROOT / "docs" / "index.rst").read_text()
+    linked = {(ROOT / "docs" / target).resolve() for target in re.findall(r"<([^>]+\.rst)>", index)}
+    assert linked == {*PAGES} - {ROOT / "docs" / "index.rst"}
+
+
+def test_no_file_knows_the_machine_it_was_written_on():
+    folders = "|".join(["work", "root"])
+    path_of_it = re.compile(rf"(?<![\w.)}}<])/(?:{folders})\b")
+    patterns = ["*.*", "Makefile", ".ci/*", "docs/*"]
+    patterns += [f"{top}/**/*.*" for top in ("django_altoviz", "example_project", "tests")]
+    files = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
+    written = [path for path in files if not re.search(r"\.(pyc|mo|sqlite3|coverage)", path.name)]
+    assert len(written) > 100
+    for path in written:
+        assert not path_of_it.search(path.read_text()), path
+
+
+class TestCode:
+    """What the pages show, run."""
+
+    def test_settings(self, monkeypatch):
+        names = "WEBHOOK", "FORMER_WEBHOOK", "ACME_WEBHOOK"
+        for name in names:
+            monkeypatch.setenv(f"ALTOVIZ_{name}_SECRET", f"the {name} secret")
+        code = blocks(OPERATING, "python")
+        for name in ["proxy", "rotation", "accounts"]:
+            altoviz = run(f"import os\n{code[name]}")["ALTOVIZ"]
+            with override_settings(ALTOVIZ=altoviz):
+                assert check_settings() + check_security() == []
+        assert "django_altoviz" in run(code["logging"])["LOGGING"]["loggers"]
+        assert run(code["sqlite"], BASE_DIR=ROOT)["DATABASES"]
+        assert run(code["mariadb"])["DATABASES"]
+
+    @pytest.mark.django_db
+    def test_monitoring(self, post):
+        post(EventType.CUSTOMER_CREATED)
+        post(body_of("CustomerUpdated", active="maybe"))
+        told = run(blocks(OPERATING, "python")["monitor"])
+        assert (told["failed"], told["malformed"]) == (1, 0)
+        assert told["seconds_behind"] > 0
+        assert [*told["last_arrivals"]] == ["default"]
+        with connection.cursor() as cursor:
+            waiting, arrivals = blocks(OPERATING, "sql")["monitor-sql"].split(";")[:2]
+            cursor.execute(waiting)
+            assert [row[:2] for row in cursor.fetchall()] == [("failed", 1)]
+            cursor.execute(arrivals)
+            assert [row[0] for row in cursor.fetchall()] == ["default"]
+
+    @pytest.mark.django_db
+    def test_alarm(self, post, settings):
+        address = "admin@shop.example"
+        settings.ADMINS = [("Admin", address)] if django.VERSION < (6, 0) else [address]
+        code = run(blocks(OPERATING, "python")["alarm"])
+        try:
+            post(body_of("CustomerUpdated", active="maybe"))
+        finally:
+            signals.event_failed.disconnect(code["raise_alarm"])
+        assert "CustomerUpdated 418206: InvalidPayload" in mail.outbox[0].body
+
+    @pytest.mark.django_db
+    def test_settling_by_hand(self, post):
+        code = blocks(OPERATING, "python")["settle"]
+        event_id = re.search(r"evt_\w+", code)[0]
+        post(body_of("CustomerUpdated", event_id, active="maybe"))
+        run(code)
+        assert models.WebhookEvent.objects.get().is_settled
+        assert not models.WebhookEvent.objects.due().exists()
+
+    @pytest.mark.django_db
+    def test_renaming_an_account(self, post):
+        post(EventType.CUSTOMER_CREATED, account="acme")
+        run(blocks(OPERATING, "python")["rename"])
+        assert models.Customer.objects.get().account == "acme-sas"
+        assert models.WebhookEvent.objects.get().account == "acme-sas"
+
+    @pytest.mark.django_db
+    def test_the_test_of_a_receiver(self):
+        receiver = run(blocks(README, "python")["receiver"])
+        case = run(blocks(OPERATING, "python")["testing"])["AccountingTests"]
+        try:
+            result = unittest.defaultTestLoader.loadTestsFromTestCase(case).run(
+                unittest.TestResult()
+            )
+        finally:
+            signals.invoice_updated.disconnect(receiver["tell_accounting"])
+        assert result.testsRun == 1
+        assert not result.errors + result.failures
+
+    @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has tasks from 6.0 on")
+    @pytest.mark.django_db
+    def test_the_dispatcher(self, post, settings, tmp_path, monkeypatch):
+        (tmp_path / "shop_dispatcher.py").write_text(blocks(REFERENCE, "python")["dispatcher"])
+        monkeypatch.syspath_prepend(tmp_path)
+        settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "shop_dispatcher"}
+        try:
+            post(EventType.CUSTOMER_CREATED)
+        finally:
+            sys.modules.pop("shop_dispatcher", None)
+        assert models.WebhookEvent.objects.get().status == Status.PROCESSED
+
+
+def run(code, **names):
+    """The names that the code defines."""
+    exec(compile(code, "documentation", "exec"), names)
+    return names
