@@ -32,6 +32,9 @@ VECTORS = SIGNATURES["vectors"]
 # SQLite always, and the database that the suite runs on.
 DATABASES = sorted({"sqlite", os.environ.get("DATABASE", "sqlite")})
 
+WSGI = "gunicorn example.wsgi --bind 127.0.0.1:0 --no-control-socket --workers 2 --threads 3"
+ASGI = "uvicorn example.asgi:application --port 0"
+
 # What has no effect, though it is stored.
 IGNORED = ["variants/QuoteDeleted.null-data.json", "variants/UnknownType.json"]
 RECEIVERS = {
@@ -106,11 +109,10 @@ class Project:
         ).stdout
 
     @contextlib.contextmanager
-    def served(self, log):
-        command = ["-m", "gunicorn", "example.wsgi", "--bind", "127.0.0.1:0", "--no-control-socket"]
+    def served(self, log, server=WSGI):
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, *command, "--workers", "2", "--threads", "3"],
+                [sys.executable, "-m", *server.split()],
                 cwd=PROJECT,
                 env=self.environment,
                 stderr=output,
@@ -126,7 +128,7 @@ class Project:
     def wait_for(process, log):
         give_up_at = time.monotonic() + 60
         while time.monotonic() < give_up_at and process.poll() is None:
-            if listening := re.search(r"Listening at: (http://\S+)", log.read_text()):
+            if listening := re.search(r"(?:at:|on) (http://\S+)", log.read_text()):
                 return listening[1]
             time.sleep(0.05)
         raise RuntimeError(log.read_text())
@@ -155,22 +157,42 @@ class Project:
         return row
 
 
-@pytest.fixture(scope="module", params=DATABASES)
-def project(request, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("example")
-    with globals()[f"{request.param}_database"](directory) as database:
+@contextlib.contextmanager
+def migrated(database, directory):
+    with globals()[f"{database}_database"](directory) as environment:
         project = Project(
             {
                 "PYTHONPATH": str(ROOT),
                 "PYTHONUTF8": "1",
                 "DJANGO_SETTINGS_MODULE": "example.settings",
                 "ALTOVIZ_WEBHOOK_SECRET": SECRET,
-                **database,
+                **environment,
             }
         )
         project.manage("migrate", "--verbosity", "0")
-        with project.served(directory / "server.log"):
-            yield project
+        yield project
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def project(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("example")
+    log = directory / "server.log"
+    with migrated(request.param, directory) as project, project.served(log):
+        yield project
+
+
+def test_an_asgi_server_does_as_well(tmp_path):
+    with migrated("sqlite", tmp_path) as project:
+        with project.served(tmp_path / "server.log", ASGI):
+            for event_type in EventType:
+                body = samples.sample_body(event_type)
+                assert project.post(body)[1]["status"] == "stored"
+                assert project.post(body)[1]["status"] == "known"
+                assert project.post(body, signing.sign(body, "another"))[0] == 401
+        events = project.rows("django_altoviz.webhookevent")
+        assert [(event["status"], event["deliveries"]) for event in events] == [
+            ("processed", 2)
+        ] * 15
 
 
 def body_of_vector(name):
