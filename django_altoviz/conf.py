@@ -24,6 +24,7 @@ ACCOUNT_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "WEBHOOK_SECRET": ((str, list, tuple), ""),
     "WEBHOOK_URL": (str, ""),
     "BASE_URL": (str, "https://api.altoviz.com"),
+    "API_REQUESTS_PER_MINUTE": (int, 80),
     "ALLOWED_IPS": (_TEXTS, ()),
     "ALLOW_UNSIGNED": (bool, False),
 }
@@ -51,6 +52,7 @@ class Account:
     webhook_secrets: tuple[str, ...]
     webhook_url: str
     base_url: str
+    api_requests_per_minute: int
     allowed_ips: tuple[str, ...]
     allow_unsigned: bool
 
@@ -129,6 +131,7 @@ def get_account(name: str) -> Account:
         webhook_secrets=_secrets(read["WEBHOOK_SECRET"]),
         webhook_url=read["WEBHOOK_URL"],
         base_url=read["BASE_URL"],
+        api_requests_per_minute=read["API_REQUESTS_PER_MINUTE"],
         allowed_ips=tuple(read["ALLOWED_IPS"]),
         allow_unsigned=read["ALLOW_UNSIGNED"],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.core.exceptions import SuspiciousOperation
 
 
@@ -37,3 +39,74 @@ class ForeignObject(AltovizError):
 
 class ClaimLost(AltovizError):
     """Another worker has taken the event over, so this one's work is rolled back."""
+
+
+class APIFailure(AltovizError):
+    """A request to Altoviz's API did not get the answer it asked for."""
+
+
+class ConnectionFailed(APIFailure):
+    """Altoviz could not be reached, or the answer broke off. Trying again later may help."""
+
+
+class UnexpectedAnswer(APIFailure):
+    """Altoviz answered something that this client does not understand."""
+
+
+class IncompleteList(APIFailure):
+    """A list went on changing while it was read, so that what was read is not all of it."""
+
+
+class APIError(APIFailure):
+    """Altoviz refused the request.
+
+    ``status_code`` is the HTTP status, ``message`` and ``errors`` what Altoviz says about it: in
+    English or French, and often nothing, so nothing should depend on their text [observed].
+    """
+
+    cure = "See what Altoviz says about it."
+
+    def __init__(
+        self, request: str, status_code: int, message: str = "", errors: Sequence[str] = ()
+    ) -> None:
+        self.status_code, self.message, self.errors = status_code, message, tuple(errors)
+        said = ": ".join(part for part in (message, "; ".join(self.errors)) if part)
+        super().__init__(
+            f"{request} was answered {status_code}" + (f" ({said}). " if said else ". ") + self.cure
+        )
+
+
+class InvalidRequest(APIError):
+    """400: a parameter or a value is not what Altoviz takes."""
+
+    cure = "Mend the request; to repeat it is of no use."
+
+
+class NotAuthorized(APIError):
+    """401 or 403: the API key is wrong, was revoked, or belongs to another environment."""
+
+    cure = 'Check the account\'s "API_KEY" and "BASE_URL" in ALTOVIZ.'
+
+
+class NotFound(APIError):
+    """404: there is no such object (any more)."""
+
+    cure = "The object does not exist, or was deleted."
+
+
+class Conflict(APIError):
+    """409: the object is in use elsewhere in Altoviz."""
+
+    cure = "The object is in use."
+
+
+class RateLimited(APIError):
+    """429: more requests than Altoviz takes in a minute, also after waiting and trying again."""
+
+    cure = "Try again in some minutes, or lower the account's API_REQUESTS_PER_MINUTE."
+
+
+class ServerError(APIError):
+    """5xx: Altoviz failed, also after trying again."""
+
+    cure = "Try again later."

@@ -1,0 +1,133 @@
+"""What an answer of Altoviz's API means. No input and no output here, only interpretation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from django_altoviz import exact_json
+from django_altoviz.exceptions import (
+    APIError,
+    Conflict,
+    InvalidRequest,
+    NotAuthorized,
+    NotFound,
+    RateLimited,
+    ServerError,
+    UnexpectedAnswer,
+)
+
+#: The longest pause that is believed, in seconds.
+LONGEST_PAUSE = 120.0
+# A pause of more than five minutes would be longer than Altoviz's window, so it must be meant in
+# milliseconds, and one of up to 300 ms does no harm if it is taken for seconds.
+_MOST_SECONDS = 300.0
+
+_ERRORS: dict[int, type[APIError]] = {
+    HTTPStatus.BAD_REQUEST: InvalidRequest,
+    HTTPStatus.UNAUTHORIZED: NotAuthorized,
+    HTTPStatus.FORBIDDEN: NotAuthorized,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.TOO_MANY_REQUESTS: RateLimited,
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list.
+
+    ``page_count`` and ``record_count`` are those of the whole list, ``None`` where Altoviz does not
+    tell them.
+    """
+
+    rows: list[dict[str, Any]]
+    page_count: int | None
+    record_count: int | None
+
+
+def retry_after(header: str) -> float | None:
+    """The pause in seconds that a ``Retry-After`` header asks for, or ``None`` if none can be read.
+
+    Altoviz gives it in milliseconds [observed], where HTTP means seconds; both are understood.
+    """
+    try:
+        pause = float(header)
+    except ValueError:
+        return None
+    if not 0 <= pause < float("inf"):
+        return None
+    return min(pause / 1000 if pause > _MOST_SECONDS else pause, LONGEST_PAUSE)
+
+
+def parse(request: str, status_code: int, body: bytes) -> Any:
+    """The value of a successful answer.
+
+    Raises:
+        APIError: the answer is an error; which one, its class says.
+        UnexpectedAnswer: it is a redirect, or not JSON.
+    """
+    check(request, status_code, body)
+    try:
+        return exact_json.loads(body.decode("utf-8-sig"))
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{request} was answered with what is not JSON.") from error
+
+
+def check(request: str, status_code: int, body: bytes) -> None:
+    """Raise the error that an answer is, if it is one."""
+    if 200 <= status_code < 300:
+        return
+    if status_code < 400:
+        raise UnexpectedAnswer(
+            f"{request} was answered {status_code}, a redirect, which is not followed: the API key "
+            "would go where it does not belong. Check BASE_URL."
+        )
+    kind = _ERRORS.get(status_code, ServerError if status_code >= 500 else APIError)
+    raise kind(request, status_code, *_said(body))
+
+
+def _said(body: bytes) -> tuple[str, list[str]]:
+    """The message and the errors in the body of an error, of which there are several shapes."""
+    try:
+        said = exact_json.loads(body.decode())
+    except ValueError:
+        return body.decode(errors="replace").strip()[:500], []
+    if not isinstance(said, dict):
+        return "", []
+    message = said.get("message") or said.get("detail") or said.get("title") or ""
+    errors = said.get("errors")
+    return str(message), [str(error) for error in errors] if isinstance(errors, list) else []
+
+
+def parse_list(request: str, value: Any) -> list[dict[str, Any]]:
+    """A list of objects. Raises ``UnexpectedAnswer`` where the value is none."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise UnexpectedAnswer(f"{request} was not answered with a list of objects.")
+    return value
+
+
+def parse_object(request: str, value: Any) -> dict[str, Any]:
+    """One object. Raises ``UnexpectedAnswer`` where the value is none."""
+    if not isinstance(value, dict):
+        raise UnexpectedAnswer(f"{request} was not answered with an object.")
+    return value
+
+
+def parse_page(request: str, value: Any, headers: Mapping[str, str]) -> Page:
+    """A page of a list, with what its headers tell [observed]."""
+    rows = parse_list(request, value)
+    if not all(isinstance(row.get("id"), int) for row in rows):
+        raise UnexpectedAnswer(f"{request} was answered with objects that have no id.")
+    return Page(
+        rows=rows,
+        page_count=_count(headers.get("x-page-count")),
+        record_count=_count(headers.get("x-record-count")),
+    )
+
+
+def _count(text: str | None) -> int | None:
+    return int(text) if text is not None and re.fullmatch("[0-9]{1,9}", text) else None
