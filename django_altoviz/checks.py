@@ -37,7 +37,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     return [
         *_unknown(),
         *_dispatcher(),
-        *_numbers(),
+        *_numbers(accounts),
         *_networks(accounts),
         *_secrets(accounts),
         *_urls(accounts),
@@ -119,9 +119,10 @@ def _dispatcher() -> Iterator[CheckMessage]:
         )
 
 
-def _numbers() -> Iterator[CheckMessage]:
-    for name in _POSITIVE:
-        value = getattr(app_settings, name)
+def _numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
+    values = [(name, getattr(app_settings, name)) for name in _POSITIVE]
+    values += [("API_REQUESTS_PER_MINUTE", account.api_requests_per_minute) for account in accounts]
+    for name, value in values:
         if value is not None and value <= 0:
             yield Error(
                 _('ALTOVIZ["%(name)s"] must be more than 0.') % {"name": name},

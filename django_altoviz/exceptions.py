@@ -76,6 +76,12 @@ class APIError(APIFailure):
         )
 
 
+class Redirected(APIError):
+    """3xx: not followed, for the API key would go where it does not belong."""
+
+    cure = 'Check the account\'s "BASE_URL" in ALTOVIZ.'
+
+
 class InvalidRequest(APIError):
     """400: a parameter or a value is not what Altoviz takes."""
 

@@ -17,7 +17,7 @@ LAYERS = [
     {"dispatchers"},
     {"processing", "retention"},
     {"mirroring"},
-    {"models", "signals", "samples"},
+    {"models", "signals", "samples", "client"},
     {"payloads", "envelopes"},
     {"signing", "addresses", "exact_json", "conf", "event_types"},
     {"exceptions"},

@@ -50,6 +50,7 @@ def test_good_settings():
         (GOOD | {"DISPATCHER": "json"}, "E005"),
         (GOOD | {"MAX_BODY_BYTES": 0}, "E006"),
         (GOOD | {"RETENTION_DAYS": -1}, "E006"),
+        (GOOD | {"API_REQUESTS_PER_MINUTE": 0}, "E006"),
         (GOOD | {"DEDUPE_DAYS": 30}, "E007"),
         (GOOD | {"ALLOWED_IPS": ["rubbish"]}, "E008"),
         (GOOD | {"ALLOWED_IPS": [5]}, "E001"),

@@ -111,6 +111,7 @@ class AltovizClient:
         api_key: str,
         base_url: str = "https://api.altoviz.com",
         *,
+        requests_per_minute: int = 80,
         pace: Pace | None = None,
         retry: AltovizRetry | None = None,
         timeout: tuple[float, float] = TIMEOUT,
@@ -118,7 +119,7 @@ class AltovizClient:
         self._base_url = base_url.rstrip("/") + "/"
         self._timeout = timeout
         key_name = sha256(f"{self._base_url} {api_key}".encode()).hexdigest()
-        self._pace = pace or Pace(key_name, requests=80)
+        self._pace = pace or Pace(key_name, requests_per_minute)
         self._session = requests.Session()
         self._session.auth = APIKey(api_key, self._base_url)
         self._session.headers["Accept"] = "application/json"
@@ -145,9 +146,11 @@ class AltovizClient:
             raise ImproperlyConfigured(
                 f'Account "{name}" has no API_KEY in ALTOVIZ. Create one in Altoviz, under API keys.'
             )
-        key_name = sha256(f"{account.base_url} {account.api_key}".encode()).hexdigest()
-        pace = Pace(key_name, requests=account.api_requests_per_minute)
-        return cls(account.api_key, account.base_url, pace=pace)
+        return cls(
+            account.api_key,
+            account.base_url,
+            requests_per_minute=account.api_requests_per_minute,
+        )
 
     def hello(self) -> dict[str, Any]:
         """Whom the key belongs to: ``companyName``, ``apiKeyName``, ``serverTimestamp``."""
@@ -201,17 +204,17 @@ class AltovizClient:
         self.close()
 
     def _get(self, path: str, query: Mapping[str, Any] | None) -> tuple[Any, Mapping[str, str]]:
-        for reads_left in reversed(range(_READS)):
+        reads = 1
+        while True:
             try:
                 response = self._send("GET", path, params=query)
                 value = parse(f"GET {path}", response.status_code, response.content)
-            except (ConnectionFailed, UnexpectedAnswer):
-                if not reads_left:
-                    raise
-                time.sleep(random.uniform(0, 2.0 ** (_READS - reads_left) / 4))
-            else:
                 return value, response.headers
-        raise AssertionError("unreachable")
+            except (ConnectionFailed, UnexpectedAnswer):
+                if reads == _READS:
+                    raise
+            time.sleep(random.uniform(0, 2.0**reads / 4))
+            reads += 1
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request at the account's pace, and return whatever the answer is."""

@@ -43,27 +43,30 @@ class Resource:
     def _all(self, **filters: Any) -> Iterator[Object]:
         """Each object once, read page by page as they are asked for.
 
-        The order of a list is not fixed, so rows move between pages while they are read: what comes
-        twice is left out, and what was missed is looked for again.
+        The order of a list is not fixed, and rows move between pages while they are read. What comes
+        twice is left out; and the list is read again where its length has changed meanwhile, or it
+        did not have as many rows as Altoviz says.
 
         Raises:
-            IncompleteList: objects are still missing after several passes.
+            IncompleteList: the list did not hold still in several passes.
         """
         given = {name: value for name, value in filters.items() if value is not None}
         seen: set[int] = set()
         for _ in range(_PASSES):
-            total = None
+            in_pass: set[int] = set()
+            totals = set()
             for page in self._pages(given):
-                total = page.record_count
+                totals.add(page.record_count)
+                in_pass.update(row["id"] for row in page.rows)
                 for row in page.rows:
                     if row["id"] not in seen:
                         seen.add(row["id"])
                         yield row
-            if total is None or len(seen) >= total:
+            if totals in ({None}, {len(in_pass)}):
                 return
         raise IncompleteList(
-            f"{self.path}: {total} objects are there, and only {len(seen)} could be read, for the "
-            "list went on changing. Try again when less is happening."
+            f"{self.path}: {len(in_pass)} objects were read, and Altoviz speaks of "
+            f"{page.record_count}, for the list went on changing. Try again when less is happening."
         )
 
     def _pages(self, filters: Object) -> Iterator[Page]:

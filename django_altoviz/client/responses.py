@@ -16,6 +16,7 @@ from django_altoviz.exceptions import (
     NotAuthorized,
     NotFound,
     RateLimited,
+    Redirected,
     ServerError,
     UnexpectedAnswer,
 )
@@ -68,7 +69,7 @@ def parse(request: str, status_code: int, body: bytes) -> Any:
 
     Raises:
         APIError: the answer is an error; which one, its class says.
-        UnexpectedAnswer: it is a redirect, or not JSON.
+        UnexpectedAnswer: it is not JSON.
     """
     check(request, status_code, body)
     try:
@@ -81,13 +82,8 @@ def check(request: str, status_code: int, body: bytes) -> None:
     """Raise the error that an answer is, if it is one."""
     if 200 <= status_code < 300:
         return
-    if status_code < 400:
-        raise UnexpectedAnswer(
-            f"{request} was answered {status_code}, a redirect, which is not followed: the API key "
-            "would go where it does not belong. Check BASE_URL."
-        )
-    kind = _ERRORS.get(status_code, ServerError if status_code >= 500 else APIError)
-    raise kind(request, status_code, *_said(body))
+    by_class = {3: Redirected, 5: ServerError}.get(status_code // 100, APIError)
+    raise _ERRORS.get(status_code, by_class)(request, status_code, *_said(body))
 
 
 def _said(body: bytes) -> tuple[str, list[str]]:

@@ -1,0 +1,115 @@
+"""An HTTP server on loopback that answers as a test tells it to, faults of the network included."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass
+class Answer:
+    """``fault``: "reset" the connection, "break off" in the body, or "drip" it byte by byte."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    fault: str = ""
+
+
+@dataclass
+class Received:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    peer: tuple[str, int]
+
+
+def value(data, status=200, **headers):
+    """An answer in JSON; an underscore in a header's name stands for a dash."""
+    named = {name.replace("_", "-"): str(text) for name, text in headers.items()}
+    return Answer(status, json.dumps(data).encode(), named)
+
+
+class ScriptedServer:
+    """Answers with the answers in turn, and with the last for good; or with what a function says."""
+
+    def __init__(self, *answers: Answer | Callable[[Received], Answer]) -> None:
+        self.answers = list(answers)
+        self.received: list[Received] = []
+        self.lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"scripted": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, args=[0.01])
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def answer(self, received):
+        with self.lock:
+            self.received.append(received)
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return answer(received) if callable(answer) else answer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    scripted: ScriptedServer
+
+    def handle_one_request(self):
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True
+
+    def do_any(self):
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        query = dict(parse_qsl(url.query))
+        received = Received(
+            self.command, url.path, query, dict(self.headers), body, self.client_address
+        )
+        self.send(self.scripted.answer(received))
+
+    do_GET = do_POST = do_DELETE = do_any
+
+    def send(self, answer):
+        if answer.fault == "reset":
+            # Lingering for no time at all sends RST instead of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, text in answer.headers.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if answer.fault == "break off":
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self.close_connection = True
+        elif answer.fault == "drip":
+            for byte in answer.body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.001)
+        else:
+            self.wfile.write(answer.body)
+
+    def log_message(self, *args):
+        pass

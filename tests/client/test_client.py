@@ -1,0 +1,492 @@
+"""The client against a server that does what servers and networks do."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import random
+from decimal import Decimal
+
+import pytest
+import requests
+from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import client as client_module
+from django_altoviz.client.retries import AltovizRetry
+from django_altoviz.event_types import EventType
+from django_altoviz.exceptions import (
+    APIFailure,
+    ConnectionFailed,
+    IncompleteList,
+    NotAuthorized,
+    NotFound,
+    RateLimited,
+    Redirected,
+    ServerError,
+    UnexpectedAnswer,
+    UnknownAccount,
+)
+from tests.client.scripted import Answer, ScriptedServer, value
+
+KEY = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
+    cache.clear()
+
+
+def impatient(**options):
+    return AltovizRetry(backoff_factor=0, backoff_jitter=0, **options)
+
+
+def connect(server, **options):
+    options = {
+        "retry": impatient(),
+        "pace": Pace("tests", requests=100_000),
+        "timeout": (2, 2),
+    } | options
+    return AltovizClient(KEY, server.url, **options)
+
+
+def one_answer(answer, ask, **options):
+    with ScriptedServer(answer) as server, connect(server, **options) as client:
+        return ask(client), server.received[-1]
+
+
+class TestRequests:
+    @pytest.mark.parametrize(
+        ("ask", "path", "query"),
+        [
+            (lambda c: c.hello(), "/Hello", {}),
+            (lambda c: c.settings(), "/v1/Settings", {}),
+            (lambda c: c.customers.get(5), "/v1/Customers/5", {}),
+            (lambda c: c.customers.get_by_internal_id("a/b?é"),
+             "/v1/Customers/GetByInternalId/a%2Fb%3F%C3%A9", {}),
+            (lambda c: c.contacts.get(5), "/v1/Contacts/5", {}),
+            (lambda c: c.products.get(5), "/v1/Products/5", {}),
+            (lambda c: c.invoices.get(5), "/v1/SaleInvoices/5", {}),
+            (lambda c: c.quotes.get(5), "/v1/SaleQuotes/5", {}),
+        ],
+    )  # fmt: skip
+    def test_for_one_object(self, ask, path, query):
+        answer, received = one_answer(value({"id": 5}), ask)
+        assert answer == {"id": 5}
+        assert (received.method, received.path, received.query) == ("GET", path, query)
+
+    @pytest.mark.parametrize(
+        ("ask", "path", "query"),
+        [
+            (lambda c: c.customers.find(email="a@b.example"), "/v1/Customers/Find",
+             {"email": "a@b.example"}),
+            (lambda c: c.customers.find(number="C1", internal_id="x"), "/v1/Customers/Find",
+             {"number": "C1", "internalId": "x"}),
+            (lambda c: c.contacts.find(internal_id="x"), "/v1/Contacts/Find", {"internalId": "x"}),
+            (lambda c: c.products.find(number="P1"), "/v1/Products/Find", {"number": "P1"}),
+            (lambda c: c.invoices.find(internal_id="x"), "/v1/SaleInvoices/Find",
+             {"internalId": "x"}),
+            (lambda c: c.quotes.find(number="DE1"), "/v1/SaleQuotes/Find", {"number": "DE1"}),
+            (lambda c: c.customers.contacts(5), "/v1/Customers/5/contacts", {}),
+            (lambda c: c.webhooks.all(), "/v1/Webhooks", {}),
+        ],
+    )  # fmt: skip
+    def test_for_some(self, ask, path, query):
+        answer, received = one_answer(value([{"id": 5}]), ask)
+        assert answer == [{"id": 5}]
+        assert (received.method, received.path, received.query) == ("GET", path, query)
+
+    @pytest.mark.parametrize(
+        ("ask", "path", "query"),
+        [
+            (lambda c: c.customers.all(query="brûlé"), "/v1/Customers", {"query": "brûlé"}),
+            (lambda c: c.contacts.all(), "/v1/Contacts", {}),
+            (lambda c: c.products.all(family_id=3), "/v1/Products", {"familyId": "3"}),
+            (lambda c: c.invoices.all(), "/v1/SaleInvoices", {"IncludeCancelled": "true"}),
+            (lambda c: c.invoices.all(start=datetime.date(2026, 1, 2), status="Paid",
+                                      customer_id=7, include_cancelled=False),
+             "/v1/SaleInvoices", {"From": "2026-01-02", "Status": "Paid", "CustomerId": "7"}),
+            (lambda c: c.quotes.all(end=datetime.date(2026, 1, 2)), "/v1/SaleQuotes",
+             {"To": "2026-01-02"}),
+        ],
+    )  # fmt: skip
+    def test_for_all(self, ask, path, query):
+        answer, received = one_answer(value([{"id": 5}]), lambda c: list(ask(c)))
+        assert answer == [{"id": 5}]
+        assert (received.method, received.path) == ("GET", path)
+        assert received.query == query | {"PageIndex": "1", "PageSize": "100"}
+
+    def test_with_the_key_in_its_header(self):
+        _, received = one_answer(value({}), lambda c: c.hello())
+        assert received.headers["X-API-KEY"] == KEY
+        assert "Authorization" not in received.headers
+        assert KEY not in received.path
+
+    def test_on_one_connection(self):
+        with ScriptedServer(value({})) as server, connect(server) as client:
+            for _ in range(3):
+                client.hello()
+            assert len({received.peer for received in server.received}) == 1
+
+    @pytest.mark.parametrize("name", ["customers", "contacts", "products", "invoices", "quotes"])
+    def test_to_find_nothing_in_particular_are_not_sent(self, name):
+        with ScriptedServer(value([])) as server, connect(server) as client:
+            with pytest.raises(ValueError, match="Say what to find"):
+                getattr(client, name).find()
+            assert not server.received
+
+    def test_numbers_are_exact(self):
+        answer, _ = one_answer(
+            Answer(body=b'{"balance": 0.30000000000000000001}'), lambda c: c.invoices.get(1)
+        )
+        assert answer == {"balance": Decimal("0.30000000000000000001")}
+
+
+class TestWebhooks:
+    def test_are_registered(self):
+        answer, received = one_answer(
+            value({"id": 0}, 201),
+            lambda c: c.webhooks.register(
+                name="n", url="https://a.example/", types=[EventType.QUOTE_CREATED], secret_key="s"
+            ),
+        )
+        assert answer == {"id": 0}
+        assert received.method == "POST"
+        assert received.headers["Content-Type"] == "application/json"
+        assert json.loads(received.body) == {
+            "name": "n",
+            "url": "https://a.example/",
+            "types": ["QuoteCreated"],
+            "secretKey": "s",
+        }
+
+    @pytest.mark.parametrize("missing", ["name", "url", "secret_key"])
+    def test_need_all_that_belongs_to_one(self, missing):
+        given = {"name": "n", "url": "u", "secret_key": "s", "types": []} | {missing: ""}
+        with ScriptedServer(value({})) as server, connect(server) as client:
+            with pytest.raises(ValueError, match="needs a name"):
+                client.webhooks.register(**given)
+            with pytest.raises(ValueError, match="Nonsense"):
+                client.webhooks.register(name="n", url="u", secret_key="s", types=["Nonsense"])
+            assert not server.received
+
+    @pytest.mark.parametrize(
+        ("given", "query"),
+        [
+            ({"id": 5}, {"id": "5"}),
+            ({"url": "https://a.example/?b=é&c"}, {"url": "https://a.example/?b=é&c"}),
+        ],
+    )
+    def test_are_unregistered(self, given, query):
+        _, received = one_answer(value({}), lambda c: c.webhooks.unregister(**given))
+        assert (received.method, received.path) == ("DELETE", "/v1/Webhooks")
+        assert received.query == query
+
+    @pytest.mark.parametrize(
+        "given", [{}, {"id": 0}, {"id": -1}, {"url": ""}, {"id": 1, "url": "https://a.example"}]
+    )
+    def test_are_never_all_unregistered(self, given):
+        with ScriptedServer(value({})) as server, connect(server) as client:
+            with pytest.raises(ValueError, match="Give either"):
+                client.webhooks.unregister(**given)
+            assert not server.received
+
+    def test_that_are_gone(self):
+        with pytest.raises(NotFound):
+            one_answer(Answer(404), lambda c: c.webhooks.unregister(id=5))
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Answer(fault="reset"),
+            Answer(500),
+            Answer(502, b"<html>bad gateway</html>"),
+            Answer(429, b"slow down", {"Retry-After": "1"}),
+            Answer(429, b"slow down", {"Retry-After": "rubbish"}),
+            Answer(429),
+            Answer(body=b'{"id": 5}' * 10, fault="break off"),
+            Answer(body=b'{"id": '),
+            Answer(body=b"<html>maintenance</html>"),
+        ],
+    )
+    def test_a_read_gets_over_it(self, fault, monkeypatch):
+        monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda seconds: None)
+        with ScriptedServer(fault, fault, value({"id": 5})) as server, connect(server) as client:
+            assert client.customers.get(5) == {"id": 5}
+            assert len(server.received) == 3
+
+    def test_a_slow_answer_is_waited_for(self):
+        body = json.dumps({"id": 5, "name": "x" * 200}).encode()
+        answer, _ = one_answer(Answer(body=body, fault="drip"), lambda c: c.customers.get(5))
+        assert answer["id"] == 5
+
+    def test_it_waits_as_long_as_altoviz_says(self, monkeypatch):
+        pauses = []
+        monkeypatch.setattr("urllib3.util.retry.time.sleep", pauses.append)
+        answers = [
+            Answer(429, headers={"Retry-After": "13000"}),
+            Answer(429, headers={"Retry-After": "20"}),
+            value({}),
+        ]
+        with ScriptedServer(*answers) as server, connect(server) as client:
+            client.hello()
+        assert pauses == [13, 20]
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [
+            (Answer(fault="reset"), ConnectionFailed),
+            (Answer(body=b"{}" * 50, fault="break off"), ConnectionFailed),
+            (Answer(500, b'{"errors":[],"message":"An error occured"}'), ServerError),
+            (Answer(429, headers={"Retry-After": "1"}), RateLimited),
+            (Answer(body=b"<html>"), UnexpectedAnswer),
+            (Answer(401), NotAuthorized),
+            (Answer(302, headers={"Location": "https://elsewhere.example/"}), Redirected),
+        ],
+    )
+    def test_what_does_not_pass_is_told(self, answer, error, monkeypatch):
+        monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda seconds: None)
+        with pytest.raises(error):
+            one_answer(answer, lambda c: c.hello(), retry=impatient(total=2))
+
+    def test_nobody_is_there(self):
+        with ScriptedServer(value({})) as server:
+            pass
+        with connect(server, retry=impatient(total=0)) as client:
+            with pytest.raises(ConnectionFailed, match=r"can't be reached.*Check the network"):
+                client.hello()
+
+    def test_what_may_have_been_done_is_not_done_twice(self):
+        """A POST that was answered 500, or not at all, may have registered a webhook."""
+        given = {"name": "n", "url": "u", "secret_key": "s", "types": []}
+        for fault, error in ((Answer(500), ServerError), (Answer(fault="reset"), ConnectionFailed)):
+            with ScriptedServer(fault, value({"id": 0}, 201)) as server, connect(server) as client:
+                with pytest.raises(error):
+                    client.webhooks.register(**given)
+                assert len(server.received) == 1
+
+    def test_what_was_refused_is_done_again(self):
+        given = {"name": "n", "url": "u", "secret_key": "s", "types": []}
+        refusal = Answer(429, headers={"Retry-After": "1"})
+        with ScriptedServer(refusal, value({"id": 0}, 201)) as server, connect(server) as client:
+            assert client.webhooks.register(**given) == {"id": 0}
+
+
+class TestSecrets:
+    def test_the_key_goes_to_no_other_host(self):
+        with ScriptedServer(value({})) as other:
+            redirect = Answer(307, headers={"Location": f"{other.url}/Hello"})
+            with pytest.raises(Redirected):
+                one_answer(redirect, lambda c: c.hello())
+            assert not other.received
+            with ScriptedServer(value({})) as server, connect(server) as client:
+                client._session.get(other.url, timeout=2)
+            assert "X-API-KEY" not in other.received[0].headers
+
+    def test_the_key_is_in_no_error_and_no_log(self, caplog, monkeypatch):
+        monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda seconds: None)
+        caplog.set_level(logging.DEBUG)
+        for answer in (Answer(401), Answer(fault="reset"), Answer(500)):
+            with pytest.raises(APIFailure) as caught:
+                one_answer(answer, lambda c: c.hello(), retry=impatient(total=1))
+            assert KEY not in repr(caught.value)
+            assert KEY not in str(caught.getrepr(chain=True, showlocals=False))
+        assert KEY not in caplog.text
+        assert caplog.records
+
+    def test_the_client_does_not_show_it(self):
+        with AltovizClient(KEY) as client:
+            assert KEY not in repr(client)
+
+
+def pages(total, size=100, headers=True):
+    """A list of so many objects, as Altoviz gives it."""
+
+    def answer(received):
+        number = int(received.query["PageIndex"])
+        rows = [{"id": n} for n in range(1, total + 1)][(number - 1) * size : number * size]
+        told = {"x_page_count": -(-total // size), "x_record_count": total} if headers else {}
+        return value(rows, **told)
+
+    return answer
+
+
+class TestLists:
+    @pytest.mark.parametrize("total", [0, 1, 99, 100, 101, 250])
+    @pytest.mark.parametrize("headers", [True, False])
+    def test_end_where_they_end(self, total, headers):
+        with ScriptedServer(pages(total, headers=headers)) as server, connect(server) as client:
+            assert [row["id"] for row in client.customers.all()] == list(range(1, total + 1))
+            asked = [int(received.query["PageIndex"]) for received in server.received]
+        most = max(-(-total // 100), 1) if headers else total // 100 + 1
+        assert asked == list(range(1, most + 1))
+
+    def test_are_read_as_they_are_asked_for(self):
+        with ScriptedServer(pages(1000)) as server, connect(server) as client:
+            rows = client.customers.all()
+            assert not server.received
+            next(rows)
+            assert len(server.received) == 1
+
+    def test_a_row_that_moves_is_neither_lost_nor_doubled(self):
+        """A deletion on page 1 lets a row of page 2 slip to a page that was read already."""
+        rows = list(range(1, 252))
+        asked = []
+
+        def answer(received):
+            number = int(received.query["PageIndex"])
+            asked.append(number)
+            if len(asked) == 2:
+                rows.remove(1)
+                rows.insert(0, 999)
+                rows.remove(2)
+            page = rows[(number - 1) * 100 : number * 100]
+            return value(
+                [{"id": n} for n in page],
+                x_page_count=-(-len(rows) // 100),
+                x_record_count=len(rows),
+            )
+
+        with ScriptedServer(answer) as server, connect(server) as client:
+            read = [row["id"] for row in client.customers.all()]
+        assert len(read) == len(set(read))
+        assert set(read) >= set(rows)
+
+    def test_one_that_never_holds_still_is_an_error(self):
+        def answer(received):
+            return value([{"id": 1}], x_page_count=1, x_record_count=2)
+
+        with ScriptedServer(answer) as server, connect(server) as client:
+            with pytest.raises(
+                IncompleteList, match="1 objects were read, and Altoviz speaks of 2"
+            ):
+                list(client.customers.all())
+
+    def test_one_that_breaks_off_in_the_middle_does_not_look_whole(self):
+        with ScriptedServer(pages(250)) as server, connect(server) as client:
+            rows = client.customers.all()
+            for _ in range(100):
+                next(rows)
+            server.answers[:] = [Answer(500)]
+            client._session.mount(
+                "http://", requests.adapters.HTTPAdapter(max_retries=impatient(total=0))
+            )
+            with pytest.raises(ServerError):
+                next(rows)
+
+    @settings(max_examples=25)
+    @given(st.integers(0, 450), st.integers(0, 2**32))
+    def test_under_faults_each_object_comes_once_or_an_error_says_so(self, total, seed):
+        chance = random.Random(seed)
+        listing = pages(total, headers=chance.random() < 0.7)
+
+        def answer(received):
+            fault = chance.choice(["", "", "", "reset", "500", "429", "break off", "cut"])
+            good = listing(received)
+            if fault in ("500", "429"):
+                return Answer(int(fault))
+            if fault == "cut":
+                return Answer(body=good.body[:-1], headers=good.headers)
+            return Answer(200, good.body, good.headers, fault)
+
+        with ScriptedServer(answer) as server, connect(server) as client:
+            try:
+                read = [row["id"] for row in client.invoices.all()]
+            except APIFailure:
+                return
+        assert read == list(range(1, total + 1))
+
+
+class TestDownloads:
+    PDF = b"%PDF-1.4" + bytes(range(256)) * 1000
+
+    def test_are_streamed(self, tmp_path):
+        headers = {"content-disposition": 'attachment; filename="FA001043.pdf"'}
+        with ScriptedServer(Answer(body=self.PDF, headers=headers)) as server:
+            with connect(server) as client, client.invoices.download(5) as pdf:
+                assert pdf.filename == "FA001043.pdf"
+                assert b"".join(pdf) == self.PDF
+            with connect(server) as client:
+                client.quotes.download(6).save(tmp_path / "a.pdf")
+            assert [r.path for r in server.received] == [
+                "/v1/SaleInvoices/Download/5",
+                "/v1/SaleQuotes/Download/6",
+            ]
+        assert (tmp_path / "a.pdf").read_bytes() == self.PDF
+        assert list(tmp_path.iterdir()) == [tmp_path / "a.pdf"]
+
+    @pytest.mark.parametrize(
+        ("said", "filename"),
+        [
+            ("attachment; filename=../../etc/passwd", "passwd"),
+            ('attachment; filename="..\\\\..\\\\a.pdf"', "a.pdf"),
+            ("inline", ""),
+        ],
+    )
+    def test_have_a_name_without_folders(self, said, filename):
+        answer = Answer(body=self.PDF, headers={"content-disposition": said})
+        with ScriptedServer(answer) as server, connect(server) as client:
+            with client.invoices.download(5) as pdf:
+                assert pdf.filename == filename
+
+    def test_that_break_off_are_no_files(self, tmp_path):
+        with ScriptedServer(Answer(body=self.PDF, fault="break off")) as server:
+            with connect(server) as client, pytest.raises(ConnectionFailed, match="broke off"):
+                client.invoices.download(5).save(tmp_path / "a.pdf")
+        assert not list(tmp_path.iterdir())
+
+    def test_that_are_not_there(self):
+        with pytest.raises(NotFound, match="not found"):
+            one_answer(
+                value({"errors": [], "message": "not found"}, 404), lambda c: c.invoices.download(5)
+            )
+
+
+class TestAccounts:
+    def test_a_client_is_made_from_the_settings(self, settings):
+        with ScriptedServer(value({"companyName": "Acme"})) as server:
+            settings.ALTOVIZ = {
+                "ACCOUNTS": {"acme": {"API_KEY": KEY, "BASE_URL": f"{server.url}/"}},
+            }
+            with AltovizClient.for_account("acme") as client:
+                assert client.hello() == {"companyName": "Acme"}
+            assert server.received[0].headers["X-API-KEY"] == KEY
+
+    def test_without_a_key_there_is_none(self, settings):
+        settings.ALTOVIZ = {}
+        with pytest.raises(ImproperlyConfigured, match='Account "default" has no API_KEY'):
+            AltovizClient.for_account()
+        with pytest.raises(UnknownAccount):
+            AltovizClient.for_account("nobody")
+
+    def test_all_clients_of_an_account_keep_its_pace(self, settings, monkeypatch, caplog):
+        caplog.set_level(logging.INFO, "django_altoviz")
+        waits = []
+
+        def wait(pace):
+            waits.append((pace.name, pace.requests))
+            return 1.5
+
+        monkeypatch.setattr(Pace, "wait", wait)
+        with ScriptedServer(value({})) as server:
+            settings.ALTOVIZ = {
+                "API_KEY": KEY,
+                "BASE_URL": server.url,
+                "API_REQUESTS_PER_MINUTE": 40,
+            }
+            for _ in range(2):
+                with AltovizClient.for_account() as client:
+                    client.hello()
+            with AltovizClient(KEY, server.url) as client:
+                client.hello()
+        assert len({name for name, _ in waits}) == 1
+        assert [requests for _, requests in waits] == [40, 40, 80]
+        assert KEY not in waits[0][0]
+        assert "Waited 1.5 s" in caplog.text

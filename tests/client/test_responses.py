@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_altoviz.client.responses import (
+    Page,
+    parse,
+    parse_list,
+    parse_object,
+    parse_page,
+    retry_after,
+)
+from django_altoviz.exceptions import (
+    APIError,
+    APIFailure,
+    Conflict,
+    InvalidRequest,
+    NotAuthorized,
+    NotFound,
+    RateLimited,
+    Redirected,
+    ServerError,
+    UnexpectedAnswer,
+)
+
+GET = "GET v1/Customers"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("13000", 13),
+        ("36000", 36),
+        ("301", 0.301),
+        ("300", 120),
+        ("30", 30),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("600000", 120),
+        ("", None),
+        ("-1", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ],
+)
+def test_retry_after_is_in_milliseconds_or_seconds(header, seconds):
+    assert retry_after(header) == seconds
+
+
+@given(st.text())
+def test_no_header_makes_it_wait_for_long(header):
+    assert 0 <= (retry_after(header) or 0) <= 120
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (400, b'{"errors":["Page Index"],"message":"Validation failed"}', InvalidRequest,
+         "(Validation failed: Page Index)"),
+        (400, b'{"errors":[],"message":"Number"}', InvalidRequest, "(Number)"),
+        (400, b'{"errors":null,"message":"La TVA n\'existe pas."}', InvalidRequest,
+         "(La TVA n'existe pas.)"),
+        (400, b"", InvalidRequest, "was answered 400. Mend"),
+        (401, b"", NotAuthorized, 'Check the account\'s "API_KEY"'),
+        (403, b"<html>", NotAuthorized, "(<html>)"),
+        (404, b'{"errors":[],"message":"Customer with ID 1 not found."}', NotFound, "ID 1"),
+        (404, b'{"type":"x","title":"Not Found","status":404,"detail":"No hook"}', NotFound,
+         "(No hook)"),
+        (404, b'{"title":"Not Found"}', NotFound, "(Not Found)"),
+        (404, b"", NotFound, "404"),
+        (405, b"", APIError, "405"),
+        (409, '{"message":"utilisé"}'.encode(), Conflict, "utilisé"),
+        (429, b"Too many", RateLimited, "(Too many)"),
+        (500, b'{"errors":["Une erreur est survenue."],"message":"Internal error"}', ServerError,
+         "Internal error: Une erreur"),
+        (503, b"\xff\xfe", ServerError, "503"),
+        (400, b"[1, 2]", InvalidRequest, "400"),
+        (400, b'{"errors":{"a": 1},"message":5}', InvalidRequest, "(5)"),
+    ],
+)  # fmt: skip
+def test_each_refusal_is_an_error_of_its_kind(status, body, kind, said):
+    with pytest.raises(APIError) as caught:
+        parse(GET, status, body)
+    assert type(caught.value) is kind
+    assert caught.value.status_code == status
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(f"{GET} was answered {status}")
+
+
+def test_a_redirect_is_not_followed():
+    with pytest.raises(Redirected, match="BASE_URL"):
+        parse(GET, 302, b"")
+
+
+def test_numbers_are_decimals():
+    assert parse(GET, 200, b'{"balance": 184.90}') == {"balance": Decimal("184.90")}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1, 2", b"\xff", b"NaN"])
+def test_a_success_that_is_not_json(body):
+    with pytest.raises(UnexpectedAnswer, match="not JSON"):
+        parse(GET, 200, body)
+
+
+@given(st.integers(100, 599), st.binary())
+def test_no_answer_can_crash_it(status, body):
+    try:
+        parse(GET, status, body)
+    except APIFailure as error:
+        assert len(str(error)) < 1000
+
+
+def test_objects_and_lists():
+    assert parse_object(GET, {"id": 1}) == {"id": 1}
+    assert parse_list(GET, [{"id": 1}]) == [{"id": 1}]
+    for wrong in (None, 5, "x"):
+        with pytest.raises(UnexpectedAnswer, match="with an object"):
+            parse_object(GET, wrong)
+        with pytest.raises(UnexpectedAnswer, match="list of objects"):
+            parse_list(GET, wrong)
+    with pytest.raises(UnexpectedAnswer, match="list of objects"):
+        parse_list(GET, [1])
+
+
+@pytest.mark.parametrize(
+    ("headers", "counts"),
+    [
+        ({"x-page-count": "3", "x-record-count": "250"}, (3, 250)),
+        ({}, (None, None)),
+        ({"x-page-count": "", "x-record-count": "-1"}, (None, None)),
+        ({"x-page-count": "9" * 5000, "x-record-count": "many"}, (None, None)),
+    ],
+)
+def test_pages(headers, counts):
+    assert parse_page(GET, [{"id": 1}], headers) == Page([{"id": 1}], *counts)
+
+
+@pytest.mark.parametrize("row", [{}, {"id": None}, {"id": "1"}])
+def test_rows_without_an_id(row):
+    with pytest.raises(UnexpectedAnswer, match="have no id"):
+        parse_page(GET, [row], {})
