@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.client import AltovizClient
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, account_names, get_account
@@ -31,53 +31,47 @@ class APICommand(BaseCommand):
         self.stdout.write(json.dumps(value) if format == "json" else text)
 
 
+#: What the operator can do; what is not among these says it itself.
+_CURES = {
+    NotAuthorized: _(
+        "Altoviz does not accept the API key of account “%(name)s”. Check its API_KEY and BASE_URL "
+        "in ALTOVIZ."
+    ),
+    RateLimited: _(
+        "Altoviz takes no more requests for now. Run the command again in some minutes: that is "
+        "safe."
+    ),
+    ConnectionFailed: _(
+        "%(url)s can't be reached, or its answer broke off. Check the network, the proxy and "
+        "BASE_URL, and run the command again: that is safe."
+    ),
+    NotConfirmed: _(
+        "Altoviz took the change, but its list does not show it yet. Nothing was removed whose "
+        "successor is not listed. Run the command again in a minute: that is safe."
+    ),
+}
+
+
 @contextmanager
 def api_of(account: Account) -> Iterator[AltovizClient]:
     """The account's client; what goes wrong with it is told with its cure."""
-    about = {"name": account.name, "url": account.base_url}
     if not account.api_key:
         raise CommandError(
             _(
                 "Account “%(name)s” has no API_KEY. Create one in Altoviz, under API keys, and put "
                 "it into ALTOVIZ."
             )
-            % about
+            % {"name": account.name}
         )
     try:
         with AltovizClient.for_account(account.name) as client:
             yield client
-    except NotAuthorized as error:
-        raise CommandError(
-            _(
-                "Altoviz does not accept the API key of account “%(name)s”. Check its API_KEY and "
-                "BASE_URL in ALTOVIZ."
-            )
-            % about
-        ) from error
-    except RateLimited as error:
-        raise CommandError(
-            _(
-                "Altoviz takes no more requests for now. Run the command again in some minutes: "
-                "that is safe."
-            )
-        ) from error
-    except ConnectionFailed as error:
-        raise CommandError(
-            _(
-                "%(url)s can't be reached, or its answer broke off. Check the network, the proxy "
-                "and BASE_URL, and run the command again: that is safe."
-            )
-            % about
-        ) from error
-    except NotConfirmed as error:
-        raise CommandError(
-            _(
-                "Altoviz took the change, but its list does not show it yet. Nothing was removed "
-                "whose successor is not listed. Run the command again in a minute: that is safe."
-            )
-        ) from error
     except APIFailure as error:
-        raise CommandError(redacted(str(error), account)) from error
+        if cure := _CURES.get(type(error)):
+            text = cure % {"name": account.name, "url": account.base_url}
+        else:
+            text = redacted(str(error), account)
+        raise CommandError(text) from error
 
 
 def redacted(text: str, account: Account) -> str:

@@ -25,6 +25,11 @@ def event_types(text: str) -> list[EventType]:
     return [EventType(name) for name in names]
 
 
+def chosen_url(account: Account, given: str | None) -> str:
+    """What was given, also if that is nothing: an unset variable of a script's is not a default."""
+    return account.webhook_url if given is None else given
+
+
 def wanted_webhook(
     account: Account, url: str, name: str | None, types: list[list[EventType]] | None
 ) -> Wanted:

@@ -84,6 +84,11 @@ def test_without_a_url_an_id_is_needed(at, without):
     assert at.ids == [100]
 
 
+def test_an_empty_url_is_not_the_accounts_own(at):
+    assert failure("--url", "") == "Account “default” has no WEBHOOK_URL. Give --id or --url."
+    assert at.ids == [100, 101]
+
+
 def test_nothing_in_a_dry_run(at):
     assert run("--dry-run") == f"Would remove: 101 {OURS}\n"
     assert json.loads(run("--dry-run", "--format", "json")) == {"remove": [101]}

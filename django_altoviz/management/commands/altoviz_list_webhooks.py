@@ -7,7 +7,13 @@ from django.utils.translation import gettext as _
 
 from django_altoviz import registration
 from django_altoviz.management.api_command import APICommand, api_of, configured_account
-from django_altoviz.management.webhooks import as_json, event_types, shown, wanted_webhook
+from django_altoviz.management.webhooks import (
+    as_json,
+    chosen_url,
+    event_types,
+    shown,
+    wanted_webhook,
+)
 from django_altoviz.registration import Plan, Registered, Wanted
 
 
@@ -31,7 +37,7 @@ class Command(APICommand):
 
     def handle(self, *, account: str, format: str, **options: Any) -> None:
         configured = configured_account(account)
-        url = options["url"] or configured.webhook_url
+        url = chosen_url(configured, options["url"])
         wanted = wanted_webhook(configured, url, options["name"], options["types"])
         with api_of(configured) as client:
             rows = client.webhooks.all()

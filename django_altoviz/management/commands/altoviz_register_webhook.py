@@ -9,7 +9,7 @@ from django_altoviz import endpoints, registration
 from django_altoviz.client import AltovizClient
 from django_altoviz.conf import Account
 from django_altoviz.management.api_command import APICommand, api_of, configured_account
-from django_altoviz.management.webhooks import event_types, shown, wanted_webhook
+from django_altoviz.management.webhooks import chosen_url, event_types, shown, wanted_webhook
 from django_altoviz.registration import Outcome, Plan, Registered, Wanted
 
 #: The exit code of a dry run that found something to do.
@@ -44,7 +44,7 @@ class Command(APICommand):
 
     def handle(self, *, account: str, dry_run: bool, replace: bool, **options: Any) -> None:
         configured = configured_account(account)
-        url = options["url"] or configured.webhook_url
+        url = chosen_url(configured, options["url"])
         if not options["force"]:
             check_url(url, configured)
         elif not url:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django_altoviz import registration
 from django_altoviz.conf import Account
 from django_altoviz.management.api_command import APICommand, api_of, configured_account
-from django_altoviz.management.webhooks import shown
+from django_altoviz.management.webhooks import chosen_url, shown
 from django_altoviz.registration import Registered
 
 
@@ -38,7 +38,7 @@ class Command(APICommand):
 
     def handle(self, *, account: str, force: bool, dry_run: bool, **options: Any) -> None:
         configured = configured_account(account)
-        id, url = options["id"], options["url"] or configured.webhook_url
+        id, url = options["id"], chosen_url(configured, options["url"])
         if id is None and not url:
             raise CommandError(
                 _("Account “%(name)s” has no WEBHOOK_URL. Give --id or --url.") % {"name": account}
