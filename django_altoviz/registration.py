@@ -18,7 +18,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import NotConfirmed, NotFound
 
 #: The seconds before each further look at the list.
-PAUSES = (0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0)
+PAUSES = (0.5, 1.0, *[2.0] * 11)
 # So many looks in a row must show the same: one may be a ghost.
 _STEADY = 3
 _UNSEEN = (

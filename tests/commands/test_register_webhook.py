@@ -156,7 +156,7 @@ class TestURLs:
     def test_none(self, altoviz, without, args):
         without("WEBHOOK_URL")
         assert failure(*args) == (
-            "Account “default” has no WEBHOOK_URL. Put it into ALTOVIZ, or give --url."
+            "No URL: give --url, or account “default” a WEBHOOK_URL in ALTOVIZ."
         )
 
 

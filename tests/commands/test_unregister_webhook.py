@@ -79,13 +79,19 @@ def test_somebody_elses_only_with_force(at, which):
 
 def test_without_a_url_an_id_is_needed(at, without):
     without("WEBHOOK_URL")
-    assert failure() == "Account “default” has no WEBHOOK_URL. Give --id or --url."
+    assert (
+        failure()
+        == "No webhook: give --id or --url, or account “default” a WEBHOOK_URL in ALTOVIZ."
+    )
     run("--id", "101")
     assert at.ids == [100]
 
 
 def test_an_empty_url_is_not_the_accounts_own(at):
-    assert failure("--url", "") == "Account “default” has no WEBHOOK_URL. Give --id or --url."
+    assert (
+        failure("--url", "")
+        == "No webhook: give --id or --url, or account “default” a WEBHOOK_URL in ALTOVIZ."
+    )
     assert at.ids == [100, 101]
 
 

@@ -89,7 +89,7 @@ def check_url(url: str, account: Account) -> None:
 
 def no_url(account: Account) -> CommandError:
     return CommandError(
-        _("Account “%(name)s” has no WEBHOOK_URL. Put it into ALTOVIZ, or give --url.")
+        _("No URL: give --url, or account “%(name)s” a WEBHOOK_URL in ALTOVIZ.")
         % {"name": account.name}
     )
 

@@ -41,7 +41,8 @@ class Command(APICommand):
         id, url = options["id"], chosen_url(configured, options["url"])
         if id is None and not url:
             raise CommandError(
-                _("Account “%(name)s” has no WEBHOOK_URL. Give --id or --url.") % {"name": account}
+                _("No webhook: give --id or --url, or account “%(name)s” a WEBHOOK_URL in ALTOVIZ.")
+                % {"name": account}
             )
         with api_of(configured) as client:
             listed = [Registered.read(row) for row in client.webhooks.all()]
