@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from django_altoviz import addresses
+from django_altoviz import addresses, endpoints
 from django_altoviz.conf import (
     ACCOUNT_NAME,
     ACCOUNT_SETTINGS,
@@ -24,7 +23,6 @@ from django_altoviz.conf import (
     get_account,
 )
 from django_altoviz.dispatchers import get_dispatch
-from django_altoviz.views import WebhookView
 
 _MIN_SECRET_LENGTH = 16
 _POSITIVE = ("MAX_BODY_BYTES", "LEASE_SECONDS", "RETENTION_DAYS", "DEDUPE_DAYS")
@@ -228,13 +226,13 @@ def _urls(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
 
 def _doubtful_url(account: Account) -> Iterator[CheckMessage]:
     about = {"name": account.name, "url": account.webhook_url}
-    if urlsplit(account.webhook_url).scheme != "https":
+    if not account.webhook_url.lower().startswith("https://"):
         yield Warning(
             _("Account “%(name)s”: WEBHOOK_URL is not https: %(url)s") % about,
             hint=_("Invoices would cross the network in clear."),
             id="django_altoviz.W006",
         )
-    if not _is_webhook_of(account):
+    if not endpoints.leads_to_webhook(account.webhook_url, account.name):
         yield Warning(
             _("Account “%(name)s”: WEBHOOK_URL does not lead to its webhook: %(url)s") % about,
             hint=_(
@@ -242,15 +240,6 @@ def _doubtful_url(account: Account) -> Iterator[CheckMessage]:
             ),
             id="django_altoviz.W007",
         )
-
-
-def _is_webhook_of(account: Account) -> bool:
-    try:
-        match = resolve(urlsplit(account.webhook_url).path)
-    except Resolver404:
-        return False
-    is_webhook = getattr(match.func, "view_class", None) is WebhookView
-    return is_webhook and match.kwargs.get("account", DEFAULT_ACCOUNT) == account.name
 
 
 def _unsafe(account: Account) -> Iterator[CheckMessage]:

@@ -116,3 +116,7 @@ class ServerError(APIError):
     """5xx: Altoviz failed, also after trying again."""
 
     cure = "Try again later."
+
+
+class NotConfirmed(APIFailure):
+    """Altoviz took a change, and its list did not show it in time. Trying again is safe."""

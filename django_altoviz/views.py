@@ -40,6 +40,8 @@ class WebhookView(View):
     """
 
     http_method_names = ["post"]
+    #: By this the webhook is known among the project's views.
+    receives_altoviz = True
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:

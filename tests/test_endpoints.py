@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_altoviz.endpoints import leads_to_webhook, normalised, place, why_not_public
+
+URL = "https://shop.example/altoviz/webhook/"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "https://shop.example/altoviz/webhook",
+        "HTTPS://Shop.Example/altoviz/webhook/",
+        "https://shop.example:443/altoviz/webhook/",
+        "https://shop.example./altoviz/webhook/#there",
+        " https://shop.example/altoviz/webhook/\n",
+    ],
+)
+def test_spellings_of_one_url(same):
+    assert normalised(same) == normalised(URL)
+    assert place(same) == place(URL) == "shop.example/altoviz/"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "http://shop.example/altoviz/webhook/",
+        "https://shop.example:8443/altoviz/webhook/",
+        "https://shop.example/Altoviz/webhook/",
+        "https://shop.example/altoviz/webhook/acme/",
+        "https://shop.example/altoviz/webhook/?a=1",
+        "https://me@shop.example/altoviz/webhook/",
+        "https://[2001:db8::1]/altoviz/webhook/",
+        "https://[2001:db8::1/altoviz/webhook/",
+        "https://shop.example:port/altoviz/webhook/",
+        "",
+    ],
+)
+def test_what_is_another_url(other):
+    assert normalised(other) != normalised(URL)
+
+
+def test_ports_and_addresses_are_kept():
+    assert normalised("http://[2001:DB8::1]:8000/a/") == "http://[2001:db8::1]:8000/a"
+    assert normalised("http://a.example:80/?b=/") == "http://a.example?b=/"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://shop.example/altoviz/webhook/acme/", "shop.example/altoviz/"),
+        ("http://shop.example/webhook", "shop.example/"),
+        ("https://shop.example/other/webhook/", "shop.example/other/"),
+        ("https://shop.example/altoviz/hook/", None),
+        ("https://shop.example/", None),
+        ("no url", None),
+    ],
+)
+def test_the_place_of_a_project(url, expected):
+    assert place(url) == expected
+
+
+@given(st.text())
+def test_any_text_is_taken(text):
+    assert isinstance(normalised(text), str)
+    place(text)
+    why_not_public(text)
+    leads_to_webhook(text, "default")
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "https://20.23.10.180/altoviz/webhook/", "https://shop.example:8443/"]
+)
+def test_public_urls(url):
+    assert why_not_public(url) is None
+
+
+NO_URL = "it is no URL of the form https://host/path"
+RESERVED = "{} is a private or reserved address"
+PRIVATE = "{} is a name of a private network"
+INCOMPLETE = "{} is no complete domain name"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("shop.example/altoviz/webhook/", NO_URL),
+        ("ftp://shop.example/", NO_URL),
+        ("https:///altoviz/webhook/", NO_URL),
+        (
+            "http://shop.example/",
+            "it is not https, so that invoices would cross the network in clear",
+        ),
+        ("https://localhost/", PRIVATE.format("localhost")),
+        ("http://shop.localhost:8000/", PRIVATE.format("shop.localhost")),
+        ("https://nas.local./", PRIVATE.format("nas.local")),
+        ("https://127.0.0.1/", RESERVED.format("127.0.0.1")),
+        ("https://10.1.2.3:8443/", RESERVED.format("10.1.2.3")),
+        ("https://192.0.2.1/", RESERVED.format("192.0.2.1")),
+        ("https://224.0.0.1/", RESERVED.format("224.0.0.1")),
+        ("https://[::1]/", RESERVED.format("::1")),
+        ("https://[::ffff:10.0.0.1]/", RESERVED.format("::ffff:10.0.0.1")),
+        ("https://shop/", INCOMPLETE.format("shop")),
+        ("https://127.1/", INCOMPLETE.format("127.1")),
+        ("https://2130706433/", INCOMPLETE.format("2130706433")),
+        ("https://0x7f.0x1/", INCOMPLETE.format("0x7f.0x1")),
+    ],
+)
+def test_why_a_url_is_not_public(url, reason):
+    assert why_not_public(url) == reason
+
+
+def test_which_urls_lead_to_the_webhook(settings):
+    acme = "https://shop.example/altoviz/webhook/acme"
+    assert leads_to_webhook(URL, "default")
+    assert leads_to_webhook(acme, "acme")
+    assert not leads_to_webhook(acme, "default")
+    assert not leads_to_webhook(URL, "acme")
+    assert not leads_to_webhook("https://shop.example/admin/", "default")
+    assert not leads_to_webhook("https://shop.example/nowhere/", "default")
+    assert not leads_to_webhook("https://[shop.example/altoviz/webhook/", "default")
+    settings.ROOT_URLCONF = "tests.urls_without"
+    assert not leads_to_webhook(URL, "default")
