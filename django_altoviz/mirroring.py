@@ -50,6 +50,8 @@ def mirror(event: WebhookEvent) -> Shown:
         raise ForeignObject(f"{event_type.entity} {event.object_id} is another account's.")
     if event.mirrored_at is not None:
         return Shown(row, load_changes(model, event.changes))
+    if event.source == Source.SYNC and _is_overtaken(event, row):
+        return Shown(row, ignored="Another event came in after the object had been read.")
     shown = _delete(event, row) if event_type.is_deletion else _show(event, row)
     if not shown.ignored:
         event.mirrored_at = timezone.now()
@@ -64,13 +66,25 @@ def _nothing_named(event: WebhookEvent, event_type: EventType) -> Shown:
     raise InvalidPayload("id", "expected a positive integer of at most 64 bits")
 
 
+def _is_overtaken(event: WebhookEvent, row: Mirror | None) -> bool:
+    """Whether what a sync has read may be older than another event of the object."""
+    if "as_of" not in event.arrival:
+        return False
+    as_of = int(event.arrival["as_of"])
+    if row is not None and row.last_event_id > as_of:
+        return True
+    events = WebhookEvent.with_pruned.using(event._state.db).of_object(event)
+    return bool(events.filter(pk__gt=as_of, pk__lt=event.pk).exists())
+
+
 def _show(event: WebhookEvent, row: Mirror | None) -> Shown:
     revived = {}
     if row is not None and row.deleted_at is not None:
         if event.source != Source.SYNC:
             return Shown(row, ignored="The object was deleted before this event arrived.")
         revived = {"deleted_at": None}
-    if row is not None and row.last_event_id > event.pk:
+    # The number of an import is that of the last event that came before it.
+    if row is not None and row.last_event_id >= event.pk:
         return Shown(row)
     row = row or _new_row(event)
     changes = row.show(event.envelope.data, event.body) | row.set(revived)

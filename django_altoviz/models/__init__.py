@@ -6,6 +6,7 @@ from django_altoviz.models.parties import Contact, Customer
 from django_altoviz.models.products import Product
 from django_altoviz.models.queue import Source, Status, WebhookEventQuerySet
 from django_altoviz.models.receiver_runs import ReceiverRun
+from django_altoviz.models.sync_runs import COUNTS, SyncPage, SyncRun
 
 #: The mirror of each kind of object.
 MIRRORS: dict[Entity, type[Mirror]] = {
@@ -17,6 +18,7 @@ MIRRORS: dict[Entity, type[Mirror]] = {
 }
 
 __all__ = [
+    "COUNTS",
     "MIRRORS",
     "Changes",
     "Contact",
@@ -31,6 +33,8 @@ __all__ = [
     "ReceiverRun",
     "Source",
     "Status",
+    "SyncPage",
+    "SyncRun",
     "WebhookEvent",
     "WebhookEventQuerySet",
     "dump_changes",

@@ -83,6 +83,10 @@ class Mirror(models.Model):
             setattr(self, name, new)
         return changes
 
+    def lines_shown(self) -> list[models.Model]:
+        """What belongs to the row and was taken over with it, not saved yet."""
+        return []
+
     def save_shown(self) -> None:
         """Write the row, and what belongs to it."""
         self.save(force_insert=self._state.adding, force_update=not self._state.adding)

@@ -114,6 +114,9 @@ class Document(Mirror):
             lines.append(relation.related_model(position=position, data=line, **columns))
         return lines
 
+    def lines_shown(self) -> list[models.Model]:
+        return self._new_lines or []
+
     def save_shown(self) -> None:
         is_new = self._state.adding
         super().save_shown()
