@@ -6,7 +6,7 @@ from django_altoviz.models.parties import Contact, Customer
 from django_altoviz.models.products import Product
 from django_altoviz.models.queue import Source, Status, WebhookEventQuerySet
 from django_altoviz.models.receiver_runs import ReceiverRun
-from django_altoviz.models.sync_runs import COUNTS, SyncPage, SyncRun
+from django_altoviz.models.sync_runs import COUNTS, SyncRun, SyncStep
 
 #: The mirror of each kind of object.
 MIRRORS: dict[Entity, type[Mirror]] = {
@@ -33,8 +33,8 @@ __all__ = [
     "ReceiverRun",
     "Source",
     "Status",
-    "SyncPage",
     "SyncRun",
+    "SyncStep",
     "WebhookEvent",
     "WebhookEventQuerySet",
     "dump_changes",

@@ -21,7 +21,7 @@ class SyncRun(models.Model):
     """One sync of one kind of object of an account: what it found, and how far it came.
 
     Of two processes that work at the same run, the later one has it; the other one notices at its
-    next page.
+    next step.
     """
 
     account = models.CharField(_("account"), max_length=64)
@@ -68,7 +68,7 @@ class SyncRun(models.Model):
         )
 
     def claim(self) -> None:
-        """Take the run; whoever has had it stops at its next page."""
+        """Take the run; whoever has had it stops at its next step."""
         self._stored().update(claims=models.F("claims") + 1, active_at=timezone.now(), error="")
         self.refresh_from_db()
 
@@ -85,36 +85,36 @@ class SyncRun(models.Model):
         self.keep(**values, **{name: getattr(self, name) + counts[name] for name in COUNTS})
 
     def finish(self, error: str = "") -> None:
-        """It has come to its end, or to one from which it can't go on. The pages are done with."""
+        """It has come to its end, or to one from which it can't go on. The steps are done with."""
         with transaction.atomic(using=self._state.db):
             self.keep(finished_at=timezone.now(), error=error)
-            self.pages.all().delete()
+            self.steps.all().delete()
 
     def _stored(self) -> models.QuerySet[SyncRun]:
         return type(self).objects.using(self._state.db).filter(pk=self.pk)
 
 
-class SyncPage(models.Model):
-    """The ids that were read in one page of a list.
+class SyncStep(models.Model):
+    """The ids that were read in one step, which is some pages of a list.
 
-    They are asked for by their range, so however many objects there are, no more than a page of
-    them is in memory.
+    They are asked for by their range, so however many objects there are, no more than a step's are
+    in memory.
     """
 
-    run = models.ForeignKey(SyncRun, models.CASCADE, related_name="pages")
+    run = models.ForeignKey(SyncRun, models.CASCADE, related_name="steps")
     pass_number = models.PositiveSmallIntegerField()
     lowest = models.BigIntegerField()
     highest = models.BigIntegerField()
     ids = models.BinaryField()
 
     class Meta:
-        indexes = [models.Index(fields=["run", "lowest"], name="altoviz_syncpage_lowest")]
+        indexes = [models.Index(fields=["run", "lowest"], name="altoviz_syncstep_lowest")]
 
     def __str__(self) -> str:
         return f"{self.lowest}-{self.highest}"
 
     @classmethod
-    def of(cls, run: SyncRun, pass_number: int, ids: Collection[int]) -> SyncPage:
+    def of(cls, run: SyncRun, pass_number: int, ids: Collection[int]) -> SyncStep:
         return cls(
             run=run,
             pass_number=pass_number,
@@ -125,14 +125,14 @@ class SyncPage(models.Model):
 
     @classmethod
     def seen(cls, run: SyncRun, ids: Iterable[int], **filters: int) -> set[int]:
-        """Those of the ids that are on a page of the run."""
+        """Those of the ids that a step of the run has read."""
         sought = set(ids)
         if not sought:
             return set()
-        pages = cls.objects.using(run._state.db).filter(
+        steps = cls.objects.using(run._state.db).filter(
             run=run, lowest__lte=max(sought), highest__gte=min(sought), **filters
         )
         found: set[int] = set()
-        for packed in pages.order_by().values_list("ids", flat=True).iterator():
+        for packed in steps.order_by().values_list("ids", flat=True).iterator():
             found.update(sought.intersection(array("q", bytes(packed))))
         return found

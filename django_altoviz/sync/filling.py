@@ -6,6 +6,7 @@ from django.db import Error, transaction
 
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import Mirror, SyncRun
+from django_altoviz.payloads import may_be_unstorable
 from django_altoviz.sync.comparing import Objects, mirror_of
 
 
@@ -13,6 +14,8 @@ def rows_of(run: SyncRun, objects: Objects, as_of: int, text: str) -> tuple[list
     """The rows that show the objects, not saved yet, and the objects that do not fit."""
     model = mirror_of(run)
     rows, misfits = [], {}
+    if not may_be_unstorable(text):
+        text = ""  # so that it is not searched for each of them
     for id, object in objects.items():
         row = model(altoviz_id=id, account=run.account, last_event_id=as_of)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django_altoviz.models import Source, SyncPage, WebhookEvent
+from django_altoviz.models import Source, SyncStep, WebhookEvent
 from django_altoviz.sync.comparing import newest_event
 from django_altoviz.sync.reconciling import Action, Reconciler
 from django_altoviz.sync.watching import Watcher
@@ -34,7 +34,7 @@ def _missing(reconciler: Reconciler) -> Iterator[int]:
     ids = live.order_by("altoviz_id").values_list("altoviz_id", flat=True)
     last = 0
     while window := list(ids.filter(altoviz_id__gt=last)[:_WINDOW]):
-        yield from sorted({*window} - SyncPage.seen(run, window))
+        yield from sorted({*window} - SyncStep.seen(run, window))
         last = window[-1]
 
 

@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
+from django_altoviz.client.resources import Resource
 from django_altoviz.client.responses import Page
 from django_altoviz.exceptions import IncompleteList
-from django_altoviz.models import SyncPage
+from django_altoviz.models import SyncRun, SyncStep
 from django_altoviz.sync.comparing import Object, Objects, by_id, newest_event
 from django_altoviz.sync.reconciling import UNREADABLE, Action, Counts, Reconciler
 from django_altoviz.sync.watching import Watcher
 
 _PASSES = 3
+# Read and written in one step. What an interruption loses is a step at most.
+_PAGES = 5
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,11 @@ class Position:
     def is_complete(self) -> bool:
         return self.ended and self.held_still and self.records in (None, self.rows)
 
-    def after(self, page: Page, rows: int) -> Position:
+    def after(self, page: Page) -> Position:
         held_still = self.page == 0 or page.record_count == self.records
         return replace(
             self,
             page=self.page + 1,
-            rows=self.rows + rows,
             records=page.record_count,
             held_still=self.held_still and held_still,
             ended=page.is_last(self.page + 1),
@@ -66,20 +68,22 @@ def read_list(reconciler: Reconciler, watcher: Watcher) -> None:
             )
         if position.ended:
             position = Position(pass_number=position.pass_number + 1)
-        position = _read_page(reconciler, position)
+        position = _step(reconciler, position)
         watcher.progressed(run)
 
 
-def _read_page(reconciler: Reconciler, position: Position) -> Position:
+def _step(reconciler: Reconciler, position: Position) -> Position:
+    """Read some pages, and bring in what was not read before."""
     run = reconciler.run
     as_of = newest_event(run._state.db)
-    page = reconciler.resource.page(position.page + 1)
-    objects, nameless = by_id(page.rows)
-    seen = SyncPage.seen(run, objects)
+    after, rows, text = _read_pages(reconciler.resource, position)
+    objects, nameless = by_id(rows)
+    seen = SyncStep.seen(run, objects)
     seen_in_pass = seen
     if position.pass_number > 1:
-        seen_in_pass = SyncPage.seen(run, objects, pass_number=position.pass_number)
-    after = position.after(page, len(objects.keys() - seen_in_pass) + len(nameless))
+        seen_in_pass = SyncStep.seen(run, objects, pass_number=position.pass_number)
+    new_in_pass = objects.keys() - seen_in_pass
+    after = replace(after, rows=position.rows + len(new_in_pass) + len(nameless))
     fresh = {id: object for id, object in objects.items() if id not in seen}
     counts: Counts = Counts(seen=len(fresh))
     if position.pass_number == 1:
@@ -87,10 +91,23 @@ def _read_page(reconciler: Reconciler, position: Position) -> Position:
     counts += _complete(reconciler, fresh)
 
     def record(brought: Counts) -> None:
-        _record(reconciler, after, counts + brought, objects.keys() - seen_in_pass)
+        _record(run, after, counts + brought, new_in_pass)
 
-    reconciler.bring(fresh, as_of, page.text, record)
+    reconciler.bring(fresh, as_of, text, record)
     return after
+
+
+def _read_pages(resource: Resource, position: Position) -> tuple[Position, list[Object], str]:
+    """The next pages' rows, and the text that they were read from."""
+    rows, texts = [], []
+    for _ in range(_PAGES):
+        page = resource.page(position.page + 1)
+        rows += page.rows
+        texts.append(page.text)
+        position = position.after(page)
+        if position.ended:
+            break
+    return position, rows, "".join(texts)
 
 
 def _tell_nameless(reconciler: Reconciler, objects: list[Object], as_of: int) -> Counts:
@@ -119,11 +136,8 @@ def _complete(reconciler: Reconciler, objects: Objects) -> Counts:
     return counts
 
 
-def _record(
-    reconciler: Reconciler, position: Position, counts: Counts, ids: Collection[int]
-) -> None:
+def _record(run: SyncRun, position: Position, counts: Counts, ids: Collection[int]) -> None:
     """Keep how far the list was read, in the transaction in which new rows are filled in."""
-    run = reconciler.run
     if ids:
-        SyncPage.of(run, position.pass_number, ids).save(using=run._state.db)
+        SyncStep.of(run, position.pass_number, ids).save(using=run._state.db)
     run.add(counts, position=asdict(position))

@@ -28,7 +28,7 @@ from django_altoviz.sync.comparing import (
     compare,
     mirror_of,
     newest_event,
-    owing,
+    owed,
 )
 from django_altoviz.sync.filling import fill, fill_one, rows_of
 from django_altoviz.sync.telling import as_text, tell
@@ -84,10 +84,13 @@ class Reconciler:
             record(counts + Counter(new=len(rows) - len(refused)))
 
     def compare(self, objects: Objects, as_of: int) -> Found:
-        if not self.run.is_dry_run:
-            for event in owing(self.run, objects, as_of).waiting().order_by("pk"):
+        events = owed(self.run, objects, as_of)
+        waiting = [event for event in events.values() if event.status == Status.PENDING]
+        if waiting and not self.run.is_dry_run:
+            for event in waiting:
                 process(event)
-        return compare(self.run, objects, as_of)
+            events = owed(self.run, objects, as_of)
+        return compare(self.run, objects, as_of, events)
 
     def _tell_all(self, found: Found, as_of: int) -> Counts:
         counts: Counts = Counter()

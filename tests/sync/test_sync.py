@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_altoviz.event_types import Entity, EventType
-from django_altoviz.models import Customer, Invoice, SyncPage, SyncRun, WebhookEvent
+from django_altoviz.models import Customer, Invoice, SyncRun, SyncStep, WebhookEvent
 from django_altoviz.samples import sample
 from django_altoviz.sync import sync
 
@@ -41,7 +41,7 @@ def test_the_first_one_fills_the_mirror(altoviz):
     assert Customer.objects.get(altoviz_id=77).name == "no 77"
     assert Invoice.objects.get(altoviz_id=2).lines.count() == len(invoice(2)["lines"])
     assert not WebhookEvent.objects.exists()
-    assert not SyncPage.objects.exists()
+    assert not SyncStep.objects.exists()
 
 
 def test_the_second_one_finds_all_unchanged(altoviz):
