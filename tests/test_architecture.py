@@ -14,7 +14,7 @@ PACKAGE = Path(django_altoviz.__file__).parent
 LAYERS = [
     {"apps", "urls"},
     {"views", "admin", "checks", "management"},
-    {"dispatchers", "registration"},
+    {"dispatchers", "registration", "testing"},
     {"processing", "retention"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},
