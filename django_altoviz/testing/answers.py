@@ -17,37 +17,35 @@ INT32 = 2**31 - 1
 
 @dataclass(frozen=True)
 class Request:
-    """``query`` and ``headers`` have their names in lower case, for these do not count."""
+    """``query`` and ``headers`` have their names in lower case, for case does not count."""
 
     method: str
     path: str
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes
 
     @classmethod
     def parse(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
         url = urlsplit(target)
-        query = parse_qsl(url.query, keep_blank_values=True)
-        return cls(
-            method=method,
-            path=url.path,
-            query={name.lower(): value for name, value in query},
-            headers={name.lower(): value for name, value in headers.items()},
-            body=body,
-        )
+        pairs = parse_qsl(url.query, keep_blank_values=True)
+        query = {name.lower(): text for name, text in pairs}
+        given = {name.lower(): text for name, text in headers.items()}
+        if key := query.pop("apikey", None):
+            given.setdefault("x-api-key", key)
+        return cls(method=method, path=url.path, query=query, headers=given, body=body)
 
     @property
     def api_key(self) -> str | None:
         """The key, in one of the three ways to give it [documented]."""
         scheme, _space, credentials = self.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                user, _colon, password = base64.b64decode(credentials).decode().partition(":")
-            except ValueError:
-                return None
-            return password if user == "apikey" else None
-        return self.headers.get("x-api-key") or self.query.get("apikey")
+        if scheme.lower() != "basic":
+            return self.headers.get("x-api-key")
+        try:
+            user, _colon, password = base64.b64decode(credentials).decode().partition(":")
+        except ValueError:
+            return None
+        return password if user == "apikey" else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import deque
@@ -248,9 +249,9 @@ _TYPES = {type.value.lower(): type for type in EventType}
 
 def too_many_requests(pause: float, behaviour: Behaviour) -> Answer:
     """Plain text that does not say so [observed]."""
-    count = round(pause * 1000) if behaviour.retry_after == "milliseconds" else -int(-pause // 1)
+    in_milliseconds = behaviour.retry_after == "milliseconds"
     return Answer(
         HTTPStatus.TOO_MANY_REQUESTS,
-        b"API calls quota exceeded! Maximum admitted 100 per 1m.",
-        {"retry-after": str(max(count, 1))},
+        b"API calls quota exceeded!",
+        {"retry-after": str(math.ceil(pause * 1000 if in_milliseconds else pause))},
     )

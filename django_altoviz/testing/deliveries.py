@@ -23,7 +23,7 @@ from django_altoviz.testing.webhooks import Webhook, Webhooks
 
 _TIMEOUT = 30  # seconds
 # What was held back for later events is sent when none has come for so long.
-_IDLE = 0.2
+_IDLE = 0.05
 
 #: The ways in which the 32 bytes of a signature may be written.
 ENCODINGS: dict[str, Callable[[bytes], str]] = {
@@ -83,17 +83,27 @@ class Delivery:
         self.status = response.status
 
 
+Transport = Callable[[Delivery], None]
+
+
 class Deliveries:
     """Sends each event to the webhooks that want it, in order unless the switches say otherwise.
 
-    A thread of its own does it, so that to change an object does not wait for the receivers.
+    A thread of its own posts them, so that to change an object does not wait for the receivers. But
+    where there is a ``transport``, that is called instead, and by whom waits for the deliveries.
     """
 
     def __init__(
-        self, webhooks: Webhooks, behaviour: Callable[[], Behaviour], random: Random
+        self,
+        webhooks: Webhooks,
+        behaviour: Callable[[], Behaviour],
+        random: Random,
+        transport: Transport | None = None,
     ) -> None:
         self._webhooks, self._behaviour, self._random = webhooks, behaviour, random
-        self._queue: queue.Queue[Delivery | None] = queue.Queue()
+        self._transport = transport
+        self._queue: queue.Queue[Delivery] = queue.Queue()
+        self._is_over = threading.Event()
         self._held: list[tuple[int, Delivery]] = []
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fake Altoviz", daemon=True)
@@ -101,18 +111,23 @@ class Deliveries:
         self.sent: list[Delivery] = []
 
     def start(self) -> None:
-        self._thread.start()
+        if self._transport is None:
+            self._thread.start()
 
     def stop(self) -> None:
         """Stop when all is delivered."""
-        self.release()
-        self._queue.put(None)
-        self._thread.join()
+        if self._transport is None:
+            self.wait()
+            self._is_over.set()
+            self._thread.join()
 
     def wait(self) -> list[Delivery]:
         """Wait until all that happened is told. Return all deliveries so far."""
         self.release()
-        self._queue.join()
+        if self._transport is None:
+            self._queue.join()
+        while not self._queue.empty():
+            self._send(self._queue.get())
         return list(self.sent)
 
     def tell(self, event_type: EventType, value: Object) -> None:
@@ -166,16 +181,19 @@ class Deliveries:
                     self._queue.put(each)
 
     def _run(self) -> None:
-        while True:
+        while not self._is_over.is_set():
             try:
                 delivery = self._queue.get(timeout=_IDLE)
             except queue.Empty:
                 self.release()
-                continue
-            if delivery is None:
-                return
-            time.sleep(delivery.pause)
-            delivery.post()
+            else:
+                self._send(delivery)
+
+    def _send(self, delivery: Delivery) -> None:
+        time.sleep(delivery.pause)
+        try:
+            (self._transport or Delivery.post)(delivery)
+        finally:
             self.sent.append(delivery)
             self._queue.task_done()
 

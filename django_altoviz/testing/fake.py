@@ -16,7 +16,7 @@ from django_altoviz.testing.answers import Answer, Request, value
 from django_altoviz.testing.api import API, too_many_requests
 from django_altoviz.testing.behaviour import Behaviour
 from django_altoviz.testing.company import Company
-from django_altoviz.testing.deliveries import Deliveries, Delivery
+from django_altoviz.testing.deliveries import Deliveries, Delivery, Transport
 from django_altoviz.testing.server import BREAK_OFF, DRIP, RESET, Server
 from django_altoviz.testing.webhooks import Webhooks
 
@@ -32,7 +32,8 @@ class FakeAltoviz:
 
     The same ``seed`` invents the same objects and draws the same fates of deliveries. The ids of
     events are new each time, for a database may remember those of a run before. ``clock`` gives the
-    time in seconds since 1970, for the quota, the list of webhooks and the dates.
+    time in seconds since 1970, for the quota, the list of webhooks and the dates. ``transport``
+    delivers in place of HTTP, in the thread that calls ``wait``.
     """
 
     def __init__(
@@ -43,11 +44,12 @@ class FakeAltoviz:
         seed: int = 0,
         port: int = 0,
         clock: Callable[[], float] = time.time,
+        transport: Transport | None = None,
     ) -> None:
         self.api_key = api_key
         self.behaviour = behaviour or Behaviour()
         self.webhooks = Webhooks(self._behaviour, clock)
-        self._deliveries = Deliveries(self.webhooks, self._behaviour, Random(seed))
+        self._deliveries = Deliveries(self.webhooks, self._behaviour, Random(seed), transport)
         self.company = Company(self._deliveries.tell, self._behaviour, seed=seed, clock=clock)
         self.customers = self.company.customers
         self.contacts = self.company.contacts

@@ -32,7 +32,12 @@ def answer_list(records: Records, request: Request, behaviour: Behaviour, today:
     index, size = _page(request)
     filters = _filters(records, request, today)
     if filters:
-        question = tuple(sorted(request.query.items() - _paging(request))), today
+        question = (
+            today,
+            *sorted(
+                pair for pair in request.query.items() if pair[0] not in ("pageindex", "pagesize")
+            ),
+        )
         ids = records.shelf.ids(question, lambda row: all(each(row) for each in filters))
     else:
         ids = records.shelf.ids()
@@ -55,14 +60,6 @@ def _page(request: Request) -> tuple[int, int]:
     if errors:
         raise bad_request("Validation failed", *errors)
     return index, size
-
-
-def _paging(request: Request) -> set[tuple[str, str]]:
-    return {
-        (name, text)
-        for name, text in request.query.items()
-        if name in ("pageindex", "pagesize", "orderby", "apikey")
-    }
 
 
 def _headers(request: Request, index: int, size: int, count: int) -> dict[str, str]:
