@@ -52,6 +52,8 @@ class Document(Mirror):
     )
 
     lines: Any  # the reverse side of the relation that each kind of line has
+    # Lines that were shown and are not saved yet; None where they stay as they are.
+    _new_lines: list[models.Model] | None = None
 
     class Meta(Mirror.Meta):
         abstract = True

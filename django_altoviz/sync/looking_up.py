@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from django_altoviz.models import Source, SyncStep, WebhookEvent
 from django_altoviz.sync.comparing import newest_event
+from django_altoviz.sync.reading import Position
 from django_altoviz.sync.reconciling import Action, Reconciler
 from django_altoviz.sync.watching import Watcher
 
@@ -18,23 +17,18 @@ def seek_missing(reconciler: Reconciler, watcher: Watcher) -> None:
 
     What Altoviz answers with 404 is marked as deleted; nothing else is.
     """
-    for id in _missing(reconciler):
-        counts = reconciler.read_again(id)
-        counts["seen"] = sum(counts.values()) - counts[Action.DELETED.value]
-        reconciler.run.add(counts)
-        watcher.progressed(reconciler.run)
-
-
-def _missing(reconciler: Reconciler) -> Iterator[int]:
     run = reconciler.run
     # What an event has brought in since is looked up on account of that event.
     live = reconciler.model.objects.using(run._state.db).filter(
         account=run.account, last_event_id__lte=run.as_of
     )
     ids = live.order_by("altoviz_id").values_list("altoviz_id", flat=True)
-    last = 0
+    last, last_pass = 0, Position(**run.position).pass_number
     while window := list(ids.filter(altoviz_id__gt=last)[:_WINDOW]):
-        yield from sorted({*window} - SyncStep.seen(run, window))
+        missing = {*window} - SyncStep.seen(run, window, pass_number=last_pass)
+        counted = SyncStep.seen(run, missing)
+        for id in sorted(missing):
+            _look_up(reconciler, watcher, id, is_counted=id in counted)
         last = window[-1]
 
 
@@ -55,8 +49,16 @@ def recheck(reconciler: Reconciler, watcher: Watcher) -> None:
     last = 0
     while window := list(ids.filter(object_id__gt=last)[:_WINDOW]):
         for id in window:
-            counts = reconciler.read_again(id)
-            del counts["unchanged"]  # it was counted when it was in the list
-            reconciler.run.add(counts)
-            watcher.progressed(run)
+            _look_up(reconciler, watcher, id, is_counted=True)
         last = window[-1]
+
+
+def _look_up(reconciler: Reconciler, watcher: Watcher, id: int, *, is_counted: bool) -> None:
+    """Read one object. Where it was counted when it was in the list, only a change is added."""
+    counts = reconciler.read_again(id)
+    if is_counted:
+        del counts["unchanged"]
+    else:
+        counts["seen"] = sum(counts.values()) - counts[Action.DELETED.value]
+    reconciler.run.add(counts)
+    watcher.progressed(reconciler.run)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from django_altoviz import exact_json
-from django_altoviz.event_types import Entity
+from django_altoviz.event_types import Entity, EventType
+from django_altoviz.samples import sample
 from tests.client.scripted import Answer
 
 KEY = "11111111-2222-3333-4444-555555555555"
@@ -18,17 +20,31 @@ _PATHS = {
 }
 
 
+def customer(id, **data):
+    return sample(EventType.CUSTOMER_UPDATED).data | {"id": id} | data
+
+
+def invoice(id, **data):
+    return sample(EventType.INVOICE_UPDATED).data | {"id": id} | data
+
+
+def quote(id, **data):
+    return sample(EventType.QUOTE_UPDATED).data | {"id": id} | data
+
+
 def value(data, status=200, **headers):
     named = {name.replace("_", "-"): str(text) for name, text in headers.items()}
-    text = exact_json.dumps(data).encode("utf-8", "surrogatepass")
-    return Answer(status, text, named)
+    text = exact_json.dumps(data)
+    ascii = "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+    return Answer(status, ascii.encode(), named)
 
 
 class Lists:
     """``objects[entity]`` are what is there, by id, in the order of the list.
 
     ``before[n]`` is called before request number n, counted from 1, is answered; what it returns is
-    the answer, unless that is ``None``.
+    the answer, unless that is ``None``. ``after[n]`` is called when it was answered, by whom asked.
+    ``answers`` are those of certain paths.
     """
 
     def __init__(self, page_size=100):
@@ -36,8 +52,15 @@ class Lists:
         self.page_size = page_size
         self.requests = []
         self.before = {}
+        self.after = {}
+        self.answers = {}
         self.without_lines = False
         self.counted = True
+
+    def answered(self):
+        hook = self.after.get(len(self.requests)) or self.after.get("each")
+        if hook:
+            hook()
 
     def add(self, entity, *objects):
         self.objects[entity] |= {each["id"]: each for each in objects}
@@ -49,6 +72,8 @@ class Lists:
             return answer
         if request.headers.get("X-API-KEY") != KEY:
             return Answer(401)
+        if request.path in self.answers:
+            return self.answers[request.path]
         _, _, name, id = re.fullmatch(r"(/v1)(/)(\w+)(?:/(\d+))?", request.path).groups()
         objects = self.objects[_PATHS[name]]
         if id is None:
