@@ -196,7 +196,9 @@ class TestRelations:
     def test_another_customer_can_be_chosen(self, company):
         made = company.invoices.create()
         other = company.customers.create(companyName="Other")
-        assert company.invoices.change(made["id"], customerId=other["id"])["customerName"] == "Other"
+        assert (
+            company.invoices.change(made["id"], customerId=other["id"])["customerName"] == "Other"
+        )
 
     def test_what_is_not_there_cannot_be_referred_to(self, company):
         with pytest.raises(NoSuchObject, match="Customer with ID 5 not found"):
