@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,24 @@ class Behaviour:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for field in fields(self):
-            value, hint = getattr(self, field.name), hints[field.name]
-            if get_origin(hint) is Literal and value not in get_args(hint):
-                raise ValueError(f"{field.name} is one of {', '.join(get_args(hint))}.")
+            read = _read(field.name, getattr(self, field.name), hints[field.name])
+            object.__setattr__(self, field.name, read)
         for name in ("drop", "duplicate", "reorder", "delay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, between 0 and 1.")
-        if not self.list_lag:
-            raise ValueError("list_lag has at least one number of seconds.")
+
+
+def _read(name: str, value: Any, hint: Any) -> Any:
+    """The value of a switch, which may come from JSON. Raises ``ValueError``."""
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise ValueError(f"{name} is one of {', '.join(get_args(hint))}.")
+    if hint is bool and not isinstance(value, bool):
+        raise ValueError(f"{name} is either true or false.")
+    try:
+        if hint is float:
+            return float(value)
+        if get_origin(hint) is tuple:
+            return tuple(map(float, value)) or (0.0,)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} can't be {value!r}.") from error
+    return value

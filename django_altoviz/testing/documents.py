@@ -233,7 +233,7 @@ class Invoices(Claims):
             invoice = self.get(id)
             self._check_final(invoice)
             due = invoice["balance"]
-            paid = due if amount is None else Decimal(str(amount))
+            paid = due if amount is None else number(amount)
             if not 0 < paid <= due:
                 raise Refused(f"Invoice {invoice['number']}: {due} are due.")
             made = self._complete(invoice, self._settle(invoice, paid))

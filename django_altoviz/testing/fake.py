@@ -16,6 +16,7 @@ from django_altoviz.testing.answers import Answer, Request, value
 from django_altoviz.testing.api import API, too_many_requests
 from django_altoviz.testing.behaviour import Behaviour
 from django_altoviz.testing.company import Company
+from django_altoviz.testing.control import Control
 from django_altoviz.testing.deliveries import Deliveries, Delivery, Transport
 from django_altoviz.testing.server import BREAK_OFF, DRIP, RESET, Server
 from django_altoviz.testing.webhooks import Webhooks
@@ -60,6 +61,7 @@ class FakeAltoviz:
         #: The requests so far, without those that a fault ended.
         self.requests: list[Request] = []
         self._api = API(self.company, self.webhooks, api_key, clock=clock)
+        self._control = Control(self)
         self._faults: deque[str | int] = deque()
         self._lock = threading.Lock()
         self._server = Server(self._answer, port)
@@ -73,6 +75,11 @@ class FakeAltoviz:
     def settings(self) -> dict[str, Any]:
         """What ``ALTOVIZ`` needs to reach it."""
         return {"API_KEY": self.api_key, "BASE_URL": self.url}
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What the webhooks were told so far."""
+        return list(self._deliveries.sent)
 
     def populate(self, **counts: int) -> None:
         """Invent so many ``customers``, ``products``, ``invoices`` and ``quotes`` that have been
@@ -123,6 +130,8 @@ class FakeAltoviz:
         return self.behaviour
 
     def _answer(self, request: Request) -> tuple[Answer, str]:
+        if request.path.startswith("/fake"):
+            return self._control.answer(request), ""
         with self._lock:
             fault = self._faults.popleft() if self._faults else ""
         if isinstance(fault, int):

@@ -174,7 +174,7 @@ class Customers(Records):
         with self._company.lock:
             contacts, when = self._company.contacts, self._company.behaviour().contact_event
             made = self.add(fields)
-            (contact,) = contacts.of(made["id"])
+            contact = contacts.get(contacts.of(made["id"])[0]["id"])
             if when == "before":
                 contacts.tell("Created", contact)
             self.tell("Created", made)

@@ -10,8 +10,11 @@ _CENT = Decimal("0.01")
 
 
 def number(value: Any) -> Decimal:
-    """The value as Altoviz writes it: ``20`` is ``20.0`` [observed]."""
-    exact = Decimal(str(value))
+    """The value as Altoviz writes it: ``20`` is ``20.0`` [observed]. Raises ``ValueError``."""
+    try:
+        exact = Decimal(str(value))
+    except ArithmeticError as error:
+        raise ValueError(f"{value!r} is no number.") from error
     whole = exact.to_integral_value()
     return whole.quantize(Decimal("0.1")) if exact == whole else exact.normalize()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 import requests
@@ -355,11 +356,23 @@ class TestRequests:
 class TestSwitches:
     @pytest.mark.parametrize(
         "wrong",
-        [{"signature": "rot13"}, {"drop": 1.5}, {"reorder": -0.1}, {"list_lag": ()}],
+        [
+            {"signature": "rot13"},
+            {"drop": 1.5},
+            {"reorder": -0.1},
+            {"delay": "often"},
+            {"list_lag": 2},
+            {"legacy": "yes"},
+        ],
     )
     def test_what_makes_no_sense_is_refused(self, wrong):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Behaviour(**wrong)
+
+    def test_numbers_may_come_from_json(self):
+        read = Behaviour(list_lag=[Decimal("0.5"), 1], delay=Decimal("0.1"), quota_seconds=5)
+        assert (read.list_lag, read.delay, read.quota_seconds) == ((0.5, 1.0), 0.1, 5.0)
+        assert Behaviour(list_lag=()).list_lag == (0.0,)
 
     def test_an_unknown_one_is_refused(self, altoviz):
         with pytest.raises(TypeError, match="weather"):

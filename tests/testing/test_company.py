@@ -368,7 +368,8 @@ class TestTelling:
         switches[0] = Behaviour(contact_event=when)
         company.customers.create()
         assert told.types == expected
-        assert len(company.contacts) == 1
+        (contact,) = company.contacts.all()
+        assert [value for type, value in told if type == "ContactCreated"] in ([contact], [])
 
     @pytest.mark.parametrize("kind", ["contacts", "customers", "products", "quotes"])
     def test_of_each_change_as_it_is_then(self, company, told, kind):
