@@ -66,7 +66,9 @@ class Quota:
         if len(self._times) < behaviour.quota:
             self._times.append(now)
             return 0.0
-        return self._times[len(self._times) - behaviour.quota] + behaviour.quota_seconds - now
+        # The quota may have been a larger one before, or be none at all.
+        frees = self._times[-behaviour.quota] if behaviour.quota else now
+        return frees + behaviour.quota_seconds - now
 
 
 class API:

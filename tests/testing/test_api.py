@@ -312,6 +312,15 @@ class TestQuota:
         clock.now += 0.5
         assert ask("/Hello").headers["retry-after"] == "10"
 
+    def test_can_become_smaller(self, ask, altoviz, clock):
+        for _ in range(5):
+            ask("/Hello")
+            clock.now += 1
+        altoviz.behave(quota=2)
+        assert ask("/Hello").headers["retry-after"] == "58000"
+        altoviz.behave(quota=0)
+        assert ask("/Hello").headers["retry-after"] == "60000"
+
     def test_can_be_none(self, ask, altoviz):
         altoviz.behave(quota=None)
         assert {ask("/Hello").status_code for _ in range(110)} == {200}
