@@ -11,6 +11,8 @@ from typing import Any
 from django_altoviz.event_types import EventType
 from django_altoviz.testing.behaviour import Behaviour
 
+_FIRST_ID = 100
+
 
 @dataclass
 class Webhook:
@@ -45,7 +47,7 @@ class Webhooks:
     ) -> Webhook:
         with self._lock:
             made = Webhook(
-                id=3101 + 7 * len(self._all),
+                id=_FIRST_ID + len(self._all),
                 name=name,
                 url=url,
                 types=frozenset(map(EventType, types)),
