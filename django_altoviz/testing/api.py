@@ -220,7 +220,7 @@ class API:
             if not isinstance(given.get(name), str) or not given[name]:
                 raise bad_request("Validation failed", f"'{name.title()}' must not be empty.")
         made = self._webhooks.register(
-            given["url"], given.get("secretkey"), types=types, name=given["name"]
+            given["url"], given.get("secretkey"), types=types, name=given["name"], is_new=True
         )
         answer = shown(made)
         if not self._behaviour.tells_webhook_id:

@@ -44,7 +44,9 @@ class Webhooks:
         *,
         types: Iterable[EventType | str] = tuple(EventType),
         name: str = "webhook",
+        is_new: bool = False,
     ) -> Webhook:
+        """Register one; only if it ``is_new`` does the list lag behind."""
         with self._lock:
             made = Webhook(
                 id=_FIRST_ID + len(self._all),
@@ -52,7 +54,7 @@ class Webhooks:
                 url=url,
                 types=frozenset(map(EventType, types)),
                 secret=secret or None,
-                created_at=self._clock(),
+                created_at=self._clock() if is_new else float("-inf"),
             )
             self._all.append(made)
             return made
