@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
+import threading
+import time
 from decimal import Decimal
 
 import pytest
@@ -398,3 +402,18 @@ def test_a_long_list_is_read_whole():
         assert {row["id"] for page in pages for row in page.json()} == {
             each["id"] for each in altoviz.customers.all()
         }
+
+
+def test_a_client_that_hangs_up_leaves_no_traceback(altoviz, capsys):
+    host, port = altoviz.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(12) == b"HTTP/1.1 404"
+    # Lingering for no time at all sends RST instead of FIN.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    give_up_at = time.monotonic() + 10
+    while "process_request_thread" in str(threading.enumerate()):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+    assert capsys.readouterr().err == ""
