@@ -25,7 +25,15 @@ from django_altoviz.conf import (
 from django_altoviz.dispatchers import get_dispatch
 
 _MIN_SECRET_LENGTH = 16
-_POSITIVE = ("MAX_BODY_BYTES", "LEASE_SECONDS", "RETENTION_DAYS", "DEDUPE_DAYS")
+_POSITIVE = (
+    "MAX_BODY_BYTES",
+    "LEASE_SECONDS",
+    "MAX_ATTEMPTS",
+    "RETRY_BACKOFF_SECONDS",
+    "RETRY_BACKOFF_MAX_SECONDS",
+    "RETENTION_DAYS",
+    "DEDUPE_DAYS",
+)
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -189,6 +197,12 @@ def _doubtful_secret(account: Account) -> Iterator[CheckMessage]:
             _("Account “%(name)s” has a WEBHOOK_SECRET that is not ASCII.") % about,
             hint=_("How Altoviz turns such a secret into bytes is not known. Use ASCII."),
             id="django_altoviz.W003",
+        )
+    if account.refetch and not account.api_key:
+        yield Warning(
+            _("Account “%(name)s” has REFETCH and no API_KEY.") % about,
+            hint=_("Without one nothing can be read again, and payloads are taken as they are."),
+            id="django_altoviz.W009",
         )
     values = configured()
     if account.name != DEFAULT_ACCOUNT:

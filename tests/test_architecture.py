@@ -14,12 +14,14 @@ PACKAGE = Path(django_altoviz.__file__).parent
 LAYERS = [
     {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "checks", "management"},
-    {"dispatchers", "registration", "testing"},
-    {"processing", "retention"},
+    {"dispatchers", "registration", "sync", "testing"},
+    {"backlog"},
+    {"processing", "retention", "health"},
+    {"receivers", "retries", "refetching"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},
     {"payloads", "envelopes", "endpoints"},
-    {"signing", "addresses", "exact_json", "conf", "event_types"},
+    {"signing", "addresses", "exact_json", "conf", "event_types", "log"},
     {"exceptions"},
 ]
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts]
