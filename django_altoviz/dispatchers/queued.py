@@ -30,7 +30,7 @@ def enqueue_after_commit(event: WebhookEvent, enqueue: Callable[[int], object]) 
         try:
             enqueue(event.pk)
         except Exception:
-            logger.exception("Event %s could not be enqueued; it waits.", event.pk)
+            logger.exception("Event %s could not be dispatched; it waits.", event.pk)
 
     transaction.on_commit(attempt, using=event._state.db)
 

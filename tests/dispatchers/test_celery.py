@@ -105,7 +105,7 @@ class TestCommit:
             dispatcher.dispatch(event)
             transaction.on_commit(lambda: Group.objects.create(name="what comes after it"))
         assert Group.objects.exists()
-        assert f"Event {event.pk} could not be enqueued; it waits." in caplog.messages
+        assert f"Event {event.pk} could not be dispatched; it waits." in caplog.messages
 
 
 @pytest.mark.django_db(transaction=True)
@@ -150,7 +150,7 @@ class TestBrokerDown:
     def test_nobody_listens(self, celery_app, post, scheme, caplog):
         celery_app.conf.broker_url = scheme.format(brokers.refusing())
         self.assert_waits(post, 1)
-        assert "could not be enqueued; it waits." in caplog.text
+        assert "could not be dispatched; it waits." in caplog.text
 
     @pytest.mark.parametrize("is_full", [False, True])
     @pytest.mark.parametrize("scheme", SCHEMES)

@@ -1,0 +1,73 @@
+"""What is done to the system while it works. The seed decides what, and after how long."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from tests.chaos.databases import MariaDB, PostgreSQL, SQLite
+from tests.chaos.servers import Server
+
+#: Seconds between two disturbances.
+INTERVAL = (0.3, 1.0)
+
+
+class Killer:
+    """Disturbs until it is told to stop, and counts what it did."""
+
+    def __init__(
+        self, servers: list[Server], database: SQLite | PostgreSQL | MariaDB, seed: str
+    ) -> None:
+        self.servers, self.database = servers, database
+        self.chance = random.Random(f"{seed} killer")
+        self.done: Counter[str] = Counter()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Killer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self.chance.uniform(*INTERVAL)):
+            self.chance.choice(self._disturbances())()
+
+    def _disturbances(self) -> list[Callable[[], None]]:
+        disturbances = [self.break_connections]
+        for server in self.servers:
+            if server.name == "web":
+                disturbances += [lambda web=server: self.kill_worker_of(web)] * 2
+                disturbances.append(lambda web=server: self.restart(web))
+            elif server.name == "broker":
+                disturbances.append(lambda broker=server: self.kill(broker))
+            else:
+                disturbances.append(lambda worker=server: self.kill_worker_of(worker))
+                disturbances.append(lambda worker=server: self.kill(worker))
+                disturbances.append(lambda worker=server: self.terminate(worker))
+        return disturbances
+
+    def break_connections(self) -> None:
+        self.done["database connections broken"] += self.database.break_connections(self.chance)
+
+    def kill_worker_of(self, server: Server) -> None:
+        if server.kill_a_child(self.chance):
+            self.done[f"{server.name}: a worker killed"] += 1
+
+    def kill(self, server: Server) -> None:
+        server.kill_group()
+        self.done[f"{server.name}: killed"] += 1
+
+    def terminate(self, server: Server) -> None:
+        server.signal(signal.SIGTERM)
+        self.done[f"{server.name}: terminated"] += 1
+
+    def restart(self, server: Server) -> None:
+        server.signal(signal.SIGHUP)
+        self.done[f"{server.name}: reloaded"] += 1
