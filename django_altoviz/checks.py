@@ -30,7 +30,15 @@ _EXTRAS = {
     "django_altoviz.dispatchers.celery": "celery",
     "django_altoviz.dispatchers.django_tasks": "tasks",
 }
-_POSITIVE = ("MAX_BODY_BYTES", "LEASE_SECONDS", "RETENTION_DAYS", "DEDUPE_DAYS")
+_POSITIVE = (
+    "MAX_BODY_BYTES",
+    "LEASE_SECONDS",
+    "MAX_ATTEMPTS",
+    "RETRY_BACKOFF_SECONDS",
+    "RETRY_BACKOFF_MAX_SECONDS",
+    "RETENTION_DAYS",
+    "DEDUPE_DAYS",
+)
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils import timezone
@@ -23,11 +23,17 @@ from django_altoviz.models import (
 
 @dataclass(frozen=True)
 class Shown:
-    """What the mirror shows after an event. ``ignored`` says why the event had no effect."""
+    """What the mirror shows after an event.
+
+    ``milestones`` are the business signals that the event causes, and ``ignored`` says why it had no
+    effect. ``effect`` is what is to be kept of all this on the event.
+    """
 
     instance: Mirror | None
     changes: Changes = field(default_factory=dict)
+    milestones: tuple[str, ...] = ()
     ignored: str = ""
+    effect: dict[str, Any] = field(default_factory=dict)
 
 
 def mirror(event: WebhookEvent) -> Shown:
@@ -49,12 +55,17 @@ def mirror(event: WebhookEvent) -> Shown:
     if row is not None and row.account != event.account:
         raise ForeignObject(f"{event_type.entity} {event.object_id} is another account's.")
     if event.mirrored_at is not None:
-        return Shown(row, load_changes(model, event.changes))
+        return Shown(row, load_changes(model, event.changes), tuple(event.milestones))
     shown = _delete(event, row) if event_type.is_deletion else _show(event, row)
-    if not shown.ignored:
-        event.mirrored_at = timezone.now()
-        event.changes = dump_changes(shown.changes)
-    return shown
+    return shown if shown.ignored else replace(shown, effect=_effect(shown))
+
+
+def _effect(shown: Shown) -> dict[str, Any]:
+    return {
+        "mirrored_at": timezone.now(),
+        "changes": dump_changes(shown.changes),
+        "milestones": [*shown.milestones],
+    }
 
 
 def _nothing_named(event: WebhookEvent, event_type: EventType) -> Shown:
@@ -74,7 +85,8 @@ def _show(event: WebhookEvent, row: Mirror | None) -> Shown:
         return Shown(row)
     row = row or _new_row(event)
     changes = row.show(event.envelope.data, event.body) | row.set(revived)
-    return _saved(event, row, changes)
+    milestones = row.reach(is_certain=event.source == Source.SYNC)
+    return replace(_saved(event, row, changes), milestones=tuple(milestones))
 
 
 def _delete(event: WebhookEvent, row: Mirror | None) -> Shown:
@@ -99,7 +111,7 @@ def _new_row(event: WebhookEvent) -> Mirror:
 def _saved(event: WebhookEvent, row: Mirror, changes: Changes) -> Shown:
     row.last_event_id = max(row.last_event_id or 0, event.pk)
     row._state.db = event._state.db
-    row.save_shown()
+    row.save_shown(changes)
     return Shown(row, changes)
 
 

@@ -6,7 +6,6 @@ the event, and ``process_due``, run by Celery's beat, finds whatever a queue or 
 
 from __future__ import annotations
 
-import logging
 import time
 
 from celery import shared_task
@@ -17,8 +16,6 @@ from kombu.pools import producers
 
 from django_altoviz.dispatchers import queued
 from django_altoviz.models import WebhookEvent
-
-logger = logging.getLogger("django_altoviz")
 
 #: How long, in seconds, the broker may take for each thing that is asked of it. A sender waits.
 PATIENCE = 2.0
@@ -45,8 +42,7 @@ class Broker:
 
     def publish(self, pk: int) -> None:
         if time.monotonic() < self.paused_until:
-            logger.warning("Event %s waits, for the broker does not answer.", pk)
-            return
+            raise OperationalError("The broker did not answer a moment ago, and is not asked now.")
         try:
             self._publish(pk)
         except Exception:

@@ -5,19 +5,16 @@ The queue carries primary keys, and may lose or repeat them: what is to be done 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from django.db import router, transaction
 
+from django_altoviz.backlog import drain
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing import process
 
-logger = logging.getLogger("django_altoviz")
-
 #: How many events one run of ``process_due`` takes on.
 DUE_LIMIT = 1000
-_BATCH = 100
 
 
 def enqueue_after_commit(event: WebhookEvent, enqueue: Callable[[int], object]) -> None:
@@ -30,7 +27,7 @@ def enqueue_after_commit(event: WebhookEvent, enqueue: Callable[[int], object]) 
         try:
             enqueue(event.pk)
         except Exception:
-            logger.exception("Event %s could not be dispatched; it waits.", event.pk)
+            event.log.exception("Event %s could not be dispatched; it waits.", event.pk)
 
     transaction.on_commit(attempt, using=event._state.db)
 
@@ -52,20 +49,7 @@ def process_due(limit: int = DUE_LIMIT) -> int:
     Raises:
         django.db.Error: the database does not answer; the events still wait to be processed.
     """
-    tried: set[int] = set()
-    for event in _due(limit):
-        if event.pk not in tried:
-            tried.update(each.pk for each in process(event))
-    return len(tried)
-
-
-def _due(limit: int) -> Iterator[WebhookEvent]:
-    """The events that are due, each once, in order of arrival, read a batch at a time."""
-    due = _events().due().order_by("pk")
-    last = 0
-    while batch := list(due.filter(pk__gt=last)[: min(_BATCH, limit)]):
-        yield from batch
-        limit, last = limit - len(batch), batch[-1].pk
+    return sum(1 for _event in drain(_events(), limit=limit))
 
 
 def _events() -> WebhookEventQuerySet:

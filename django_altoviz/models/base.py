@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +47,8 @@ class Mirror(models.Model):
     synced_at = models.DateTimeField(_("synced at"), auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True)
 
+    _ALWAYS_WRITTEN: tuple[str, ...] = ("data", "last_event_id", "synced_at")
+
     objects = LiveManager()
     with_deleted = models.Manager()
 
@@ -83,9 +85,20 @@ class Mirror(models.Model):
             setattr(self, name, new)
         return changes
 
-    def save_shown(self) -> None:
-        """Write the row, and what belongs to it."""
-        self.save(force_insert=self._state.adding, force_update=not self._state.adding)
+    def reach(self, *, is_certain: bool) -> list[str]:
+        """Take note of the milestones that the columns show, and return those that are new.
+
+        ``is_certain`` where the object was seen at the API, and not told by a delivery, which may be
+        late and show the past.
+        """
+        return []
+
+    def save_shown(self, changes: Collection[str]) -> None:
+        """Write the row, of whose columns these have changed, and what belongs to it."""
+        if self._state.adding:
+            self.save(force_insert=True)
+        else:
+            self.save(force_update=True, update_fields={*self._ALWAYS_WRITTEN, *changes})
 
 
 def dump_changes(changes: Changes) -> dict[str, list[Any]]:

@@ -157,6 +157,5 @@ def db_worker(number: int, log: Path, environment: dict[str, str]) -> Server:
 
 
 def safety_net(log: Path, environment: dict[str, str]) -> Server:
-    """``altoviz_process_events``, again and again."""
-    command = [sys.executable, "-m", "django", "altoviz_process_events"]
-    return Server("net", command, log, environment)
+    command = [sys.executable, "-m", "django", "altoviz_process_events", "--watch"]
+    return Server("net", [*command, "--interval=0.5"], log, environment)

@@ -16,8 +16,7 @@ def statuses():
     return list(WebhookEvent.objects.order_by("pk").values_list("status", flat=True))
 
 
-def test_what_is_due_is_processed_in_order_up_to_a_limit(post, monkeypatch):
-    monkeypatch.setattr(queued, "_BATCH", 2)
+def test_what_is_due_is_processed_in_order_up_to_a_limit(post):
     for number in range(1, 7):
         post(body_of(EventType.CUSTOMER_UPDATED, id=number))
     assert queued.process_due(limit=5) == 5

@@ -48,6 +48,9 @@ ALTOVIZ = {
     "WEBHOOK_SECRET": "secret-of-the-chaos-suite",
     "DISPATCHER": f"django_altoviz.dispatchers.{os.environ['CHAOS_DISPATCHER']}",
     "LEASE_SECONDS": 2,
+    "MAX_ATTEMPTS": 100,
+    "RETRY_BACKOFF_SECONDS": 0.1,
+    "RETRY_BACKOFF_MAX_SECONDS": 1,
 }
 LOGGING = {
     "version": 1,
