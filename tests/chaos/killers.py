@@ -12,7 +12,7 @@ from tests.chaos.databases import MariaDB, PostgreSQL, SQLite
 from tests.chaos.servers import Server
 
 #: Seconds between two disturbances.
-INTERVAL = (0.3, 1.0)
+INTERVAL = (0.4, 1.4)
 
 
 class Killer:

@@ -119,7 +119,7 @@ def _run(
             senders.start()
             senders.wait()
         resting = time.monotonic()
-        come_to_rest(environment)
+        manage(environment, "rest", f"--seconds={REST}")
     rested = time.monotonic()
     evidence = json.loads(manage(environment, "evidence"))
     outcome = Outcome(seed, senders.log, killer.done, evidence)
@@ -132,13 +132,6 @@ def _run(
     return outcome
 
 
-def come_to_rest(environment: dict[str, str]) -> None:
-    """Wait until all events are settled, while the workers and the safety net go on."""
-    give_up_at = time.monotonic() + REST
-    while int(manage(environment, "unsettled")) and time.monotonic() < give_up_at:
-        time.sleep(0.5)
-
-
 def manage(environment: dict[str, str], *arguments: str) -> str:
     return subprocess.run(
         [sys.executable, "-m", "django", *arguments],
@@ -147,5 +140,5 @@ def manage(environment: dict[str, str], *arguments: str) -> str:
         stdout=subprocess.PIPE,
         check=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=REST + 60,
     ).stdout

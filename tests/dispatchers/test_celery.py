@@ -165,12 +165,25 @@ class TestBrokerDown:
     def test_after_a_pause_the_broker_is_asked_again(
         self, celery_app, post, monkeypatch, published
     ):
-        celery_app.conf.broker_url = f"redis://127.0.0.1:{brokers.refusing()}/0"
+        monkeypatch.setattr(dispatcher, "PATIENCE", 0.2)
+        silent = brokers.Silent(is_full=False)
+        celery_app.conf.broker_url = SCHEMES[0].format(silent.port)
         self.assert_waits(post, 1)
         celery_app.conf.broker_url = "memory://"
         self.assert_waits(post, 1)
         assert published == []
-        monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + dispatcher.PAUSE)
+        time.sleep(dispatcher.PAUSE * 0.25)
+        self.assert_waits(post, 1)
+        assert len(published) == 1
+        silent.close()
+
+    def test_a_broker_that_refuses_at_once_is_asked_for_each_event(
+        self, celery_app, post, published
+    ):
+        celery_app.conf.broker_url = SCHEMES[0].format(brokers.refusing())
+        self.assert_waits(post, 1)
+        time.sleep(0.5)
+        celery_app.conf.broker_url = "memory://"
         self.assert_waits(post, 1)
         assert len(published) == 1
 
