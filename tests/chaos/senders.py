@@ -42,7 +42,7 @@ class Senders:
         self.slowest = 0.0
         self._queue: Iterator[tuple[int, Event]] = iter(list(enumerate(events)))
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run) for _ in range(SENDERS)]
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(SENDERS)]
 
     def start(self) -> None:
         for thread in self._threads:
