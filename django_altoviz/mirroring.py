@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
 from django_altoviz.event_types import EventType
@@ -18,6 +19,7 @@ from django_altoviz.models import (
     WebhookEvent,
     dump_changes,
     load_changes,
+    locked,
 )
 
 
@@ -50,8 +52,7 @@ def mirror(event: WebhookEvent) -> Shown:
     model = MIRRORS[event_type.entity]
     if event.object_id is None:
         return _nothing_named(event, event_type)
-    rows = model.with_deleted.using(event._state.db).select_for_update()
-    row = rows.filter(altoviz_id=event.object_id).first()
+    row = locked(model, "altoviz_id", event.object_id, event._state.db or DEFAULT_DB_ALIAS)
     if row is not None and row.account != event.account:
         raise ForeignObject(f"{event_type.entity} {event.object_id} is another account's.")
     if event.mirrored_at is not None:
@@ -110,8 +111,7 @@ def _new_row(event: WebhookEvent) -> Mirror:
 
 def _saved(event: WebhookEvent, row: Mirror, changes: Changes) -> Shown:
     row.last_event_id = max(row.last_event_id or 0, event.pk)
-    row._state.db = event._state.db
-    row.save_shown(changes)
+    row.save_shown(changes, event._state.db or DEFAULT_DB_ALIAS)
     return Shown(row, changes)
 
 

@@ -89,7 +89,7 @@ def _clear_the_way(event: WebhookEvent, tried: list[WebhookEvent]) -> bool:
         if _attempt(first):
             tried.append(first)
         last = first
-    if not event.is_due or _events(event).in_the_way_of(event).exists():
+    if not event.is_due or event.is_blocked():
         return False
     as_read = {"pk": event.pk, "status": event.status, "attempts": event.attempts}
     return _events(event).filter(**as_read).exists()

@@ -136,7 +136,7 @@ class WebhookView(View):
     def store(self, event: WebhookEvent) -> bool:
         """Store the event and hand it over. Whether this was its first delivery."""
         try:
-            waiting = WebhookEvent.objects.store(event)
+            waiting = WebhookEvent.with_pruned.store(event)
         except Error as error:
             event.log.exception("A delivery for account %r could not be stored.", event.account)
             raise Rejected(503, "not stored", type(error).__name__) from error

@@ -8,6 +8,7 @@ from django_altoviz.models.products import Product
 from django_altoviz.models.queue import Source, Status, WebhookEventQuerySet
 from django_altoviz.models.quotes import Quote, QuoteLine
 from django_altoviz.models.receiver_runs import ReceiverRun
+from django_altoviz.models.statements import locked
 
 #: The mirror of each kind of object.
 MIRRORS: dict[Entity, type[Mirror]] = {
@@ -37,4 +38,5 @@ __all__ = [
     "WebhookEventQuerySet",
     "dump_changes",
     "load_changes",
+    "locked",
 ]

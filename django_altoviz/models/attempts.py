@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
-from django.db.models import Exists, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.conf import app_settings
 from django_altoviz.envelopes import storable
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import ClaimLost
 from django_altoviz.models.queue import SETTLED, Status, WebhookEventQuerySet, WithoutPruned
+from django_altoviz.models.statements import holds, update
 
 _LOST = "The worker died, or was silent for longer than its lease."
 
@@ -100,29 +101,59 @@ class Queued(models.Model):
     def _begin(self, values: dict[str, Any]) -> bool:
         if self.is_settled or self.is_held:
             return False
-        as_read = {
-            "status": self.status,
-            "attempts": self.attempts,
-            "locked_until": self.locked_until,
-        }
         values["attempts"] = self.attempts + 1
         if self.is_lapsed:
             values.setdefault("failures", self.failures + 1)
             values["history"] = [self._entry(Status.FAILED, _LOST), *values.get("history", [])]
             values["history"][:0] = self.history
-        if not self._stored().filter(*self._in_turn(), **as_read).update(**values):
+        condition, parameters = self._as_read()
+        if self.object_id is not None:
+            blocked, about = self._in_the_way()
+            if connections[self._using].vendor != "mysql":
+                condition, parameters = f"{condition} AND NOT {blocked}", parameters + about
+            # MySQL can't look into the table that it updates, and MariaDB locks what it sees there,
+            # up to deadlocks. To look before is as good: what is ahead of an event came in before it.
+            elif holds(blocked, about, self._using):
+                return False
+        if not update(self, values, condition, parameters):
             return False
         self._take_over(values)
         return True
 
-    def _in_turn(self) -> list[Q]:
-        using = self._state.db or DEFAULT_DB_ALIAS
-        others = type(self).with_pruned.using(using).in_the_way_of(self)
-        if connections[using].vendor != "mysql":
-            return [Q(~Exists(others))]
-        # MySQL can't look into the table that it updates, and MariaDB locks what it sees there, up
-        # to deadlocks. To look before is as good: what waits ahead of an event came in before it.
-        return [Q(pk__in=[])] if others.exists() else []
+    def _as_read(self) -> tuple[str, list[Any]]:
+        until: Any = None
+        if self.locked_until is not None:
+            until = connections[self._using].ops.adapt_datetimefield_value(self.locked_until)
+        lock = "locked_until IS NULL" if until is None else "locked_until = %s"
+        parameters = [self.status, self.attempts, *([] if until is None else [until])]
+        return f"status = %s AND attempts = %s AND {lock}", parameters
+
+    def _in_the_way(self) -> tuple[str, list[Any]]:
+        """That it is not the event's turn: one is ahead of it, or being processed.
+
+        That may be a later one: an event can have its number and yet not be there while the next is
+        already taken up.
+        """
+        connection: Any = connections[self._using]
+        waits = "other.status IN ('pending', 'processing')"
+        if app_settings.WAIT_FOR_RETRIES:
+            waits += " OR other.status = 'failed' AND other.mirrored_at IS NOT NULL"
+        condition = (
+            f"EXISTS (SELECT 1 FROM {connection.ops.quote_name(self._meta.db_table)} other "
+            "WHERE other.object_id = %s AND other.entity = %s AND other.account = %s AND "
+            f"(other.id < %s AND ({waits}) OR "
+            "other.id > %s AND other.status = 'processing' AND other.locked_until > %s))"
+        )
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        return condition, [self.object_id, self.entity, self.account, self.pk, self.pk, now]
+
+    def is_blocked(self) -> bool:
+        """Whether it is not the event's turn."""
+        return self.object_id is not None and holds(*self._in_the_way(), self._using)
+
+    @property
+    def _using(self) -> str:
+        return self._state.db or DEFAULT_DB_ALIAS
 
     def renew(self, lease: datetime.timedelta) -> None:
         """Hold the event for another lease. Raises ``ClaimLost`` where that is too late."""
@@ -131,13 +162,6 @@ class Queued(models.Model):
     def settle(self, status: Status, error: str = "", **more: Any) -> None:
         """End the attempt. Raises ``ClaimLost`` where another worker has taken the event over."""
         self._update(**self._ended(status, error, **more))
-
-    def postpone(self, error: str, **more: Any) -> bool:
-        """Leave the event waiting until ``next_attempt_at``. False where another worker has it."""
-        values = self._ended(Status.PENDING, error, **more)
-        return bool(
-            self._stored().filter(status=self.status, attempts=self.attempts).update(**values)
-        )
 
     def _ended(self, status: Status, error: str, **more: Any) -> dict[str, Any]:
         """``more``: ``next_attempt_at`` and ``failures``, where it is not over."""
@@ -155,9 +179,9 @@ class Queued(models.Model):
         last_line = storable(error).strip().rpartition("\n")[2]
         return {"at": timezone.now().isoformat(), "status": status.value, "error": last_line}
 
-    def _update(self, **values: object) -> None:
-        held = self._stored().filter(status=Status.PROCESSING, attempts=self.attempts)
-        if not held.update(**values):
+    def _update(self, **values: Any) -> None:
+        held = "status = 'processing' AND attempts = %s"
+        if not update(self, values, held, [self.attempts]):
             raise ClaimLost(f"Event {self.pk} was taken over by another worker.")
         self._take_over(values)
 

@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.fields import ExactJSONField
+from django_altoviz.models.statements import insert, save
 from django_altoviz.payloads import SHORT_TEXT, refuse_unstorable, short_text
 
 #: {column: (old value, new value)}, with ``None`` for all old values of a new row.
@@ -93,12 +95,13 @@ class Mirror(models.Model):
         """
         return []
 
-    def save_shown(self, changes: Collection[str]) -> None:
+    def save_shown(self, changes: Collection[str], using: str) -> None:
         """Write the row, of whose columns these have changed, and what belongs to it."""
         if self._state.adding:
-            self.save(force_insert=True)
-        else:
-            self.save(force_update=True, update_fields={*self._ALWAYS_WRITTEN, *changes})
+            insert(self, using)
+            return
+        self.synced_at = timezone.now()
+        save(self, {*self._ALWAYS_WRITTEN, *changes})
 
 
 def dump_changes(changes: Changes) -> dict[str, list[Any]]:

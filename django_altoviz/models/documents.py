@@ -133,9 +133,9 @@ class Document(Mirror):
         self.milestones = [*kept, *new]
         return new
 
-    def save_shown(self, changes: Collection[str]) -> None:
+    def save_shown(self, changes: Collection[str], using: str) -> None:
         is_new = self._state.adding
-        super().save_shown(changes)
+        super().save_shown(changes, using)
         if self._new_lines is None:
             return
         # Lines have no life outside their document, so they are replaced as a whole.

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.conf import app_settings
+from django_altoviz.models.statements import insert
 
 if TYPE_CHECKING:
     from django_altoviz.models.attempts import Queued
@@ -90,13 +91,6 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
         waits = Q(status__in=(Status.PENDING, Status.PROCESSING)) | _retried()
         return self.of_object(event).filter(waits, pk__lt=event.pk).order_by("pk")
 
-    def in_the_way_of(self, event: Queued) -> WebhookEventQuerySet:
-        """What is ahead of it, or being processed: an event may be numbered and yet not be there
-        while a later one is already taken up."""
-        waits = Q(status__in=(Status.PENDING, Status.PROCESSING)) | _retried()
-        taken = Q(pk__gt=event.pk) & _held()
-        return self.of_object(event).filter(Q(waits, pk__lt=event.pk) | taken)
-
     def store(self, event: WebhookEvent) -> WebhookEvent | None:
         """Store a delivery, or count it on the event that is stored already.
 
@@ -109,7 +103,7 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
             # or PostgreSQL would refuse whatever comes after it.
             in_transaction = transaction.get_connection(using).in_atomic_block
             with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
-                event.save(force_insert=True, using=using)
+                insert(event, using)
         except IntegrityError:
             stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
             count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
