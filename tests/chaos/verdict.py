@@ -93,7 +93,7 @@ class Precedence:
 
     def __call__(self, one: str, other: str) -> bool:
         never = float("inf")
-        return self.accepted.get(one, never) < self.sent[other]
+        return self.accepted.get(one, never) < self.sent.get(other, 0)
 
 
 def _arrival_follows_the_senders(log: Sequence[Sending], evidence: Evidence) -> Iterator[str]:
