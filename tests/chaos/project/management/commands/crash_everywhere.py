@@ -33,7 +33,7 @@ class Command(BaseCommand):
                 body_of(EventType.INVOICE_CREATED, crash_at, "1"),
                 body_of(EventType.INVOICE_UPDATED, crash_at, "2"),
             ]
-            has_crashed = dies(lambda: deliver(bodies), crash_at)
+            has_crashed = dies(bodies, crash_at)
             recover(bodies)
             reports.append(report(crash_at, has_crashed))
         self.stdout.write(json.dumps(reports))
@@ -54,14 +54,14 @@ def deliver(bodies):
         assert answer.status_code == 200, answer.content
 
 
-def dies(work, crash_at):
-    """Do the work in a process of its own, up to that statement. Whether it was that long."""
+def dies(bodies, crash_at):
+    """Deliver them to a process that lives up to that statement. Whether there was that one."""
     connection.close()
     pid = os.fork()
     if pid == 0:
         try:
             with connection.execute_wrapper(Crash(crash_at)):
-                work()
+                deliver(bodies)
         except BaseException:
             os._exit(1)
         os._exit(0)
