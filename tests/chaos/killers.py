@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -23,7 +24,8 @@ class Killer:
     ) -> None:
         self.servers, self.database = servers, database
         self.chance = random.Random(f"{seed} killer")
-        self.done: Counter[str] = Counter()
+        #: What was done when.
+        self.story: list[tuple[float, str]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -34,6 +36,13 @@ class Killer:
     def __exit__(self, *exception: object) -> None:
         self._stopping.set()
         self._thread.join()
+
+    @property
+    def done(self) -> Counter[str]:
+        return Counter(what for _at, what in self.story)
+
+    def _note(self, what: str) -> None:
+        self.story.append((time.monotonic(), what))
 
     def _run(self) -> None:
         while not self._stopping.wait(self.chance.uniform(*INTERVAL)):
@@ -54,20 +63,21 @@ class Killer:
         return disturbances
 
     def break_connections(self) -> None:
-        self.done["database connections broken"] += self.database.break_connections(self.chance)
+        for _ in range(self.database.break_connections(self.chance)):
+            self._note("database connection broken")
 
     def kill_worker_of(self, server: Server) -> None:
         if server.kill_a_child(self.chance):
-            self.done[f"{server.name}: a worker killed"] += 1
+            self._note(f"{server.name}: a worker killed")
 
     def kill(self, server: Server) -> None:
         server.kill_group()
-        self.done[f"{server.name}: killed"] += 1
+        self._note(f"{server.name}: killed")
 
     def terminate(self, server: Server) -> None:
         server.signal(signal.SIGTERM)
-        self.done[f"{server.name}: terminated"] += 1
+        self._note(f"{server.name}: terminated")
 
     def restart(self, server: Server) -> None:
         server.signal(signal.SIGHUP)
-        self.done[f"{server.name}: reloaded"] += 1
+        self._note(f"{server.name}: reloaded")

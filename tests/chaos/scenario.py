@@ -123,6 +123,7 @@ def _run(
     rested = time.monotonic()
     evidence = json.loads(manage(environment, "evidence"))
     outcome = Outcome(seed, senders.log, killer.done, evidence)
+    note(directory, sending, senders, killer)
     outcome.seconds = {
         "starting": sending - started,
         "sending": resting - sending,
@@ -130,6 +131,20 @@ def _run(
         "all": time.monotonic() - started,
     }
     return outcome
+
+
+def note(directory: Path, began: float, senders: Senders, killer: Killer) -> None:
+    """Keep when what was sent and disturbed, for whoever looks into the logs."""
+    story = [*killer.story]
+    story += [
+        (
+            each.sent_at,
+            f"{each.event.event_id}: {each.status} {each.answered_at - each.sent_at:.2f}",
+        )
+        for each in senders.log
+    ]
+    lines = [f"{at - began:8.2f} {what}" for at, what in sorted(story)]
+    (directory / "story.log").write_text("\n".join(lines))
 
 
 def manage(environment: dict[str, str], *arguments: str) -> str:

@@ -19,10 +19,12 @@ def address_of(url):
 
 
 def real_broker(name):
-    """The broker's URL; the test is skipped where it does not answer."""
+    """The broker's URL. Where it does not answer the test is skipped, unless its port was named."""
     try:
         socket.create_connection(address_of(BROKERS[name]), 2).close()
     except OSError:
+        if f"{name.upper()}_PORT" in os.environ:
+            raise
         pytest.skip(f"{name} does not answer")
     return BROKERS[name]
 
