@@ -18,6 +18,8 @@ from tests.dispatchers.proxy import Proxy
 from tests.dispatchers.workers import CELERY, eventually, working
 
 UPDATED = EventType.CUSTOMER_UPDATED
+#: What all else may take, in seconds, on a busy machine.
+SLACK = 3
 
 
 @pytest.fixture
@@ -149,7 +151,7 @@ class TestBrokerDown:
     @pytest.mark.parametrize("scheme", SCHEMES)
     def test_nobody_listens(self, celery_app, post, scheme, caplog):
         celery_app.conf.broker_url = scheme.format(brokers.refusing())
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         assert "could not be dispatched; it waits." in caplog.text
 
     @pytest.mark.parametrize("is_full", [False, True])
@@ -157,8 +159,8 @@ class TestBrokerDown:
     def test_nobody_answers(self, celery_app, post, scheme, is_full, caplog):
         silent = brokers.Silent(is_full)
         celery_app.conf.broker_url = scheme.format(silent.port)
-        self.assert_waits(post, dispatcher.PATIENCE + 1)
-        self.assert_waits(post, 0.5)
+        self.assert_waits(post, dispatcher.PATIENCE + SLACK)
+        self.assert_waits(post, dispatcher.PATIENCE)
         assert "The broker did not answer a moment ago" in caplog.text
         silent.close()
 
@@ -168,12 +170,12 @@ class TestBrokerDown:
         monkeypatch.setattr(dispatcher, "PATIENCE", 0.2)
         silent = brokers.Silent(is_full=False)
         celery_app.conf.broker_url = SCHEMES[0].format(silent.port)
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         celery_app.conf.broker_url = "memory://"
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         assert published == []
         time.sleep(dispatcher.PAUSE * 0.25)
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         assert len(published) == 1
         silent.close()
 
@@ -181,16 +183,16 @@ class TestBrokerDown:
         self, celery_app, post, published
     ):
         celery_app.conf.broker_url = SCHEMES[0].format(brokers.refusing())
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         time.sleep(0.5)
         celery_app.conf.broker_url = "memory://"
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         assert len(published) == 1
 
     def test_a_connection_that_was_lost_meanwhile_is_made_anew(
         self, celery_app, post, published, monkeypatch
     ):
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         failures = [OperationalError("the connection was reset")]
 
         def send(pk, producer, send=dispatcher._send):
@@ -199,7 +201,7 @@ class TestBrokerDown:
             send(pk, producer)
 
         monkeypatch.setattr(dispatcher, "_send", send)
-        self.assert_waits(post, 1)
+        self.assert_waits(post, SLACK)
         assert len(published) == 2
 
 
@@ -227,5 +229,5 @@ class TestBrokerFails:
         started = time.monotonic()
         assert post(body_of(UPDATED)).status_code == 200
         # Once over the connection that it had, and once over a new one.
-        assert time.monotonic() - started < 2 * dispatcher.PATIENCE + 1
+        assert time.monotonic() - started < 2 * dispatcher.PATIENCE + SLACK
         assert len(published) == 1

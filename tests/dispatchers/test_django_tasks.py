@@ -40,6 +40,16 @@ def test_the_immediate_backend_processes_at_once(post):
     assert WebhookEvent.objects.get().status == Status.PROCESSED
 
 
+def test_process_due_does_what_no_task_did(post, settings):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
+    for number in (1, 2, 3):
+        post(body_of(UPDATED, id=number))
+    dispatcher.process_due.enqueue(limit=2)
+    assert processed(2)()
+    dispatcher.process_due.enqueue()
+    assert processed(3)()
+
+
 @pytest.mark.usefixtures("database")
 class TestDatabaseBackend:
     def test_events_are_processed_by_a_worker_also_if_enqueued_twice(self, post, tmp_path):
