@@ -146,3 +146,7 @@ class ServerError(APIError):
 
 class NotConfirmed(APIFailure):
     """Altoviz took a change, and its list did not show it in time. Trying again is safe."""
+
+
+class SyncTakenOver(AltovizError):
+    """Another process goes on with the sync of the same objects, so this one stops."""

@@ -117,7 +117,7 @@ class AltovizClient:
         self._base_url = base_url.rstrip("/") + "/"
         self._timeout = timeout
         key_name = sha256(f"{self._base_url} {api_key}".encode()).hexdigest()
-        self._pace = pace or Pace(key_name, requests_per_minute)
+        self.pace = pace or Pace(key_name, requests_per_minute)
         self._session = requests.Session()
         self._session.auth = APIKey(api_key, self._base_url)
         self._session.headers["Accept"] = "application/json"
@@ -167,8 +167,9 @@ class AltovizClient:
         return parse_list(f"GET {path}", value)
 
     def get_page(self, path: str, query: Mapping[str, Any]) -> Page:
-        value, headers = self._get(path, query)
-        return parse_page(f"GET {path}", value, headers)
+        value, response = self._get(path, query)
+        text = response.content.decode("utf-8-sig")
+        return parse_page(f"GET {path}", value, response.headers, text)
 
     def download(self, path: str) -> Download:
         response = self._send("GET", path, stream=True, headers={"Accept": "application/pdf"})
@@ -201,13 +202,13 @@ class AltovizClient:
     ) -> None:
         self.close()
 
-    def _get(self, path: str, query: Mapping[str, Any] | None) -> tuple[Any, Mapping[str, str]]:
+    def _get(self, path: str, query: Mapping[str, Any] | None) -> tuple[Any, requests.Response]:
         reads = 1
         while True:
             try:
                 response = self._send("GET", path, params=query)
                 value = parse(f"GET {path}", response.status_code, response.content)
-                return value, response.headers
+                return value, response
             except (ConnectionFailed, UnexpectedAnswer):
                 if reads == _READS:
                     raise
@@ -216,7 +217,7 @@ class AltovizClient:
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request at the account's pace, and return whatever the answer is."""
-        if waited := self._pace.wait():
+        if waited := self.pace.wait():
             log_about().info("Waited %.1f s for Altoviz's quota.", waited)
         try:
             # Redirects are not followed: requests would take the key along to another host.
