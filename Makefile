@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
+CHAOS ?= full
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -10,7 +11,7 @@ METADATA := setup.cfg pyproject.toml
 
 # A virtual environment that could be made only in part must not pass for one.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint types clean
+.PHONY: help demo run test chaos lint types clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +24,9 @@ run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some eve
 
 test: $(VENV)/.installed-test ## Run the tests
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing
+
+chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
+	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
 
 lint: $(VENV)/.installed-lint ## Check style and format
 	$(BIN)/ruff check .
@@ -52,6 +56,10 @@ $(VENV)/.installed: $(METADATA) | $(BIN)/python
 $(VENV)/.installed-test: $(METADATA) | $(BIN)/python
 	$(PIP) install --editable '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-chaos: $(METADATA) | $(BIN)/python
+	$(PIP) install --editable '.[test]' 'psycopg[binary]' mysqlclient
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 $(VENV)/.installed-lint: | $(BIN)/python
 	$(PIP) install ruff

@@ -25,6 +25,11 @@ from django_altoviz.conf import (
 from django_altoviz.dispatchers import get_dispatch
 
 _MIN_SECRET_LENGTH = 16
+#: What the dispatchers need that need a package of others.
+_EXTRAS = {
+    "django_altoviz.dispatchers.celery": "celery",
+    "django_altoviz.dispatchers.django_tasks": "tasks",
+}
 _POSITIVE = (
     "MAX_BODY_BYTES",
     "LEASE_SECONDS",
@@ -120,11 +125,15 @@ def _dispatcher() -> Iterator[CheckMessage]:
     try:
         get_dispatch()
     except ImproperlyConfigured as error:
-        yield Error(
-            str(error),
-            hint=_("Use “django_altoviz.dispatchers.inline” or “…deferred”, or a module of yours."),
-            id="django_altoviz.E005",
-        )
+        extra = _EXTRAS.get(app_settings.DISPATCHER)
+        if extra is not None and isinstance(error.__cause__, ImportError):
+            hint = _("Install the extra: django-altoviz[%(extra)s].") % {"extra": extra}
+        else:
+            hint = _(
+                "Use “django_altoviz.dispatchers.inline”, “…deferred”, “…celery” or "
+                "“…django_tasks”, or a module of yours."
+            )
+        yield Error(str(error), hint=hint, id="django_altoviz.E005")
 
 
 def _numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:

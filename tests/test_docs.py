@@ -467,16 +467,21 @@ class TestCode:
         options = ["--ds=tests.settings", f"--rootdir={pytester.path}"]
         pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
 
-    @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has tasks from 6.0 on")
-    @pytest.mark.django_db
+    @pytest.mark.django_db(transaction=True)
     def test_the_dispatcher(self, post, settings, tmp_path, monkeypatch):
+        (tmp_path / "my_queue.py").write_text(
+            "import types\n"
+            "def task(function):\n"
+            "    return types.SimpleNamespace(enqueue=lambda pk: function(pk))\n"
+        )
         (tmp_path / "shop_dispatcher.py").write_text(blocks(REFERENCE, "python")["dispatcher"])
         monkeypatch.syspath_prepend(tmp_path)
         settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "shop_dispatcher"}
         try:
             post(EventType.CUSTOMER_CREATED)
         finally:
-            sys.modules.pop("shop_dispatcher", None)
+            for name in ("shop_dispatcher", "my_queue"):
+                sys.modules.pop(name, None)
         assert models.WebhookEvent.objects.get().status == Status.PROCESSED
 
 
