@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
 
 from django_altoviz.event_types import EventType
@@ -18,16 +19,23 @@ from django_altoviz.models import (
     WebhookEvent,
     dump_changes,
     load_changes,
+    locked,
 )
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What the mirror shows after an event. ``ignored`` says why the event had no effect."""
+    """What the mirror shows after an event.
+
+    ``milestones`` are the business signals that the event causes, and ``ignored`` says why it had no
+    effect. ``effect`` is what is to be kept of all this on the event.
+    """
 
     instance: Mirror | None
     changes: Changes = field(default_factory=dict)
+    milestones: tuple[str, ...] = ()
     ignored: str = ""
+    effect: dict[str, Any] = field(default_factory=dict)
 
 
 def mirror(event: WebhookEvent) -> Shown:
@@ -44,17 +52,21 @@ def mirror(event: WebhookEvent) -> Shown:
     model = MIRRORS[event_type.entity]
     if event.object_id is None:
         return _nothing_named(event, event_type)
-    rows = model.with_deleted.using(event._state.db).select_for_update()
-    row = rows.filter(altoviz_id=event.object_id).first()
+    row = locked(model, "altoviz_id", event.object_id, event._state.db or DEFAULT_DB_ALIAS)
     if row is not None and row.account != event.account:
         raise ForeignObject(f"{event_type.entity} {event.object_id} is another account's.")
     if event.mirrored_at is not None:
-        return Shown(row, load_changes(model, event.changes))
+        return Shown(row, load_changes(model, event.changes), tuple(event.milestones))
     shown = _delete(event, row) if event_type.is_deletion else _show(event, row)
-    if not shown.ignored:
-        event.mirrored_at = timezone.now()
-        event.changes = dump_changes(shown.changes)
-    return shown
+    return shown if shown.ignored else replace(shown, effect=_effect(shown))
+
+
+def _effect(shown: Shown) -> dict[str, Any]:
+    return {
+        "mirrored_at": timezone.now(),
+        "changes": dump_changes(shown.changes),
+        "milestones": [*shown.milestones],
+    }
 
 
 def _nothing_named(event: WebhookEvent, event_type: EventType) -> Shown:
@@ -74,7 +86,8 @@ def _show(event: WebhookEvent, row: Mirror | None) -> Shown:
         return Shown(row)
     row = row or _new_row(event)
     changes = row.show(event.envelope.data, event.body) | row.set(revived)
-    return _saved(event, row, changes)
+    milestones = row.reach(is_certain=event.source == Source.SYNC)
+    return replace(_saved(event, row, changes), milestones=tuple(milestones))
 
 
 def _delete(event: WebhookEvent, row: Mirror | None) -> Shown:
@@ -98,8 +111,7 @@ def _new_row(event: WebhookEvent) -> Mirror:
 
 def _saved(event: WebhookEvent, row: Mirror, changes: Changes) -> Shown:
     row.last_event_id = max(row.last_event_id or 0, event.pk)
-    row._state.db = event._state.db
-    row.save_shown()
+    row.save_shown(changes, event._state.db or DEFAULT_DB_ALIAS)
     return Shown(row, changes)
 
 
