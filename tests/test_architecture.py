@@ -16,7 +16,7 @@ LAYERS = [
     {"views", "admin", "checks", "management"},
     {"dispatchers", "registration"},
     {"backlog"},
-    {"processing", "retention"},
+    {"processing", "retention", "health"},
     {"receivers", "retries"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},

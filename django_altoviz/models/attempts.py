@@ -96,16 +96,14 @@ class Queued(models.Model):
 
         False where ``claim`` would be.
         """
-        return self._begin(self._ended(status, error, **more) | dict(effect or {}))
+        return self._begin(self._ended(self._past(), status, error, **more) | dict(effect or {}))
 
     def _begin(self, values: dict[str, Any]) -> bool:
         if self.is_settled or self.is_held:
             return False
         values["attempts"] = self.attempts + 1
         if self.is_lapsed:
-            values.setdefault("failures", self.failures + 1)
-            values["history"] = [self._entry(Status.FAILED, _LOST), *values.get("history", [])]
-            values["history"][:0] = self.history
+            values = {"failures": self.failures + 1, "history": self._past()} | values
         condition, parameters = self._as_read()
         if self.object_id is not None:
             blocked, about = self._in_the_way()
@@ -161,9 +159,16 @@ class Queued(models.Model):
 
     def settle(self, status: Status, error: str = "", **more: Any) -> None:
         """End the attempt. Raises ``ClaimLost`` where another worker has taken the event over."""
-        self._update(**self._ended(status, error, **more))
+        self._update(**self._ended(self.history, status, error, **more))
 
-    def _ended(self, status: Status, error: str, **more: Any) -> dict[str, Any]:
+    def _past(self) -> list[dict[str, str]]:
+        """The history up to a new attempt."""
+        lost = [self._entry(Status.FAILED, _LOST)] if self.is_lapsed else []
+        return [*self.history, *lost]
+
+    def _ended(
+        self, past: list[dict[str, str]], status: Status, error: str, **more: Any
+    ) -> dict[str, Any]:
         """``more``: ``next_attempt_at`` and ``failures``, where it is not over."""
         values = {
             "status": status,
@@ -171,7 +176,7 @@ class Queued(models.Model):
             "locked_until": None,
             "settled_at": timezone.now() if status in SETTLED else None,
             "next_attempt_at": None,
-            "history": [*self.history, self._entry(status, error)],
+            "history": [*past, self._entry(status, error)],
         }
         return values | more
 

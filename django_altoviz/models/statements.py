@@ -33,17 +33,18 @@ def _insert(row: models.Model, using: str) -> None:
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     meta = row._meta
-    fields = [
-        field for field in meta.concrete_fields if not field.primary_key or row.pk is not None
-    ]
-    columns = ", ".join(quote(field.column) for field in fields)
-    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({_places(len(fields))})"
+    values = {field: field.pre_save(row, True) for field in meta.concrete_fields}
+    # What is NULL is so without being said, the primary key of a new row among it.
+    given = {field: value for field, value in values.items() if value is not None}
+    columns = ", ".join(quote(field.column) for field in given)
+    places = ", ".join(["%s"] * len(given))
+    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({places})"
     returns = connection.features.can_return_columns_from_insert
     if returns:
         sql += f" RETURNING {quote(meta.pk.column)}"
-    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    parameters = [field.get_db_prep_save(value, connection) for field, value in given.items()]
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(sql, parameters)
         if returns:
             row.pk = cursor.fetchone()[0]
         else:
@@ -97,7 +98,3 @@ def holds(condition: str, parameters: Sequence[Any], using: str) -> bool:
     with connections[using].cursor() as cursor:
         cursor.execute(f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END", parameters)
         return bool(cursor.fetchone()[0])
-
-
-def _places(number: int) -> str:
-    return ", ".join(["%s"] * number)
