@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -37,12 +38,19 @@ def arguments() -> argparse.Namespace:
         help="Names of targets, or their beginnings.",
     )
     parser.add_argument("--parts", type=names, default=PARTS, help=", ".join(PARTS))
+    parser.add_argument(
+        "--no-flush",
+        action="store_true",
+        help="Commits do not wait for the disk. No way to run a receiver, but a way to see what "
+        "the code costs on a machine whose disk is slow or busy.",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="The folder they go to.")
     return parser.parse_args()
 
 
 def main() -> None:
     options = arguments()
+    os.environ["BENCH_FLUSH"] = "off" if options.no_flush else "on"
     options.results.mkdir(parents=True, exist_ok=True)
     # Beside the results, not in a temporary folder, which may be no disk at all.
     folder = Path(tempfile.mkdtemp(prefix="running-", dir=options.results))

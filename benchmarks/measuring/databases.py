@@ -17,6 +17,11 @@ except ImportError:  # SQLite alone can be measured without it
     psycopg = None  # type: ignore[assignment]
 
 
+def flushes() -> bool:
+    """Whether a commit waits for the disk."""
+    return os.environ.get("BENCH_FLUSH", "on") == "on"
+
+
 class NoServer(Exception):
     """There is no such database server to be had."""
 
@@ -97,7 +102,7 @@ class SQLite(Database):
         self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def about(self) -> str:
-        synchronous = os.environ.get("BENCH_SYNCHRONOUS", "FULL")
+        synchronous = "FULL" if flushes() else "NORMAL"
         return f"SQLite {sqlite3.sqlite_version}, WAL, BEGIN IMMEDIATE, synchronous={synchronous}"
 
 
@@ -153,16 +158,15 @@ class PostgreSQL(Database):
 
     def about(self) -> str:
         with self._connect("postgres") as connection:
-            return " ".join(
-                [
-                    "PostgreSQL",
-                    connection.execute("SHOW server_version").fetchone()[0].split()[0] + ",",
-                    *(
-                        f"{name}={connection.execute(f'SHOW {name}').fetchone()[0]}"
-                        for name in ("fsync", "synchronous_commit", "shared_buffers")
-                    ),
-                ]
+            version, fsync, buffers = (
+                connection.execute(f"SHOW {name}").fetchone()[0]
+                for name in ("server_version", "fsync", "shared_buffers")
             )
+        commit = "on" if flushes() else "off"
+        return (
+            f"PostgreSQL {version.split()[0]}, fsync={fsync}, synchronous_commit={commit}, "
+            f"shared_buffers={buffers}"
+        )
 
 
 KINDS: dict[str, type[Database]] = {kind.kind: kind for kind in (SQLite, PostgreSQL)}

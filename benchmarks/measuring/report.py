@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.measuring.draining import Drained
-from benchmarks.measuring.figures import Quartiles, Row
+from benchmarks.measuring.figures import REFERENCES, Quartiles, Ratio, Row
 from benchmarks.measuring.growing import Grown
 
 #: What is to be reached: the target, the reference, how many times as fast.
@@ -33,7 +33,13 @@ def _about(about: dict[str, str]) -> str:
 
 
 def _receiving(rows: list[Row]) -> str:
-    return "\n\n".join([_figures(rows), _ratios(rows), _aims(rows)])
+    tables = [
+        _figures(rows),
+        _ratios(rows, "by req/s", lambda ratio: ratio.rate),
+        _ratios(rows, "by CPU", lambda ratio: ratio.cpu),
+        _aims(rows),
+    ]
+    return "\n\n".join(filter(None, tables))
 
 
 def _figures(rows: list[Row]) -> str:
@@ -56,13 +62,15 @@ def _figures(rows: list[Row]) -> str:
     return table(heads, cells)
 
 
-def _ratios(rows: list[Row]) -> str:
-    cells = [
-        [row.target, row.kind, ratio.reference, _spread(ratio.rate), _spread(ratio.cpu)]
-        for row in rows
-        for ratio in row.ratios
-    ]
-    return table(["target", "database", "times as fast as", "by req/s", "by CPU"], cells)
+def _ratios(rows: list[Row], heading: str, quartiles_of: Callable[[Ratio], Quartiles]) -> str:
+    """How many times as fast as each of the references."""
+    known = [name for name in REFERENCES if any(row.ratio_to(name) for row in rows)]
+    cells = []
+    for row in rows:
+        found = [row.ratio_to(name) for name in known]
+        spreads = [_spread(quartiles_of(ratio)) if ratio else "-" for ratio in found]
+        cells.append([row.target, row.kind, *spreads])
+    return table([heading, "database", *(f"/ {name}" for name in known)], cells)
 
 
 def _spread(quartiles: Quartiles) -> str:
@@ -79,6 +87,8 @@ def _aims(rows: list[Row]) -> str:
                 verdict = "met" if ratio.rate[1] >= aim else "missed"
                 figures = [f"{aim:.1f}", f"{ratio.rate[1]:.2f}", f"{ratio.cpu[1]:.2f}", verdict]
                 cells.append([f"{target} / {reference}", row.kind, *figures])
+    if not cells:
+        return ""
     return table(["aim", "database", "at least", "by req/s", "by CPU", "verdict"], cells)
 
 

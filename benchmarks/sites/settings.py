@@ -1,6 +1,7 @@
 """The settings of all sites: the same for each, but for the app under test.
 
-``BENCH_SITE`` names it; ``BENCH_DATABASE`` and ``BENCH_NAME`` say where it keeps its tables.
+``BENCH_SITE`` names it; ``BENCH_DATABASE`` and ``BENCH_NAME`` say where it keeps its tables,
+``BENCH_FLUSH`` how surely.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import os
 from benchmarks.sites import secrets
 
 SITE = os.environ["BENCH_SITE"]
+# Whether a commit waits until the disk has it: that is what makes an answer a promise.
+FLUSH = os.environ.get("BENCH_FLUSH", "on") == "on"
 
 _DATABASES = {
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
         "OPTIONS": {
             "init_command": "PRAGMA journal_mode=WAL; "
-            f"PRAGMA synchronous={os.environ.get('BENCH_SYNCHRONOUS', 'FULL')};",
+            f"PRAGMA synchronous={'FULL' if FLUSH else 'NORMAL'};",
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
         },
@@ -27,6 +30,7 @@ _DATABASES = {
         "PORT": os.environ.get("PGPORT", ""),
         "USER": os.environ.get("PGUSER", "postgres"),
         "PASSWORD": os.environ.get("PGPASSWORD", ""),
+        "OPTIONS": {"options": f"-c synchronous_commit={'on' if FLUSH else 'off'}"},
     },
 }
 DATABASES = {
