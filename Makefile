@@ -15,7 +15,7 @@ METADATA := setup.cfg pyproject.toml
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed ## Run the demonstration: deliver events of all kinds, check what became of them
+demo: $(VENV)/.installed ## Run the demonstration: a project at a fake Altoviz, and what becomes of all it sends
 	$(BIN)/python example_project/demo.py
 
 run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some events in it (PORT=8000)

@@ -75,6 +75,10 @@ class ConnectionFailed(APIFailure):
     """Altoviz could not be reached, or the answer broke off. Trying again later may help."""
 
 
+class QuotaUsedUp(APIFailure):
+    """The request was not sent, for Altoviz takes no more for now and nobody wants to wait."""
+
+
 class UnexpectedAnswer(APIFailure):
     """Altoviz answered something that this client does not understand."""
 
@@ -146,3 +150,7 @@ class ServerError(APIError):
 
 class NotConfirmed(APIFailure):
     """Altoviz took a change, and its list did not show it in time. Trying again is safe."""
+
+
+class SyncTakenOver(AltovizError):
+    """Another process goes on with the sync of the same objects, so this one stops."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import dataclasses
 import re
 import sys
 import unittest
@@ -19,12 +20,13 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 import django_altoviz
-from django_altoviz import exceptions, models, signals
+from django_altoviz import exceptions, models, signals, testing
 from django_altoviz.checks import check_security, check_settings
 from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.models import Status
 from django_altoviz.signals import BY_EVENT_TYPE
+from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.conftest import body_of
 from tests.test_architecture import LAYERS
 
@@ -33,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 REFERENCE = (ROOT / "docs" / "reference.rst").read_text()
 OPERATING = (ROOT / "docs" / "operating.rst").read_text()
+TESTING = (ROOT / "docs" / "testing.rst").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.rst").read_text()
 PAGES = [
     *sorted(ROOT.glob("*.rst")),
@@ -248,6 +251,30 @@ def long_options(parser):
     }
 
 
+class TestTheFake:
+    def test_each_switch_is_explained_with_its_default(self):
+        rows = re.findall(
+            r"^``(\w+)`` +(\S.*?)(?:  +|$)", section(TESTING, "Switches"), re.MULTILINE
+        )
+        expected = {field.name: field.default for field in dataclasses.fields(Behaviour)}
+        assert [name for name, _ in rows] == [*expected]
+        for name, default in rows:
+            assert default.strip("`") == str(expected[name]).partition(";")[0].removesuffix(".0")
+
+    @pytest.mark.parametrize("kind", ["customers", "contacts", "products", "invoices", "quotes"])
+    def test_what_can_be_done_with_its_objects_is_said(self, kind):
+        text = section(TESTING, "An Altoviz of one's own")
+        with FakeAltoviz() as altoviz:
+            records = getattr(altoviz, kind)
+        names = {name for name in dir(records) if callable(getattr(records, name))}
+        of_the_fake = {"add", "add_main", "finalized", "refer_to", "skip_ids", "tell"}
+        for name in names - of_the_fake - {"of"}:
+            assert name[0] == "_" or f"``{name}(" in text, name
+
+    def test_what_is_public_is_named(self):
+        assert all(name in TESTING for name in testing.__all__)
+
+
 class TestExceptions:
     def test_each_is_explained_and_no_other(self):
         names = [
@@ -420,7 +447,7 @@ class TestCode:
     @pytest.mark.django_db
     def test_the_test_of_a_receiver(self):
         receiver = run(blocks(README, "python")["receiver"])
-        case = run(blocks(OPERATING, "python")["testing"])["AccountingTests"]
+        case = run(blocks(TESTING, "python")["events"])["AccountingTests"]
         try:
             result = unittest.defaultTestLoader.loadTestsFromTestCase(case).run(
                 unittest.TestResult()
@@ -429,6 +456,17 @@ class TestCode:
             signals.invoice_updated.disconnect(receiver["tell_accounting"])
         assert result.testsRun == 1
         assert not result.errors + result.failures
+
+    def test_the_fake(self, capsys):
+        run(blocks(TESTING, "python")["fake"])
+        assert capsys.readouterr().out == "1662.56\n"
+
+    def test_the_fixtures(self, pytester):
+        code = blocks(TESTING, "python")
+        pytester.makeconftest(code["conftest"])
+        pytester.makepyfile(code["fixtures"])
+        options = ["--ds=tests.settings", f"--rootdir={pytester.path}"]
+        pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
 
     @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has tasks from 6.0 on")
     @pytest.mark.django_db

@@ -1,7 +1,8 @@
 """A project that uses django-altoviz, set up for development.
 
-What may differ from machine to machine is taken from the environment: the webhook's secret
-(``ALTOVIZ_WEBHOOK_SECRET``) and the database (``EXAMPLE_DATABASE``, see the README).
+What may differ from machine to machine is taken from the environment: the key and the address of the
+API (``ALTOVIZ_API_KEY``, ``ALTOVIZ_BASE_URL``), the webhook's secret (``ALTOVIZ_WEBHOOK_SECRET``) and
+the database (``EXAMPLE_DATABASE``, see the README).
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ INSTALLED_APPS = [
 ]
 
 ALTOVIZ = {
+    "API_KEY": os.environ.get("ALTOVIZ_API_KEY", ""),
+    # A fake Altoviz, for instance: python manage.py altoviz_fake
+    "BASE_URL": os.environ.get("ALTOVIZ_BASE_URL", "https://api.altoviz.com"),
     # The one that was given to Altoviz with the webhook.
     "WEBHOOK_SECRET": os.environ.get("ALTOVIZ_WEBHOOK_SECRET", "development-webhook-secret"),
 }
