@@ -23,6 +23,7 @@ from django_altoviz.conf import (
     get_account,
 )
 from django_altoviz.dispatchers import get_dispatch
+from django_altoviz.retention import longest
 
 _MIN_SECRET_LENGTH = 16
 _POSITIVE = ("MAX_BODY_BYTES", "LEASE_SECONDS", "RETENTION_DAYS", "DEDUPE_DAYS")
@@ -38,6 +39,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *_unknown(),
         *_dispatcher(),
         *_numbers(accounts),
+        *_windows(),
         *_networks(accounts),
         *_secrets(accounts),
         *_urls(accounts),
@@ -128,8 +130,20 @@ def _numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
                 _('ALTOVIZ["%(name)s"] must be more than 0.') % {"name": name},
                 id="django_altoviz.E006",
             )
-    dedupe, retention = app_settings.DEDUPE_DAYS, app_settings.RETENTION_DAYS
-    if dedupe is not None and dedupe < retention:
+
+
+def _windows() -> Iterator[CheckMessage]:
+    dedupe = app_settings.DEDUPE_DAYS
+    try:
+        kept = longest(app_settings.RETENTION_DAYS, app_settings.RETENTION_DAYS_BY_STATUS)
+    except ValueError as error:
+        yield Error(
+            _('ALTOVIZ["RETENTION_DAYS_BY_STATUS"]: %(error)s.') % {"error": error},
+            hint=_('It is a dictionary such as {"ignored": 7, "dead": 365}.'),
+            id="django_altoviz.E012",
+        )
+        return
+    if dedupe is not None and dedupe < kept:
         yield Error(
             _('ALTOVIZ["DEDUPE_DAYS"] is less than ALTOVIZ["RETENTION_DAYS"].'),
             hint=_("An event's id is kept at least as long as the event."),

@@ -15,7 +15,7 @@ LAYERS = [
     {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "checks", "management"},
     {"dispatchers", "registration", "sync", "testing"},
-    {"processing", "retention"},
+    {"processing", "retention", "forgetting"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},
     {"payloads", "envelopes", "endpoints"},

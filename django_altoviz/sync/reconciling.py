@@ -9,6 +9,7 @@ from enum import Enum
 
 from django.db import Error, transaction
 
+from django_altoviz import exact_json
 from django_altoviz.client.resources import Resource
 from django_altoviz.envelopes import object_id_of
 from django_altoviz.exceptions import (
@@ -31,7 +32,7 @@ from django_altoviz.sync.comparing import (
     owed,
 )
 from django_altoviz.sync.filling import fill, fill_one, rows_of
-from django_altoviz.sync.telling import as_text, tell
+from django_altoviz.sync.telling import tell
 
 logger = logging.getLogger("django_altoviz")
 
@@ -118,7 +119,7 @@ class Reconciler:
     def _fits(self, object: Object) -> bool:
         id = object_id_of(object)
         try:
-            self.model(altoviz_id=id or 0).show(object, as_text(object))
+            self.model(altoviz_id=id or 0).show(object, exact_json.to_bytes(object).decode())
         except InvalidPayload:
             return False
         return id is not None
