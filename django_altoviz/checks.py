@@ -135,10 +135,10 @@ def _numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
 def _windows() -> Iterator[CheckMessage]:
     dedupe = app_settings.DEDUPE_DAYS
     try:
-        kept = longest(app_settings.RETENTION_DAYS, app_settings.RETENTION_DAYS_BY_STATUS)
+        kept = longest(app_settings.RETENTION_DAYS, app_settings.RETENTION_BY_STATUS)
     except ValueError as error:
         yield Error(
-            _('ALTOVIZ["RETENTION_DAYS_BY_STATUS"]: %(error)s.') % {"error": error},
+            _('ALTOVIZ["RETENTION_BY_STATUS"]: %(error)s.') % {"error": error},
             hint=_('It is a dictionary such as {"ignored": 7, "dead": 365}.'),
             id="django_altoviz.E012",
         )

@@ -36,7 +36,7 @@ APP_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "MAX_BODY_BYTES": (int, 5 * 2**20),
     "LEASE_SECONDS": (int, 300),
     "RETENTION_DAYS": (int, 90),
-    "RETENTION_DAYS_BY_STATUS": (dict, {}),
+    "RETENTION_BY_STATUS": (dict, {}),
     "DEDUPE_DAYS": ((int, type(None)), None),
 }
 
@@ -69,7 +69,7 @@ class AppSettings:
     MAX_BODY_BYTES: int
     LEASE_SECONDS: int
     RETENTION_DAYS: int
-    RETENTION_DAYS_BY_STATUS: Mapping[str, int | None]
+    RETENTION_BY_STATUS: Mapping[str, int | None]
     DEDUPE_DAYS: int | None
 
     def __getattr__(self, name: str) -> Any:

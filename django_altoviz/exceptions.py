@@ -41,6 +41,10 @@ class ClaimLost(AltovizError):
     """Another worker has taken the event over, so this one's work is rolled back."""
 
 
+class SyncTakenOver(AltovizError):
+    """Another process goes on with the sync of the same objects, so this one stops."""
+
+
 class APIFailure(AltovizError):
     """A request to Altoviz's API did not get the answer it asked for."""
 
@@ -120,7 +124,3 @@ class ServerError(APIError):
 
 class NotConfirmed(APIFailure):
     """Altoviz took a change, and its list did not show it in time. Trying again is safe."""
-
-
-class SyncTakenOver(AltovizError):
-    """Another process goes on with the sync of the same objects, so this one stops."""

@@ -115,6 +115,8 @@ class TestModels:
         models.QuoteLine: ["Lines"],
         models.WebhookEvent: ["WebhookEvent"],
         models.ReceiverRun: ["ReceiverRun"],
+        models.SyncRun: ["SyncRun"],
+        models.SyncStep: ["SyncStep"],
     }
     #: The table of all lines has the columns of both kinds.
     OTHERS = {models.InvoiceLine: {"quote"}, models.QuoteLine: {"invoice"}}
@@ -393,7 +395,7 @@ class TestCode:
         for name in names:
             monkeypatch.setenv(f"ALTOVIZ_{name}_SECRET", f"the {name} secret")
         code = blocks(OPERATING, "python")
-        for name in ["proxy", "rotation", "accounts"]:
+        for name in ["proxy", "rotation", "accounts", "retention"]:
             altoviz = run(f"import os\n{code[name]}")["ALTOVIZ"]
             with override_settings(ALTOVIZ=altoviz):
                 assert check_settings() + check_security() == []

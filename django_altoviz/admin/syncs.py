@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +13,7 @@ from django_altoviz.models import COUNTS, SyncRun
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
     list_display = ["started_at", "entity", *COUNTS, "finished_at", "is_dry_run", "account"]
-    list_filter: Any = ["entity", "is_dry_run", AccountFilter, "started_at"]
+    list_filter = ["entity", "is_dry_run", AccountFilter, "started_at"]
     ordering = ["-id"]
     sortable_by = ()
     fieldsets = [

@@ -48,7 +48,7 @@ class TestPrune:
         assert run("--days", "50", "--status", "malformed=never") == (
             "Events emptied: 1, deleted: 0.\n"
         )
-        settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS_BY_STATUS": {"malformed": 101}}
+        settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_BY_STATUS": {"malformed": 101}}
         assert run("--days", "50") == "Events emptied: 0, deleted: 0.\n"
         assert run("--status", "malformed=99") == "Events emptied: 0, deleted: 1.\n"
 

@@ -47,7 +47,7 @@ class Command(BaseCommand):
             metavar="STATUS=DAYS",
             help=(
                 "Keep events of that status for so many days, or “never” prune them "
-                "(ALTOVIZ['RETENTION_DAYS_BY_STATUS']). May be repeated."
+                "(ALTOVIZ['RETENTION_BY_STATUS']). May be repeated."
             ),
         )
         parser.add_argument(
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only say what would go.")
 
     def handle(self, *, days: int, dedupe_days: int | None, dry_run: bool, **options: Any) -> None:
-        by_status = {**app_settings.RETENTION_DAYS_BY_STATUS} | dict(options["status"])
+        by_status = {**app_settings.RETENTION_BY_STATUS} | dict(options["status"])
         if dedupe_days is not None and dedupe_days < longest(days, by_status):
             raise CommandError(
                 _("--dedupe-days must not be less than the days for which events are kept.")
