@@ -26,7 +26,15 @@ from django_altoviz.dispatchers import get_dispatch
 from django_altoviz.retention import longest
 
 _MIN_SECRET_LENGTH = 16
-_POSITIVE = ("MAX_BODY_BYTES", "LEASE_SECONDS", "RETENTION_DAYS", "DEDUPE_DAYS")
+_POSITIVE = (
+    "MAX_BODY_BYTES",
+    "LEASE_SECONDS",
+    "MAX_ATTEMPTS",
+    "RETRY_BACKOFF_SECONDS",
+    "RETRY_BACKOFF_MAX_SECONDS",
+    "RETENTION_DAYS",
+    "DEDUPE_DAYS",
+)
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:

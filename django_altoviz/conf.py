@@ -35,6 +35,10 @@ APP_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "TRUSTED_PROXIES": (_TEXTS, ()),
     "MAX_BODY_BYTES": (int, 5 * 2**20),
     "LEASE_SECONDS": (int, 300),
+    "MAX_ATTEMPTS": (int, 8),
+    "RETRY_BACKOFF_SECONDS": ((int, float), 60),
+    "RETRY_BACKOFF_MAX_SECONDS": ((int, float), 6 * 60 * 60),
+    "WAIT_FOR_RETRIES": (bool, True),
     "RETENTION_DAYS": (int, 90),
     "RETENTION_BY_STATUS": (dict, {}),
     "DEDUPE_DAYS": ((int, type(None)), None),
@@ -68,6 +72,10 @@ class AppSettings:
     TRUSTED_PROXIES: Sequence[str]
     MAX_BODY_BYTES: int
     LEASE_SECONDS: int
+    MAX_ATTEMPTS: int
+    RETRY_BACKOFF_SECONDS: float
+    RETRY_BACKOFF_MAX_SECONDS: float
+    WAIT_FOR_RETRIES: bool
     RETENTION_DAYS: int
     RETENTION_BY_STATUS: Mapping[str, int | None]
     DEDUPE_DAYS: int | None
@@ -98,7 +106,8 @@ def _read(
 ) -> Any:
     kinds, default = known[name]
     value = values.get(name, default)
-    wrong = not isinstance(value, kinds) or (isinstance(value, bool) and kinds is int)
+    # True is an int for Python, and a mistake where a number is asked for.
+    wrong = not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool)
     if wrong or (kinds is _TEXTS and not all(isinstance(item, str) for item in value)):
         raise ImproperlyConfigured(f'ALTOVIZ["{name}"] is of the wrong type.')
     return value

@@ -44,4 +44,7 @@ class EventType(TextChoices):
     @classmethod
     def known(cls, name: str) -> EventType | None:
         """The event type of that name, or ``None``: Altoviz may add types at any time."""
-        return cls(name) if name in cls.values else None
+        return _BY_NAME.get(name)
+
+
+_BY_NAME = {event_type.value: event_type for event_type in EventType}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 from django.core.exceptions import SuspiciousOperation
@@ -43,6 +44,31 @@ class ClaimLost(AltovizError):
 
 class SyncTakenOver(AltovizError):
     """Another process goes on with the sync of the same objects, so this one stops."""
+
+
+class RetryLater(AltovizError):
+    """Raised by a receiver that can't do its work yet: it is called again after the delay.
+
+    ``delay`` is a ``timedelta`` or a number of seconds. It is not counted as a failure, so a
+    receiver that always asks for more time is never given up.
+    """
+
+    def __init__(self, delay: datetime.timedelta | float, reason: str = "") -> None:
+        if not isinstance(delay, datetime.timedelta):
+            delay = datetime.timedelta(seconds=delay)
+        self.delay = delay
+        super().__init__(f"again after {self.delay}" + (f": {reason}" if reason else ""))
+
+
+class GiveUp(AltovizError):
+    """Raised by a receiver that will never succeed with this event: it is not called again.
+
+    The event ends as ``dead`` when its other receivers are done, unless somebody processes it again.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason or "given up"
+        super().__init__(self.reason)
 
 
 class APIFailure(AltovizError):

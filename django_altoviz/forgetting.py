@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db import router, transaction
+from django.db import DEFAULT_DB_ALIAS, router, transaction
 from django.db.models import Q, QuerySet
 
 from django_altoviz import exact_json
@@ -150,8 +150,7 @@ def _forget_row(entity: Entity, row: Mirror, dry_run: bool) -> int:
     if left == row.data:
         return 0
     if not dry_run:
-        row.show(left, "")
-        row.save_shown()
+        row.save_shown(row.show(left, ""), row._state.db or DEFAULT_DB_ALIAS)
     return 1
 
 
@@ -183,9 +182,11 @@ def _forget_event(event: WebhookEvent, dry_run: bool) -> int:
             for attempt in event.history
         ],
     }
-    if all(getattr(event, name) == value for name, value in values.items()):
+    runs = event.receiver_runs.exclude(gave_up__in=["", FORGOTTEN])
+    if all(getattr(event, name) == value for name, value in values.items()) and not runs.exists():
         return 0
     if not dry_run:
+        runs.update(gave_up=FORGOTTEN)
         type(event).objects.using(event._state.db).filter(pk=event.pk).update(**values)
     return 1
 
@@ -202,5 +203,5 @@ def _body_left(event: WebhookEvent) -> str:
 
 
 def _error_left(status: str, error: str) -> str:
-    """Why an event was ignored is this app's own text; anything may be in another's exception."""
-    return FORGOTTEN if error and status in (Status.FAILED, Status.DEAD) else error
+    """Why an event has no effect is this app's own text; an exception's may have anything in it."""
+    return FORGOTTEN if error and status not in (Status.IGNORED, Status.MALFORMED) else error

@@ -1,4 +1,4 @@
-"""An event takes effect: it is claimed, mirrored, told to the receivers, and settled.
+"""An event takes effect: it is mirrored, told to the receivers, and settled, each object's in turn.
 
 A crash between any two statements leaves of each step either all or nothing, and leaves the event
 where ``altoviz_process_events`` finds it again.
@@ -6,78 +6,97 @@ where ``altoviz_process_events`` finds it again.
 
 from __future__ import annotations
 
-import datetime
-import logging
-import time
 import traceback
+from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
-
-from django_altoviz.conf import app_settings
-from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import ClaimLost
-from django_altoviz.mirroring import Shown, mirror
-from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent, WebhookEventQuerySet
-from django_altoviz.signals import (
-    BY_EVENT_TYPE,
-    EventSignal,
-    Receiver,
-    event_failed,
-    event_processed,
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    IntegrityError,
+    OperationalError,
+    connections,
+    transaction,
 )
 
-logger = logging.getLogger("django_altoviz")
+from django_altoviz.conf import app_settings
+from django_altoviz.exceptions import ClaimLost, GiveUp
+from django_altoviz.mirroring import Shown, mirror
+from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.receivers import Call, Outcome, call_all, calls_for, lease
+from django_altoviz.retries import after_failure
+from django_altoviz.signals import event_failed, event_processed
+
+# How often an event is taken up anew where the database had to refuse one of two workers.
+_MEETINGS = 3
+# Transactions of SQLite that take the right to write when they begin.
+_WRITING_MODES = ("IMMEDIATE", "EXCLUSIVE")
 
 
 def process(event: WebhookEvent) -> list[WebhookEvent]:
-    """Process a stored event, and in order with it what waits of the same object.
+    """Process a stored event, and in order with it what is due of the same object.
 
     What goes wrong becomes the event's state, and is not raised. Return the events that were tried:
-    not the given one where it is settled or another worker has it, or has an earlier one, for that
+    not the given one where it is settled or not due, or another worker is at the object, for that
     worker goes on with it.
 
     Raises:
         django.db.Error: the database does not answer; the event still waits to be processed.
     """
     tried = _process_in_turn(event)
-    if any(_receivers_of(each) for each in tried):
-        # While receivers were at work, other workers have left later events of the object to this
-        # one. What has been taken meanwhile is passed over, for it is in good hands.
-        last = event
-        while (follower := _events(event).behind(last).first()) is not None:
+    if any(calls_for(each, each.milestones) for each in tried):
+        # While receivers were at work, other workers have left events of the object to this one.
+        # What has been taken meanwhile is passed over, for it is in good hands.
+        seen = [each.pk for each in tried]
+        due = _events(event).of_object(event).due().order_by("pk")
+        while (follower := due.exclude(pk__in=seen).first()) is not None:
+            seen.append(follower.pk)
             tried += _process_in_turn(follower)
-            last = follower
     return tried
+
+
+def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> bool:
+    """Process an event at once, whatever became of it.
+
+    Receivers that have handled it are not called again, unless it is done ``from_scratch``. False
+    where it can't be: the event is malformed, of an unknown type or pruned, or a worker has it or an
+    earlier one of its object.
+
+    Raises:
+        django.db.Error: the database does not answer.
+    """
+    if not event.is_lapsed and not event.reopen(from_scratch=from_scratch):
+        return False
+    return event in process(event)
 
 
 def _process_in_turn(event: WebhookEvent) -> list[WebhookEvent]:
     """Process the event, after those of its object that have their turn first."""
     tried: list[WebhookEvent] = []
+    if not event.is_due:
+        return tried
     while not _attempt(event):
-        first = _events(event).ahead_of(event).first()
-        if first is None or first.is_held:
+        if not _clear_the_way(event, tried):
             return tried
+    return [*tried, event]
+
+
+def _clear_the_way(event: WebhookEvent, tried: list[WebhookEvent]) -> bool:
+    """Process what is ahead of the event. Whether it is its turn then, and it is still to be had."""
+    ahead = _events(event).ahead_of(event)
+    last = None
+    while (first := ahead.first()) is not None:
+        if first == last or not first.is_due:
+            return False
         if _attempt(first):
             tried.append(first)
-    return [*tried, event]
+        last = first
+    if not event.is_due or event.is_blocked():
+        return False
+    as_read = {"pk": event.pk, "status": event.status, "attempts": event.attempts}
+    return _events(event).filter(**as_read).exists()
 
 
 def _events(event: WebhookEvent) -> WebhookEventQuerySet:
     return WebhookEvent.with_pruned.using(event._state.db)
-
-
-def process_again(event: WebhookEvent) -> bool:
-    """Process an event whatever became of it. Receivers that have handled it are not called again.
-
-    False where that can't be: the event is malformed, of an unknown type, pruned, or held by a
-    worker.
-
-    Raises:
-        django.db.Error: the database does not answer.
-    """
-    if event.is_settled and not event.reopen():
-        return False
-    return event in process(event)
 
 
 def _attempt(event: WebhookEvent) -> bool:
@@ -85,109 +104,87 @@ def _attempt(event: WebhookEvent) -> bool:
     try:
         return _try(event)
     except ClaimLost:
-        logger.warning("Event %s was taken over by another worker.", event.pk)
+        event.log.warning("Event %s was taken over by another worker.", event.pk)
         return False
 
 
 def _try(event: WebhookEvent) -> bool:
+    if event.is_lapsed and event.failures + 1 >= app_settings.MAX_ATTEMPTS:
+        return _fail(event, ClaimLost("Each worker that took it up died, or was silent too long."))
     try:
-        shown = _take_up(event)
+        taken = _take_up(event)
     except Exception as error:
         return _fail(event, error)
-    if shown is None:
+    if taken is None:
         return False
-    _finish(event, shown)
+    shown, calls = taken
+    _finish(event, shown, calls)
     return True
 
 
-def _take_up(event: WebhookEvent) -> Shown | None:
-    """Claim and mirror in one transaction. ``None`` where another worker has the event."""
+def _take_up(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
+    """Mirror the event, and claim it for its receivers or settle it. ``None`` where it is not its
+    turn, or another worker has it."""
     meetings = 0
     while True:
         try:
             with transaction.atomic(using=event._state.db):
-                return _claim_and_mirror(event)
+                return _mirror_and_take(event)
         except (IntegrityError, OperationalError):
             # Two workers met at an object that is new: the second to write has to look again.
             meetings += 1
-            if meetings == 3:
+            if meetings == _MEETINGS:
                 raise
-            event.refresh_from_db()
 
 
-def _claim_and_mirror(event: WebhookEvent) -> Shown | None:
-    if not event.claim(_lease()):
-        return None
+def _mirror_and_take(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
+    _begin_to_write(event)
     shown = mirror(event)
-    if shown.ignored:
-        event.settle(Status.IGNORED, shown.ignored)
-    elif not _receivers_of(event):
-        event.settle(Status.PROCESSED)
+    calls = [] if shown.ignored else calls_for(event, shown.milestones)
+    # Only now, when the object's row is locked, it can be said for certain whose turn it is.
+    if calls:
+        is_taken = event.claim(lease(), shown.effect)
     else:
-        event.keep_progress()
-    return shown
+        status = Status.IGNORED if shown.ignored else Status.PROCESSED
+        is_taken = event.finish(status, shown.ignored, shown.effect)
+    if is_taken:
+        return shown, calls
+    transaction.set_rollback(True, using=event._state.db)
+    return None
+
+
+def _begin_to_write(event: WebhookEvent) -> None:
+    """SQLite refuses a transaction that has read and then writes if another has written meanwhile;
+    one that begins with a write waits for its turn."""
+    connection: Any = connections[event._state.db or DEFAULT_DB_ALIAS]
+    if connection.vendor == "sqlite" and connection.transaction_mode not in _WRITING_MODES:
+        _events(event).filter(pk=0).update(attempts=0)
 
 
 def _fail(event: WebhookEvent, error: Exception) -> bool:
     """Note why the event could not be taken up, now that the attempt is rolled back."""
-    event.refresh_from_db()
-    with transaction.atomic(using=event._state.db):
-        if not event.claim(_lease()):
-            return False
-        event.settle(Status.FAILED, _trace(error))
+    status, more = after_failure(event, [error])
+    if status == Status.FAILED and isinstance(error, OperationalError):
+        # The database's fault and not the event's, so that later ones must not pass it.
+        status = Status.PENDING
+    if not event.finish(status, _trace(error), **more):
+        return False
     _report(event, Shown(None), error)
     return True
 
 
-def _finish(event: WebhookEvent, shown: Shown) -> None:
-    failures = [] if event.is_settled else _call_receivers(event, shown)
-    if not event.is_settled:
-        traces = [f"{name}:\n{_trace(error)}" for name, error in failures]
-        event.settle(Status.FAILED if failures else Status.PROCESSED, "\n".join(traces))
-    _report(event, shown, failures[0][1] if failures else None)
-
-
-def _call_receivers(event: WebhookEvent, shown: Shown) -> list[tuple[str, Exception]]:
-    """Call the receivers that have not handled the event yet, and return those that failed."""
-    handled = set(event.receiver_runs.values_list("receiver", flat=True))
-    failures = []
-    for name, receiver in _receivers_of(event):
-        if name in handled:
-            continue
-        try:
-            _call(name, receiver, event, shown)
-        except ClaimLost:
-            raise
-        except Exception as error:
-            failures.append((name, error))
-    return failures
-
-
-def _call(name: str, receiver: Receiver, event: WebhookEvent, shown: Shown) -> None:
-    signal, sender = _signal_of(event)
-    with transaction.atomic(using=event._state.db):
-        # First of all a write, which holds the event: nobody else can be at it until the commit.
-        event.renew(_lease())
-        started = time.monotonic()
-        receiver(
-            signal=signal,
-            sender=sender,
-            event=event,
-            instance=shown.instance,
-            data=event.envelope.data,
-            changes=shown.changes,
-        )
-        event.receiver_runs.create(receiver=name, seconds=time.monotonic() - started)
-
-
-def _signal_of(event: WebhookEvent) -> tuple[EventSignal, type[Mirror]]:
-    event_type = EventType(event.type)
-    return BY_EVENT_TYPE[event_type], MIRRORS[event_type.entity]
-
-
-def _receivers_of(event: WebhookEvent) -> list[tuple[str, Receiver]]:
-    signal, sender = _signal_of(event)
-    return signal.named_receivers(sender) if signal.has_listeners(sender) else []
+def _finish(event: WebhookEvent, shown: Shown, calls: list[Call]) -> None:
+    outcome = call_all(event, calls, shown) if calls else Outcome()
+    errors = [error for _name, error in outcome.failures]
+    if errors:
+        status, more = after_failure(event, errors)
+        event.settle(status, _traces(outcome), **more)
+    elif outcome.given_up:
+        event.settle(Status.DEAD, _traces(outcome))
+        errors = [GiveUp(outcome.given_up[0][1])]
+    elif calls:
+        event.settle(Status.PROCESSED)
+    _report(event, shown, errors[0] if errors else None)
 
 
 def _report(event: WebhookEvent, shown: Shown, error: Exception | None) -> None:
@@ -199,17 +196,21 @@ def _report(event: WebhookEvent, shown: Shown, error: Exception | None) -> None:
         "changes": shown.changes,
     }
     what = (event.pk, event.type, event.object_id, event.account)
-    if error is not None:
-        logger.error("Event %s (%s %s, account %s) failed.", *what, exc_info=error)
-        event_failed.send_robust(WebhookEvent, error=error, **told)
+    if error is None:
+        if event.status == Status.IGNORED:
+            event.log.warning("Event %s (%s %s, account %s) ignored: %s", *what, event.error)
+        event_processed.send_robust(WebhookEvent, **told)
         return
-    if event.status == Status.IGNORED:
-        logger.warning("Event %s (%s %s, account %s) ignored: %s", *what, event.error)
-    event_processed.send_robust(WebhookEvent, **told)
+    if event.status == Status.DEAD:
+        event.log.error("Event %s (%s %s, account %s) given up.", *what, exc_info=error)
+    else:
+        event.log.error("Event %s (%s %s, account %s) failed.", *what, exc_info=error)
+    event_failed.send_robust(WebhookEvent, error=error, **told)
 
 
-def _lease() -> datetime.timedelta:
-    return datetime.timedelta(seconds=app_settings.LEASE_SECONDS)
+def _traces(outcome: Outcome) -> str:
+    traces = [f"{name}:\n{_trace(error)}" for name, error in outcome.failures]
+    return "\n".join([*traces, *(f"{name}: {reason}" for name, reason in outcome.given_up)])
 
 
 def _trace(error: Exception) -> str:

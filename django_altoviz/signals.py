@@ -20,6 +20,8 @@ Receiver = Callable[..., Any]
 
 # As long as the column that keeps a receiver's name.
 _NAME_LENGTH = 255
+# What stands behind the path at most: the number of a closure, and a milestone.
+_LONGEST_SUFFIX = 30
 
 
 class EventSignal(Signal):
@@ -47,9 +49,10 @@ def dotted_path(receiver: Receiver) -> str:
     """The receiver's importable path, or its class's where it is an instance."""
     named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
     path = f"{named.__module__}.{named.__qualname__}"
-    if len(path) <= _NAME_LENGTH - 10:
+    if len(path) <= _NAME_LENGTH - _LONGEST_SUFFIX:
         return path
-    return f"{path[: _NAME_LENGTH - 30]}~{sha256(path.encode()).hexdigest()[:16]}"
+    digest = sha256(path.encode()).hexdigest()[:16]
+    return f"{path[: _NAME_LENGTH - _LONGEST_SUFFIX - 17]}~{digest}"
 
 
 contact_created = EventSignal()
@@ -84,6 +87,38 @@ BY_EVENT_TYPE: dict[EventType, EventSignal] = {
     EventType.QUOTE_CREATED: quote_created,
     EventType.QUOTE_UPDATED: quote_updated,
     EventType.QUOTE_DELETED: quote_deleted,
+}
+
+# What events mean for a business. They are derived from what changes in the mirror, whichever way the
+# change came in, and sent once for each time that an invoice or a quote gets there. Sender and
+# keywords are those of the event's own signal.
+
+#: It is no draft any more.
+invoice_finalized = EventSignal()
+#: It was sent to the customer.
+invoice_sent = EventSignal()
+#: It is paid in full, and no draft: a draft of 0 counts as paid, too.
+invoice_paid = EventSignal()
+#: It was cancelled, by a credit.
+invoice_cancelled = EventSignal()
+#: It was sent to the customer.
+quote_sent = EventSignal()
+#: The customer has accepted it.
+quote_accepted = EventSignal()
+#: The customer has refused it.
+quote_refused = EventSignal()
+#: It was made into an invoice.
+quote_invoiced = EventSignal()
+
+BY_MILESTONE: dict[str, EventSignal] = {
+    "invoice_finalized": invoice_finalized,
+    "invoice_sent": invoice_sent,
+    "invoice_paid": invoice_paid,
+    "invoice_cancelled": invoice_cancelled,
+    "quote_sent": quote_sent,
+    "quote_accepted": quote_accepted,
+    "quote_refused": quote_refused,
+    "quote_invoiced": quote_invoiced,
 }
 
 # The four below report on the work, and are no part of it: a receiver of theirs that fails is logged

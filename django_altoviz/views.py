@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -17,10 +16,9 @@ from django_altoviz import addresses, signing
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, app_settings, get_account
 from django_altoviz.dispatchers import dispatch
 from django_altoviz.exceptions import InvalidSignature, UnknownAccount
+from django_altoviz.log import log_about
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.signals import event_received, webhook_rejected
-
-logger = logging.getLogger("django_altoviz")
 
 
 class Rejected(Exception):
@@ -60,7 +58,8 @@ class WebhookView(View):
             return self.turn_away(request, account, rejection)
 
     def turn_away(self, request: HttpRequest, account: str, rejection: Rejected) -> JsonResponse:
-        logger.warning("Delivery for account %r turned away: %s", account, rejection)
+        log = log_about(account=account)
+        log.warning("Delivery for account %r turned away: %s", account, rejection)
         webhook_rejected.send_robust(
             type(self),
             request=request,
@@ -137,9 +136,9 @@ class WebhookView(View):
     def store(self, event: WebhookEvent) -> bool:
         """Store the event and hand it over. Whether this was its first delivery."""
         try:
-            waiting = WebhookEvent.objects.store(event)
+            waiting = WebhookEvent.with_pruned.store(event)
         except Error as error:
-            logger.exception("A delivery for account %r could not be stored.", event.account)
+            event.log.exception("A delivery for account %r could not be stored.", event.account)
             raise Rejected(503, "not stored", type(error).__name__) from error
         is_new = event.pk is not None
         if is_new:
@@ -153,4 +152,4 @@ class WebhookView(View):
         try:
             dispatch(event)
         except Exception:
-            logger.exception("Event %s could not be dispatched; it waits.", event.pk)
+            event.log.exception("Event %s could not be dispatched; it waits.", event.pk)

@@ -15,11 +15,13 @@ LAYERS = [
     {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "checks", "management"},
     {"dispatchers", "registration", "sync", "testing"},
-    {"processing", "retention", "forgetting"},
+    {"backlog"},
+    {"processing", "retention", "forgetting", "health"},
+    {"receivers", "retries"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},
     {"payloads", "envelopes", "endpoints"},
-    {"signing", "addresses", "exact_json", "conf", "event_types"},
+    {"signing", "addresses", "exact_json", "conf", "event_types", "log"},
     {"exceptions"},
 ]
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts]

@@ -169,8 +169,8 @@ class TestClaims:
         assert stored.is_settled
 
     def test_reopening(self, event):
-        assert not event.reopen()
         event.claim(LEASE)
+        assert not event.reopen()
         event.settle(Status.PROCESSED)
         assert event.reopen()
         assert WebhookEvent.objects.get().status == Status.PENDING

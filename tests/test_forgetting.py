@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.forms.models import model_to_dict
 
 from django_altoviz.event_types import Entity, EventType
+from django_altoviz.exceptions import GiveUp
 from django_altoviz.forgetting import COLUMNS, DOCUMENT_COLUMNS, without_personal_data
 from django_altoviz.models import (
     MIRRORS,
@@ -16,6 +17,7 @@ from django_altoviz.models import (
     Customer,
     Invoice,
     Quote,
+    ReceiverRun,
     Status,
     WebhookEvent,
 )
@@ -197,6 +199,21 @@ def test_what_an_error_says_of_somebody_goes(post):
     event.refresh_from_db()
     assert event.error == "Forgotten."
     assert [attempt["error"] for attempt in event.history] == ["Forgotten."]
+
+
+def test_what_a_receiver_says_of_somebody_goes(post):
+    def give_up(instance, **kwargs):
+        raise GiveUp(f"{instance.email} is unknown")
+
+    customer_updated.connect(give_up)
+    try:
+        post(EventType.CUSTOMER_UPDATED)
+    finally:
+        customer_updated.disconnect(give_up)
+    forget("customer", CUSTOMER)
+    assert ReceiverRun.objects.get().gave_up == "Forgotten."
+    assert WebhookEvent.objects.get().status == Status.DEAD
+    assert forget("customer", CUSTOMER) == "There was nothing left to forget.\n"
 
 
 def test_why_an_event_was_ignored_stays(known, post):

@@ -75,7 +75,16 @@ COLUMNS = {
     "deposit_value": "deposit.value",
     "altoviz_id": "id",
 }
-OWN = {"id", "altoviz_id", "account", "data", "last_event_id", "synced_at", "deleted_at"}
+OWN = {
+    "id",
+    "altoviz_id",
+    "account",
+    "data",
+    "last_event_id",
+    "synced_at",
+    "deleted_at",
+    "milestones",
+}
 
 
 def path_of(column):

@@ -15,8 +15,9 @@ from tests.conftest import body_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK")
-# On MariaDB it takes one more to see whether it is an event's turn.
-FIVE = 6 if connection.vendor == "mysql" else 5
+# On MariaDB it takes one more to see whether it is an event's turn, and on SQLite one to be the writer
+# where transactions do not begin as such.
+INLINE = 4 if connection.vendor == "postgresql" else 5
 
 
 class Statements:
@@ -80,26 +81,26 @@ def test_a_redelivery_takes_two(post):
     "event_type",
     [t for t in EventType if t.entity in ("customer", "contact", "product")],
 )
-def test_an_event_inline_takes_five_in_two_transactions(post, event_type):
-    assert count(post, event_type) == (FIVE, 2)
+def test_an_event_inline_takes_at_most_five_in_two_transactions(post, event_type):
+    assert count(post, event_type) == (INLINE, 2)
     assert WebhookEvent.objects.get().status == Status.PROCESSED
 
 
 def test_so_does_an_update_of_a_known_object(post):
     post(EventType.CUSTOMER_CREATED)
-    assert count(post, EventType.CUSTOMER_UPDATED) == (FIVE, 2)
+    assert count(post, EventType.CUSTOMER_UPDATED) == (INLINE, 2)
 
 
 def test_an_invoice_with_ten_lines(post):
     lines = [{"id": n, "description": f"Line {n}", "quantity": n} for n in range(10)]
-    assert count(post, body_of("InvoiceCreated", id=1, lines=lines)) == (FIVE + 1, 2)
+    assert count(post, body_of("InvoiceCreated", id=1, lines=lines)) == (INLINE + 1, 2)
     changed = [line | {"quantity": 1} for line in lines]
-    assert count(post, body_of("InvoiceUpdated", id=1, lines=changed)) == (FIVE + 2, 2)
-    assert count(post, body_of("InvoiceUpdated", id=1, lines=changed, subject="New")) == (FIVE, 2)
+    assert count(post, body_of("InvoiceUpdated", id=1, lines=changed)) == (INLINE + 2, 2)
+    assert count(post, body_of("InvoiceUpdated", id=1, lines=changed, subject="New")) == (INLINE, 2)
     assert Invoice.objects.get().lines.count() == 10
 
 
-def test_a_receiver_adds_its_transaction_and_no_more_than_five(post):
+def test_a_receiver_adds_its_transaction_and_no_more_than_four(post):
     def receive(**kwargs):
         pass
 
@@ -109,8 +110,8 @@ def test_a_receiver_adds_its_transaction_and_no_more_than_five(post):
     finally:
         customer_created.disconnect(receive)
     assert ReceiverRun.objects.count() == 1
-    # The five, which runs there are, the lease, the run, the end, and what has come in behind.
-    assert statements == FIVE + 5
+    # Before it: the lease. After it: the run, the end, and what has come in behind.
+    assert statements == INLINE + 4
     assert transactions <= 2 + 4
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import re
 import time
@@ -32,8 +31,7 @@ from django_altoviz.client.responses import (
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer
-
-logger = logging.getLogger("django_altoviz")
+from django_altoviz.log import log_about
 
 #: Seconds to connect, and seconds between two bytes of an answer.
 TIMEOUT = (5.0, 30.0)
@@ -220,7 +218,7 @@ class AltovizClient:
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request at the account's pace, and return whatever the answer is."""
         if waited := self.pace.wait():
-            logger.info("Waited %.1f s for Altoviz's quota.", waited)
+            log_about().info("Waited %.1f s for Altoviz's quota.", waited)
         try:
             # Redirects are not followed: requests would take the key along to another host.
             return self._session.request(

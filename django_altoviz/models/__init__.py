@@ -1,11 +1,14 @@
 from django_altoviz.event_types import Entity
 from django_altoviz.models.base import Changes, Mirror, dump_changes, load_changes
-from django_altoviz.models.documents import Document, Invoice, InvoiceLine, Quote, QuoteLine
+from django_altoviz.models.documents import Document
 from django_altoviz.models.events import WebhookEvent
+from django_altoviz.models.invoices import Invoice, InvoiceLine
 from django_altoviz.models.parties import Contact, Customer
 from django_altoviz.models.products import Product
 from django_altoviz.models.queue import Source, Status, WebhookEventQuerySet
+from django_altoviz.models.quotes import Quote, QuoteLine
 from django_altoviz.models.receiver_runs import ReceiverRun
+from django_altoviz.models.statements import locked
 from django_altoviz.models.sync_runs import COUNTS, SyncRun, SyncStep
 
 #: The mirror of each kind of object.
@@ -39,4 +42,5 @@ __all__ = [
     "WebhookEventQuerySet",
     "dump_changes",
     "load_changes",
+    "locked",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.fields import ExactJSONField
+from django_altoviz.models.statements import insert, save
 from django_altoviz.payloads import SHORT_TEXT, refuse_unstorable, short_text
 
 #: {column: (old value, new value)}, with ``None`` for all old values of a new row.
@@ -46,6 +48,8 @@ class Mirror(models.Model):
     )
     synced_at = models.DateTimeField(_("synced at"), auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True)
+
+    _ALWAYS_WRITTEN: tuple[str, ...] = ("data", "last_event_id", "synced_at")
 
     objects = LiveManager()
     with_deleted = models.Manager()
@@ -87,9 +91,21 @@ class Mirror(models.Model):
         """What belongs to the row and was taken over with it, not saved yet."""
         return []
 
-    def save_shown(self) -> None:
-        """Write the row, and what belongs to it."""
-        self.save(force_insert=self._state.adding, force_update=not self._state.adding)
+    def reach(self, *, is_certain: bool) -> list[str]:
+        """Take note of the milestones that the columns show, and return those that are new.
+
+        ``is_certain`` where the object was seen at the API, and not told by a delivery, which may be
+        late and show the past.
+        """
+        return []
+
+    def save_shown(self, changes: Collection[str], using: str) -> None:
+        """Write the row, of whose columns these have changed, and what belongs to it."""
+        if self._state.adding:
+            insert(self, using)
+            return
+        self.synced_at = timezone.now()
+        save(self, {*self._ALWAYS_WRITTEN, *changes})
 
 
 def dump_changes(changes: Changes) -> dict[str, list[Any]]:

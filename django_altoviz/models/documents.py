@@ -1,8 +1,8 @@
-"""Invoices and quotes, with their lines."""
+"""What invoices and quotes have in common, and their lines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.db import models
@@ -50,6 +50,16 @@ class Document(Mirror):
     public_link = models.TextField(
         _("public link"), null=True, help_text=_("Opens the document for whoever has it.")
     )
+
+    milestones = models.JSONField(
+        _("milestones"),
+        default=list,
+        help_text=_("The business signals that were sent for it, or would have been."),
+    )
+
+    #: The milestones by their signals' names, and the columns that show them.
+    MILESTONES: Mapping[str, Callable[[Any], bool]] = {}
+    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "milestones")
 
     lines: Any  # the reverse side of the relation that each kind of line has
     # Lines that were shown and are not saved yet; None where they stay as they are.
@@ -119,9 +129,18 @@ class Document(Mirror):
     def lines_shown(self) -> list[models.Model]:
         return self._new_lines or []
 
-    def save_shown(self) -> None:
+    def reach(self, *, is_certain: bool) -> list[str]:
+        shown = [name for name, is_reached in self.MILESTONES.items() if is_reached(self)]
+        new = [name for name in shown if name not in self.milestones]
+        # One that is not shown any more was undone. If no more than a delivery says so, it may be one
+        # of before, and the milestone must not be signalled twice.
+        kept = [name for name in self.milestones if name in shown or not is_certain]
+        self.milestones = [*kept, *new]
+        return new
+
+    def save_shown(self, changes: Collection[str], using: str) -> None:
         is_new = self._state.adding
-        super().save_shown()
+        super().save_shown(changes, using)
         if self._new_lines is None:
             return
         # Lines have no life outside their document, so they are replaced as a whole.
@@ -192,85 +211,3 @@ class Line(models.Model):
             "margin_amount": amount(data, "marginAmount"),
             "margin_rate": amount(data, "marginRate"),
         }
-
-
-class Invoice(Document):
-    is_draft = models.BooleanField(_("draft"), null=True)
-    is_paid = models.BooleanField(
-        _("paid"), null=True, help_text=_("A draft whose amount is 0 may be paid, too.")
-    )
-    is_cancelled = models.BooleanField(_("cancelled"), null=True)
-    is_proforma = models.BooleanField(_("pro forma"), null=True)
-    overdue = AmountField(_("overdue"), null=True)
-    vat_mode = short(_("VAT mode"))
-    replaced_by = models.BigIntegerField(
-        _("replaced by"), null=True, help_text=_("The Altoviz id of the invoice that replaces it.")
-    )
-    cancellation_credit_id = models.BigIntegerField(_("cancellation credit id"), null=True)
-    cancellation_credit_number = short(_("cancellation credit number"))
-
-    class Meta(Document.Meta):
-        verbose_name = _("invoice")
-        verbose_name_plural = _("invoices")
-
-    @classmethod
-    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        return super().columns_from(data) | {
-            "is_draft": flag(data, "isDraft"),
-            "is_paid": flag(data, "isPaid"),
-            "is_cancelled": flag(data, "isCancelled"),
-            "is_proforma": flag(data, "isProforma"),
-            "overdue": amount(data, "overdue"),
-            "vat_mode": short_text(data, "vatMode"),
-            "replaced_by": integer(data, "replacedBy"),
-            "cancellation_credit_id": integer(data, "cancellationCreditId"),
-            "cancellation_credit_number": short_text(data, "cancellationCreditNumber"),
-        }
-
-
-class InvoiceLine(Line):
-    invoice = MirrorKey(Invoice, related_name="lines", verbose_name=_("invoice"), db_index=False)
-
-    class Meta(Line.Meta):
-        verbose_name = _("invoice line")
-        verbose_name_plural = _("invoice lines")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["invoice", "position"], name="altoviz_invoiceline_position"
-            )
-        ]
-
-
-class Quote(Document):
-    status = short(_("status"))
-    validity_date = models.DateField(_("valid until"), null=True)
-    accepted_at = models.DateTimeField(_("accepted at"), null=True)
-    refused_at = models.DateTimeField(_("refused at"), null=True)
-    deposit_type = short(_("deposit type"))
-    deposit_value = AmountField(_("deposit"), null=True)
-
-    class Meta(Document.Meta):
-        verbose_name = _("quote")
-        verbose_name_plural = _("quotes")
-
-    @classmethod
-    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        return super().columns_from(data) | {
-            "status": short_text(data, "status"),
-            "validity_date": day(data, "validityDate"),
-            "accepted_at": moment(data, "acceptedAt"),
-            "refused_at": moment(data, "refusedAt"),
-            "deposit_type": short_text(data, "deposit", "type"),
-            "deposit_value": amount(data, "deposit", "value"),
-        }
-
-
-class QuoteLine(Line):
-    quote = MirrorKey(Quote, related_name="lines", verbose_name=_("quote"), db_index=False)
-
-    class Meta(Line.Meta):
-        verbose_name = _("quote line")
-        verbose_name_plural = _("quote lines")
-        constraints = [
-            models.UniqueConstraint(fields=["quote", "position"], name="altoviz_quoteline_position")
-        ]

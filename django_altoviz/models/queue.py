@@ -6,11 +6,15 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, models, router, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.conf import app_settings
+from django_altoviz.models.statements import insert
+
 if TYPE_CHECKING:
+    from django_altoviz.models.attempts import Queued
     from django_altoviz.models.events import WebhookEvent
 
 
@@ -31,38 +35,61 @@ class Source(models.TextChoices):
 
 #: Nothing more happens to an event in one of these, unless somebody asks for it.
 SETTLED = (Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED)
+UNSETTLED = (Status.PENDING, Status.PROCESSING, Status.FAILED)
 
 
-def _lapsed() -> Q:
-    return Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
+def _held() -> Q:
+    return Q(status=Status.PROCESSING, locked_until__gt=timezone.now())
+
+
+def _retried() -> Q:
+    """Events whose receivers are being tried again, where others are to wait for that.
+
+    One that could not even be mirrored is passed: a later event has the whole object.
+    """
+    if not app_settings.WAIT_FOR_RETRIES:
+        return Q(pk__in=[])
+    return Q(status=Status.FAILED, mirrored_at__isnull=False)
+
+
+def _due_now() -> Q:
+    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now())
 
 
 class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
     def settled(self) -> WebhookEventQuerySet:
         return self.filter(status__in=SETTLED)
 
-    def waiting(self) -> WebhookEventQuerySet:
-        """Events that nobody has tried to the end: new, or left by a worker that is gone."""
-        return self.filter(Q(status=Status.PENDING) | _lapsed())
+    def unsettled(self) -> WebhookEventQuerySet:
+        return self.filter(status__in=UNSETTLED)
 
     def due(self) -> WebhookEventQuerySet:
-        """What is to be processed: what waits, and what has failed."""
-        return self.filter(Q(status__in=(Status.PENDING, Status.FAILED)) | _lapsed())
+        """What is to be processed by now: new, failed, or left by a worker that is gone."""
+        waits = Q(status__in=(Status.PENDING, Status.FAILED)) & _due_now()
+        lapsed = Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
+        return self.filter(waits | lapsed)
 
-    def of_object(self, event: WebhookEvent) -> WebhookEventQuerySet:
+    def ready(self) -> WebhookEventQuerySet:
+        """What is due and does not stand behind an event of its object that is not."""
+        earlier = self.model.with_pruned.filter(
+            account=OuterRef("account"),
+            entity=OuterRef("entity"),
+            object_id=OuterRef("object_id"),
+            pk__lt=OuterRef("pk"),
+        )
+        postponed = (Q(status=Status.PENDING) | _retried()) & ~_due_now()
+        return self.due().filter(~Exists(earlier.filter(_held() | postponed)))
+
+    def of_object(self, event: Queued) -> WebhookEventQuerySet:
         """All events of the event's object."""
         if event.object_id is None:
             return self.none()
         return self.filter(account=event.account, entity=event.entity, object_id=event.object_id)
 
-    def ahead_of(self, event: WebhookEvent) -> WebhookEventQuerySet:
-        """The earlier events of its object that have their turn first. A failed one has had it."""
-        earlier = self.of_object(event).filter(pk__lt=event.pk)
-        return earlier.filter(status__in=(Status.PENDING, Status.PROCESSING)).order_by("pk")
-
-    def behind(self, event: WebhookEvent) -> WebhookEventQuerySet:
-        """The later events of its object that wait for their turn."""
-        return self.of_object(event).filter(pk__gt=event.pk).waiting().order_by("pk")
+    def ahead_of(self, event: Queued) -> WebhookEventQuerySet:
+        """The earlier events of its object that have their turn first."""
+        waits = Q(status__in=(Status.PENDING, Status.PROCESSING)) | _retried()
+        return self.of_object(event).filter(waits, pk__lt=event.pk).order_by("pk")
 
     def store(self, event: WebhookEvent) -> WebhookEvent | None:
         """Store a delivery, or count it on the event that is stored already.
@@ -76,13 +103,14 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
             # or PostgreSQL would refuse whatever comes after it.
             in_transaction = transaction.get_connection(using).in_atomic_block
             with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
-                event.save(force_insert=True, using=using)
+                insert(event, using)
         except IntegrityError:
             stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
             count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
             if stored.settled().update(**count):
                 return None
-            if not stored.update(**count):
+            # One that has failed is due at once: the sender has given it another chance.
+            if not stored.update(**count, next_attempt_at=None):
                 raise  # the conflict was another than this
             return stored.get()
         return event if event.status == Status.PENDING else None

@@ -10,7 +10,10 @@ from django_altoviz.models.events import WebhookEvent
 
 
 class ReceiverRun(models.Model):
-    """A receiver has handled an event. The row commits together with the receiver's own work."""
+    """A receiver has handled an event. The row commits together with the receiver's own work.
+
+    One that has given the event up has a row too, with the reason in ``gave_up`` and no work.
+    """
 
     event = models.ForeignKey(
         WebhookEvent, models.CASCADE, related_name="receiver_runs", verbose_name=_("event")
@@ -18,6 +21,7 @@ class ReceiverRun(models.Model):
     receiver = models.CharField(_("receiver"), max_length=255)
     finished_at = models.DateTimeField(_("finished at"), default=timezone.now)
     seconds = models.FloatField(_("seconds"))
+    gave_up = models.TextField(_("gave up"), blank=True, default="")
 
     class Meta:
         verbose_name = _("receiver run")

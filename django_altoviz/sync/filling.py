@@ -23,6 +23,7 @@ def rows_of(run: SyncRun, objects: Objects, as_of: int, text: str) -> tuple[list
         except InvalidPayload:
             misfits[id] = object
         else:
+            row.reach(is_certain=True)  # what it has reached is not told any more
             rows.append(row)
     return rows, misfits
 

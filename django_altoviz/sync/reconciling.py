@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 from enum import Enum
@@ -20,6 +19,7 @@ from django_altoviz.exceptions import (
     ServerError,
     UnexpectedAnswer,
 )
+from django_altoviz.log import log_about
 from django_altoviz.models import Document, Mirror, Status, SyncRun
 from django_altoviz.processing import process
 from django_altoviz.sync.comparing import (
@@ -33,8 +33,6 @@ from django_altoviz.sync.comparing import (
 )
 from django_altoviz.sync.filling import fill, fill_one, rows_of
 from django_altoviz.sync.telling import tell
-
-logger = logging.getLogger("django_altoviz")
 
 Counts = Counter[str]
 Record = Callable[[Counts], None]
@@ -65,7 +63,7 @@ class Reconciler:
     def bring(self, objects: Objects, as_of: int, text: str, record: Record) -> None:
         """Bring in what was read from ``text``, and ``record`` how many of them were what."""
         found = self.compare(objects, as_of)
-        counts = Counter(unchanged=found.unchanged, failed=found.known)
+        counts = Counter(unchanged=found.unchanged, changed=found.waits, failed=found.failed)
         rows: list[Mirror] = []
         missing = found.missing
         if self.fills:
@@ -114,7 +112,8 @@ class Reconciler:
         status = tell(self.run, action.name, object, as_of)
         if status == Status.IGNORED:
             return None
-        return "failed" if status in (Status.FAILED, Status.MALFORMED) else action.value
+        failed = status in (Status.FAILED, Status.DEAD, Status.MALFORMED)
+        return "failed" if failed else action.value
 
     def _fits(self, object: Object) -> bool:
         id = object_id_of(object)
@@ -138,7 +137,8 @@ class Reconciler:
         return Counter(unchanged=1)  # what the events tell is newer each time
 
     def count_unreadable(self, id: int, error: Exception) -> Counts:
-        logger.error("%s %s could not be read: %s", self.run.entity, id, type(error).__name__)
+        log = log_about(account=self.run.account, object_id=id)
+        log.error("%s %s could not be read: %s", self.run.entity, id, type(error).__name__)
         return Counter(failed=1)
 
     def _settle(self, id: int, object: Object | None, as_of: int) -> str | None:
@@ -154,7 +154,9 @@ class Reconciler:
             return self.tell(Action.CREATED, object, as_of)
         if found.differing:
             return self.tell(Action.UPDATED, object, as_of)
-        return "failed" if found.known else "unchanged"
+        if found.waits:
+            return Action.UPDATED.value
+        return "failed" if found.failed else "unchanged"
 
     def get(self, id: int) -> Object | None:
         """The object, or ``None`` where it is gone.

@@ -1,17 +1,56 @@
 from __future__ import annotations
 
+import datetime
 import json
+import os
+import random
+import signal
+import threading
+import time
+from contextlib import contextmanager
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.utils import timezone
 
-from django_altoviz.management.commands import altoviz_process_events
+from django_altoviz import backlog
 from django_altoviz.models import Customer, Status, WebhookEvent
 from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("deferred")]
+
+
+def statuses():
+    return list(WebhookEvent.objects.order_by("pk").values_list("status", flat=True))
+
+
+@pytest.fixture
+def heard():
+    """The events that a receiver has handled."""
+    events = []
+
+    def listen(event, **kwargs):
+        events.append(event)
+
+    customer_updated.connect(listen)
+    yield events
+    customer_updated.disconnect(listen)
+
+
+@pytest.fixture
+def failing():
+    """A receiver that fails, until it is disconnected."""
+
+    def fail(**kwargs):
+        raise RuntimeError
+
+    customer_updated.connect(fail)
+    fail.disconnect = lambda: customer_updated.disconnect(fail)
+    yield fail
+    customer_updated.disconnect(fail)
 
 
 def run(*args):
@@ -30,62 +69,211 @@ def test_processes_what_waits_in_order_of_arrival(post):
         post(body_of("CustomerUpdated", id=1))
     customer_updated.connect(listen)
     try:
-        assert run() == "processed: 3, ignored: 0, failed: 0\n"
+        assert run() == "processed: 3, ignored: 0, failed: 0, dead: 0\n"
     finally:
         customer_updated.disconnect(listen)
     assert order == sorted(order)
     assert len(order) == 3
-    assert run() == "processed: 0, ignored: 0, failed: 0\n"
+    assert run() == "processed: 0, ignored: 0, failed: 0, dead: 0\n"
 
 
-def test_tries_what_failed_again_once(post):
+def test_what_has_failed_is_tried_again_when_it_is_due(post):
     post(body_of("CustomerCreated", id=1, active="maybe"))
     post(body_of("CustomerCreated", id=2))
-    for attempts in (1, 2):
-        with pytest.raises(CommandError, match=r"^1 event failed\."):
-            run()
-        assert WebhookEvent.objects.get(status=Status.FAILED).attempts == attempts
+    with pytest.raises(CommandError, match=r"^1 event failed\."):
+        run()
     assert Customer.objects.count() == 1
+    event = WebhookEvent.objects.get(status=Status.FAILED)
+    assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\nLeft: 1")
+    WebhookEvent.objects.filter(pk=event.pk).update(next_attempt_at=timezone.now())
+    with pytest.raises(CommandError, match=r"^1 event failed\."):
+        run()
+    event.refresh_from_db()
+    assert event.attempts == 2
 
 
-def test_tries_nothing_twice_in_one_run(post, monkeypatch):
-    monkeypatch.setattr(altoviz_process_events, "_BATCH", 2)
-
-    def fail(**kwargs):
-        raise RuntimeError
-
-    customer_updated.connect(fail)
-    try:
-        for _ in range(5):
-            post(body_of("CustomerUpdated", id=1))
-        with pytest.raises(CommandError, match=r"^5 events failed\."):
-            run()
-    finally:
-        customer_updated.disconnect(fail)
+def test_tries_nothing_twice_in_one_run(post, monkeypatch, failing):
+    monkeypatch.setattr(backlog, "_WINDOW", 2)
+    for number in range(5):
+        post(body_of("CustomerUpdated", id=number + 1))
+    with pytest.raises(CommandError, match=r"^5 events failed\."):
+        run()
     assert set(WebhookEvent.objects.values_list("attempts", flat=True)) == {1}
 
 
-def test_counts_several_failures(post):
-    for number in (1, 2):
-        post(body_of("CustomerCreated", id=number, active="maybe"))
-    with pytest.raises(CommandError, match=r"^2 events failed\."):
+def test_what_waits_for_an_earlier_event_of_its_object_is_not_even_read(post, failing):
+    for _ in range(3):
+        post(body_of("CustomerUpdated", id=1))
+    post(body_of("CustomerCreated", id=1))
+    with pytest.raises(CommandError, match=r"^1 event failed\."):
         run()
+    assert statuses() == ["failed", "pending", "pending", "pending"]
+    assert not WebhookEvent.objects.ready().exists()
+    assert WebhookEvent.objects.due().count() == 3
+
+
+class TestReplay:
+    def test_of_what_has_failed_at_once(self, post, failing):
+        post(body_of("CustomerUpdated", id=1))
+        with pytest.raises(CommandError):
+            run()
+        failing.disconnect()
+        assert run("--status", "failed") == "processed: 1, ignored: 0, failed: 0, dead: 0\n"
+
+    def test_calls_no_receiver_twice_unless_asked_to(self, post, heard):
+        post(body_of("CustomerUpdated", id=1))
+        run()
+        run("--status", "processed")
+        assert len(heard) == 1
+        run("--status", "processed", "--from-scratch")
+        assert [event.attempts for event in heard] == [1, 3]
+
+    def test_of_chosen_events(self, post, heard):
+        for number in (1, 2):
+            post(body_of("CustomerUpdated", f"evt_{number}", id=number))
+        post(body_of("ProductUpdated", id=1))
+        post(body_of("CustomerUpdated", "evt_3", id=3), account="acme")
+        run()
+        again = ("--status", "processed", "--from-scratch", "--format", "json")
+        tomorrow = (timezone.now() + datetime.timedelta(days=1)).isoformat()
+        for chosen, number in [
+            (["--type", "CustomerUpdated"], 3),
+            (["--type", "CustomerUpdated", "--type", "ProductUpdated"], 4),
+            (["--object", "customer:1"], 1),
+            (["--event", "evt_2"], 1),
+            (["--account", "acme"], 1),
+            (["--since", tomorrow], 0),
+            (["--since", "2026-01-01", "--until", tomorrow], 4),
+            (["--limit", "2"], 2),
+        ]:
+            would = json.loads(run(*again, "--dry-run", *chosen))
+            assert would == {"would_process": number}, chosen
+            assert json.loads(run(*again, *chosen))["processed"] == number, chosen
+
+    def test_says_what_it_could_not_do(self, post, capsys):
+        post({"id": "evt_1", "type": "CreditCreated", "data": {"id": 7}})
+        assert run("--status", "ignored").startswith("processed: 0")
+        assert "CreditCreated evt_1 can't be processed" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            (["--from-scratch"], "goes with --status"),
+            (["--watch", "--status", "failed"], "--watch goes with neither"),
+            (["--watch", "--limit", "1"], "--watch goes with neither"),
+            (["--status", "malformed"], "invalid choice"),
+            (["--object", "invoice"], "write KIND:ID"),
+            (["--object", "credit:1"], "write KIND:ID"),
+            (["--since", "yesterday"], "is no time"),
+            (["--since", "2026-13-01"], "month must be in"),
+        ],
+    )
+    def test_refuses_what_makes_no_sense(self, arguments, reason):
+        with pytest.raises(CommandError, match=reason):
+            run(*arguments)
 
 
 def test_can_be_limited(post, monkeypatch):
-    monkeypatch.setattr(altoviz_process_events, "_BATCH", 2)
+    monkeypatch.setattr(backlog, "_WINDOW", 2)
     for _ in range(5):
         post(body_of("CustomerUpdated"))
     post(body_of("CustomerUpdated", id=9), account="acme")
-    assert run("--limit", "3") == "processed: 3, ignored: 0, failed: 0\n"
-    assert run("--account", "acme") == "processed: 1, ignored: 0, failed: 0\n"
-    assert json.loads(run("--format", "json")) == {"processed": 2, "ignored": 0, "failed": 0}
+    assert run("--dry-run", "--limit", "3") == "Would process: 3\n"
+    assert run("--limit", "3").startswith("processed: 3, ignored: 0, failed: 0, dead: 0\n")
+    assert run("--account", "acme").startswith("processed: 1, ")
+    counts = {"processed": 2, "ignored": 0, "failed": 0, "dead": 0, "left": 0}
+    assert json.loads(run("--format", "json")) == counts
 
 
-def test_leaves_what_another_worker_takes_meanwhile(post, monkeypatch):
-    post(body_of("CustomerUpdated"))
-    monkeypatch.setattr(altoviz_process_events, "process", lambda event: [])
-    assert run() == "processed: 0, ignored: 0, failed: 0\n"
+class TestOtherWorkers:
+    def test_are_left_what_they_take(self, post, monkeypatch):
+        post(body_of("CustomerUpdated"))
+        monkeypatch.setattr(backlog, "process", lambda event: [])
+        assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\nLeft: 1")
+
+    def test_part_ways_where_they_meet(self, post, monkeypatch):
+        """Otherwise one of two would only wait for the other, event by event."""
+        monkeypatch.setattr(backlog, "_CHUNK", 2)
+        monkeypatch.setattr(random, "shuffle", list.reverse)
+        for number in range(8):
+            post(body_of("CustomerUpdated", id=number + 1))
+        order = []
+
+        def meet(event):
+            order.append(event.object_id)
+            return [] if order == [1] else process(event)
+
+        process = backlog.process
+        monkeypatch.setattr(backlog, "process", meet)
+        run()
+        assert order == [1, 7, 8, 5, 6, 3, 4, 1, 2]
+        assert set(statuses()) == {"processed"}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWatch:
+    def test_goes_on_until_it_is_told_to_end(self, post):
+        post(body_of("CustomerUpdated", id=1))
+        out = StringIO()
+
+        def come_later_and_end():
+            wait_until(lambda: statuses() == ["processed"])
+            post(body_of("CustomerUpdated", id=2))
+            wait_until(lambda: statuses() == ["processed"] * 2)
+            os.kill(os.getpid(), signal.SIGTERM)
+            connection.close()
+
+        helper = threading.Thread(target=come_later_and_end)
+        helper.start()
+        with restored_signals():
+            call_command("altoviz_process_events", "--watch", "--interval", "0.01", stdout=out)
+        helper.join()
+        assert out.getvalue() == "processed: 2, ignored: 0, failed: 0, dead: 0\n"
+
+    def test_ends_after_the_event_that_it_is_at(self, post):
+        def end(**kwargs):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        for number in range(3):
+            post(body_of("CustomerUpdated", id=number + 1))
+        customer_updated.connect(end)
+        try:
+            with restored_signals():
+                assert run("--watch").startswith("processed: 1, ")
+        finally:
+            customer_updated.disconnect(end)
+        assert statuses() == ["processed", "pending", "pending"]
+
+    def test_outlives_a_database_that_does_not_answer(self, post, monkeypatch, caplog):
+        post(body_of("CustomerUpdated", id=1))
+
+        def gone_once(*args, **kwargs):
+            monkeypatch.undo()
+            end = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM])
+            end.start()
+            raise OperationalError("server closed the connection")
+
+        monkeypatch.setattr(backlog, "process", gone_once)
+        with restored_signals():
+            assert run("--watch", "--interval", "0.01").startswith("processed: 1, ")
+        assert "does not answer" in caplog.text
+
+
+@contextmanager
+def restored_signals():
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def wait_until(condition):
+    give_up_at = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
 
 
 def test_refuses_an_account_that_does_not_exist():

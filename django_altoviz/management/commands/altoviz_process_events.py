@@ -1,71 +1,141 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error, close_old_connections
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_altoviz.conf import account_names
-from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.processing import process
+from django_altoviz.backlog import drain, replay
+from django_altoviz.log import log_about
+from django_altoviz.management.selection import add_selection, selected
+from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 
-_BATCH = 100
+#: How an attempt can end.
+_OUTCOMES = (Status.PROCESSED, Status.IGNORED, Status.FAILED, Status.DEAD)
 
 
 class Command(BaseCommand):
     help = (
-        "Process the events that wait: new ones, failed ones, and those that a worker left behind. "
-        "Each is tried once, in order of arrival. Exits with 1 if any of them failed."
+        "Process the events that are due: new ones, failed ones whose next attempt is due, and "
+        "those that a worker left behind; in order of arrival, and each once. With --status, "
+        "process those of a status whatever became of them. Exits with 1 if any of them failed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--account", choices=account_names(), help="Only this account's.")
+        add_selection(parser)
+        parser.add_argument(
+            "--status",
+            type=Status,
+            action="append",
+            choices=[status for status in Status if status != Status.MALFORMED],
+            metavar="STATUS",
+            help="Events of this status, due or not: failed, dead, ignored, processed. May be "
+            "repeated.",
+        )
+        parser.add_argument(
+            "--from-scratch",
+            action="store_true",
+            help="With --status: call the receivers that have handled an event once more.",
+        )
         parser.add_argument(
             "--limit", type=int, help="At most so many, and what waits behind them."
         )
+        parser.add_argument(
+            "--watch", action="store_true", help="Go on until told to end (SIGTERM, Control-C)."
+        )
+        parser.add_argument(
+            "--interval",
+            type=float,
+            default=1.0,
+            metavar="SECONDS",
+            help="How long to wait where nothing is due, with --watch (%(default)s).",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many they are.")
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
-    def handle(
-        self, *, account: str | None, limit: int | None, format: str, **options: Any
-    ) -> None:
-        outcomes = Counter({Status.PROCESSED: 0, Status.IGNORED: 0, Status.FAILED: 0})
-        tried: set[int] = set()
-        for event in waiting(account, limit):
-            # One that has failed behind another of its object waits for the next run.
-            if event.pk not in tried:
-                for each in process(event):
-                    tried.add(each.pk)
-                    outcomes[Status(each.status)] += 1
-        if format == "json":
-            self.stdout.write(json.dumps({status.value: n for status, n in outcomes.items()}))
+    def handle(self, *, watch: bool, from_scratch: bool, dry_run: bool, **options: Any) -> None:
+        if options["status"] is None and from_scratch:
+            raise CommandError(_("--from-scratch goes with --status: say which events you mean."))
+        if watch and (options["status"] or options["limit"] is not None or dry_run):
+            raise CommandError(_("--watch goes with neither --status, --limit nor --dry-run."))
+        events = selected(**options)
+        if dry_run:
+            self.rehearse(events if options["status"] else events.ready(), **options)
+            return
+        self.stop = threading.Event()
+        outcomes: Counter[str] = Counter()
+        if watch:
+            self.watch(events, outcomes, options["interval"])
         else:
-            counts = [f"{status.label}: {number}" for status, number in outcomes.items()]
-            self.stdout.write(", ".join(counts))
-        if failed := outcomes[Status.FAILED]:
+            for event in self.processed(events, from_scratch, **options):
+                outcomes[event.status] += 1
+        self.report(outcomes, options["format"])
+        failed = outcomes[Status.FAILED] + outcomes[Status.DEAD]
+        if failed and not watch:
             raise CommandError(
                 ngettext(
-                    "%(count)s event failed. Its error is in the admin; it will be tried again.",
-                    "%(count)s events failed. Their errors are in the admin; they will be tried "
-                    "again.",
+                    "%(count)s event failed. Its error is in the admin.",
+                    "%(count)s events failed. Their errors are in the admin.",
                     failed,
                 )
                 % {"count": failed}
             )
 
-
-def waiting(account: str | None, limit: int | None) -> Iterator[WebhookEvent]:
-    """The events that are due, each once, in order of arrival, read a batch at a time."""
-    due = WebhookEvent.objects.due().order_by("pk")
-    if account is not None:
-        due = due.filter(account=account)
-    given, last = 0, 0
-    while limit is None or given < limit:
-        size = _BATCH if limit is None else min(_BATCH, limit - given)
-        batch = list(due.filter(pk__gt=last)[:size])
-        if not batch:
+    def processed(
+        self, events: WebhookEventQuerySet, from_scratch: bool, **options: Any
+    ) -> Iterator[WebhookEvent]:
+        if options["status"] is None:
+            yield from drain(events, limit=options["limit"])
             return
-        yield from batch
-        given, last = given + len(batch), batch[-1].pk
+        for event, was_tried in replay(events, limit=options["limit"], from_scratch=from_scratch):
+            if was_tried:
+                yield event
+            else:
+                self.stderr.write(_("Event %(event)s can't be processed now.") % {"event": event})
+
+    def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
+        """Until a signal comes; what is being processed then is brought to its end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop.set())
+        while not self.stop.is_set():
+            before = outcomes.total()
+            try:
+                for event in drain(events, stopped=self.stop.is_set):
+                    outcomes[event.status] += 1
+            except Error:
+                log_about().exception("The database does not answer; trying again.")
+            if outcomes.total() == before:
+                close_old_connections()
+                self.stop.wait(interval)
+
+    def rehearse(self, events: WebhookEventQuerySet, **options: Any) -> None:
+        limit = options["limit"]
+        number = events.count() if limit is None else min(events.count(), limit)
+        if options["format"] == "json":
+            self.stdout.write(json.dumps({"would_process": number}))
+        else:
+            self.stdout.write(_("Would process: %(count)s") % {"count": number})
+
+    def report(self, outcomes: Counter[str], format: str) -> None:
+        left = WebhookEvent.objects.unsettled().count()
+        if format == "json":
+            counts = {status.value: outcomes[status] for status in _OUTCOMES}
+            self.stdout.write(json.dumps(counts | {"left": left}))
+            return
+        counts_shown = [f"{status.label}: {outcomes[status]}" for status in _OUTCOMES]
+        self.stdout.write(", ".join(counts_shown))
+        if left:
+            self.stdout.write(
+                _(
+                    "Left: %(count)s, which wait for their next attempt or are in other hands. "
+                    "--status failed tries what has failed at once."
+                )
+                % {"count": left}
+            )

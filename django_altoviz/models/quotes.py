@@ -1,0 +1,56 @@
+"""Quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.models.base import short
+from django_altoviz.models.documents import Document, Line
+from django_altoviz.models.fields import AmountField, MirrorKey
+from django_altoviz.payloads import amount, day, moment, short_text
+
+
+class Quote(Document):
+    status = short(_("status"))
+    validity_date = models.DateField(_("valid until"), null=True)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True)
+    refused_at = models.DateTimeField(_("refused at"), null=True)
+    deposit_type = short(_("deposit type"))
+    deposit_value = AmountField(_("deposit"), null=True)
+
+    MILESTONES = {
+        "quote_sent": lambda quote: quote.status == "Sent" or quote.sent_at is not None,
+        "quote_accepted": lambda quote: quote.status == "Accepted" or quote.accepted_at is not None,
+        "quote_refused": lambda quote: quote.status == "Refused" or quote.refused_at is not None,
+        "quote_invoiced": lambda quote: quote.status == "Invoiced",
+    }
+
+    class Meta(Document.Meta):
+        verbose_name = _("quote")
+        verbose_name_plural = _("quotes")
+
+    @classmethod
+    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return super().columns_from(data) | {
+            "status": short_text(data, "status"),
+            "validity_date": day(data, "validityDate"),
+            "accepted_at": moment(data, "acceptedAt"),
+            "refused_at": moment(data, "refusedAt"),
+            "deposit_type": short_text(data, "deposit", "type"),
+            "deposit_value": amount(data, "deposit", "value"),
+        }
+
+
+class QuoteLine(Line):
+    quote = MirrorKey(Quote, related_name="lines", verbose_name=_("quote"), db_index=False)
+
+    class Meta(Line.Meta):
+        verbose_name = _("quote line")
+        verbose_name_plural = _("quote lines")
+        constraints = [
+            models.UniqueConstraint(fields=["quote", "position"], name="altoviz_quoteline_position")
+        ]

@@ -1,0 +1,100 @@
+"""The few statements that every event needs, written out.
+
+Django's query builder takes several times as long to write such a statement as a database takes to
+run it; that would be most of the time that an event takes. Values are prepared and read by the
+fields, as always. Whatever is not on the way of every event goes by querysets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.models.signals import post_save, pre_save
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def insert(row: models.Model, using: str) -> None:
+    """Insert a new row, and give it its primary key. Django's signals of saving are sent as usual.
+
+    Raises:
+        django.db.Error: the database refuses it, or does not answer.
+    """
+    about: dict[str, Any] = {"instance": row, "raw": False, "using": using, "update_fields": None}
+    pre_save.send(type(row), **about)
+    _insert(row, using)
+    row._state.adding, row._state.db = False, using
+    post_save.send(type(row), created=True, **about)
+
+
+def _insert(row: models.Model, using: str) -> None:
+    connection: Any = connections[using]
+    quote = connection.ops.quote_name
+    meta = row._meta
+    values = {field: field.pre_save(row, True) for field in meta.concrete_fields}
+    # What is NULL is so without being said, the primary key of a new row among it.
+    given = {field: value for field, value in values.items() if value is not None}
+    columns = ", ".join(quote(field.column) for field in given)
+    places = ", ".join(["%s"] * len(given))
+    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({places})"
+    returns = connection.features.can_return_columns_from_insert
+    if returns:
+        sql += f" RETURNING {quote(meta.pk.column)}"
+    parameters = [field.get_db_prep_save(value, connection) for field, value in given.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        if returns:
+            row.pk = cursor.fetchone()[0]
+        else:
+            row.pk = connection.ops.last_insert_id(cursor, meta.db_table, meta.pk.column)
+
+
+def save(row: models.Model, names: Collection[str]) -> None:
+    """Write these columns of a row that is there, by attribute name, with Django's signals."""
+    about: dict[str, Any] = {
+        "instance": row,
+        "raw": False,
+        "using": row._state.db,
+        "update_fields": frozenset(names),
+    }
+    pre_save.send(type(row), **about)
+    update(row, {name: getattr(row, name) for name in names})
+    post_save.send(type(row), created=False, **about)
+
+
+def update(
+    row: models.Model, values: Mapping[str, Any], where: str = "", parameters: Sequence[Any] = ()
+) -> bool:
+    """Set columns, by attribute name, of the row as it is stored. Whether it is there, and fulfils the
+    condition if there is one."""
+    connection: Any = connections[row._state.db or DEFAULT_DB_ALIAS]
+    quote = connection.ops.quote_name
+    meta = row._meta
+    fields: dict[str, Any] = {name: meta.get_field(name) for name in values}
+    columns = ", ".join(f"{quote(field.column)} = %s" for field in fields.values())
+    sql = f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(meta.pk.column)} = %s"
+    prepared = [fields[name].get_db_prep_save(value, connection) for name, value in values.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} AND {where}" if where else sql, [*prepared, row.pk, *parameters])
+        return bool(cursor.rowcount)
+
+
+def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
+    """The row whose column has that value, locked until the end of the transaction."""
+    connection: Any = connections[using]
+    quote = connection.ops.quote_name
+    meta = model._meta
+    columns = ", ".join(quote(field.column) for field in meta.concrete_fields)
+    sql = f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(column)} = %s"
+    if connection.features.has_select_for_update:
+        sql += f" {connection.ops.for_update_sql()}"
+    return next(iter(model._base_manager.using(using).raw(sql, [value])), None)
+
+
+def holds(condition: str, parameters: Sequence[Any], using: str) -> bool:
+    """Whether a condition without reference to a row holds."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END", parameters)
+        return bool(cursor.fetchone()[0])

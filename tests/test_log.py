@@ -1,0 +1,51 @@
+"""Each record says which event it is about, and none what is in it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from django_altoviz.event_types import EventType
+from django_altoviz.log import FIELDS, log_about
+from django_altoviz.models import WebhookEvent
+from tests.conftest import SECRETS, body_of
+
+pytestmark = pytest.mark.django_db
+
+
+def about(record):
+    return {name: getattr(record, name) for name in FIELDS}
+
+
+def test_of_an_event(post, caplog):
+    post(body_of("CustomerCreated", "evt_1", id=7, active="maybe", name="Zoé"))
+    (record,) = caplog.records
+    assert about(record) == {
+        "event_id": "evt_1",
+        "event_type": "CustomerCreated",
+        "object_id": 7,
+        "account": "default",
+    }
+    assert "Zoé" not in caplog.text
+
+
+def test_of_an_event_without_an_id_of_its_own(post, caplog):
+    post({"type": "CreditCreated", "data": {"id": 7}})
+    assert not caplog.records
+    event = WebhookEvent.objects.get()
+    event.log.warning("a look")
+    assert caplog.records[0].event_id == str(event.pk)
+
+
+def test_of_what_was_turned_away(post, caplog):
+    post(EventType.CUSTOMER_CREATED, account="acme", signature="0" * 64)
+    (record,) = (each for each in caplog.records if each.name == "django_altoviz")
+    assert about(record) == dict.fromkeys(FIELDS) | {"account": "acme"}
+    assert not any(secret in caplog.text for secret in SECRETS.values())
+
+
+def test_of_nothing_in_particular(caplog):
+    log_about().warning("a look")
+    formatter = logging.Formatter("{account} {event_id} {message}", style="{")
+    assert formatter.format(caplog.records[0]) == "None None a look"

@@ -1,0 +1,355 @@
+"""What is tried again and when, what waits for it, and what is given up."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_altoviz.backlog import drain
+from django_altoviz.exceptions import GiveUp, RetryLater
+from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
+from django_altoviz.processing import process, process_again
+from django_altoviz.retries import after_failure, pause_after
+from django_altoviz.signals import customer_created, customer_updated, event_failed
+from tests.conftest import body_of
+
+pytestmark = pytest.mark.django_db
+
+LEASE = datetime.timedelta(seconds=60)
+
+
+def store(event_type="CustomerUpdated", **data):
+    event = WebhookEvent.from_delivery(body_of(event_type, **data), "default", {})
+    return WebhookEvent.objects.store(event)
+
+
+def statuses():
+    return list(WebhookEvent.objects.order_by("pk").values_list("status", flat=True))
+
+
+def make_due():
+    WebhookEvent.objects.filter(next_attempt_at__isnull=False).update(
+        next_attempt_at=timezone.now()
+    )
+
+
+def tick():
+    """All that is due by then is processed."""
+    make_due()
+    return list(drain())
+
+
+@pytest.fixture
+def using(settings):
+    def using(**values):
+        settings.ALTOVIZ = settings.ALTOVIZ | values
+
+    return using
+
+
+class Receiver:
+    """Raises what it is told to, in turn; then it succeeds."""
+
+    def __init__(self):
+        self.raises = []
+        self.calls = []
+
+    def __call__(self, event, **kwargs):
+        self.calls.append(event.pk)
+        if self.raises and (error := self.raises.pop(0)):
+            raise error
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    customer_updated.connect(receiver)
+    yield receiver
+    customer_updated.disconnect(receiver)
+
+
+@pytest.fixture
+def other():
+    other = type("Other", (Receiver,), {})()
+    customer_updated.connect(other)
+    yield other
+    customer_updated.disconnect(other)
+
+
+class TestPauses:
+    @given(st.integers(1, 500))
+    def test_are_doubled_up_to_the_longest(self, failures):
+        seconds = pause_after(failures).total_seconds()
+        full = min(60 * 2 ** (failures - 1), 6 * 60 * 60)
+        assert full / 2 <= seconds <= full
+
+    def test_are_not_the_same_for_all_that_failed_together(self):
+        assert len({pause_after(5) for _ in range(20)}) > 1
+
+    def test_are_the_projects(self, using):
+        using(RETRY_BACKOFF_SECONDS=0.5, RETRY_BACKOFF_MAX_SECONDS=1)
+        assert pause_after(1).total_seconds() <= 0.5
+        assert pause_after(9).total_seconds() <= 1
+
+
+class TestAttempts:
+    def test_follow_each_other_until_the_event_is_dead(self, receiver, using):
+        using(MAX_ATTEMPTS=3)
+        receiver.raises = [RuntimeError(), RuntimeError(), RuntimeError()]
+        event = store()
+        process(event)
+        assert (event.status, event.failures) == (Status.FAILED, 1)
+        assert event.next_attempt_at > timezone.now()
+        assert tick()[0].status == Status.FAILED
+        assert tick()[0].status == Status.DEAD
+        assert tick() == []
+        event.refresh_from_db()
+        assert event.settled_at is not None
+        assert event.next_attempt_at is None
+        assert [entry["status"] for entry in event.history] == ["failed", "failed", "dead"]
+
+    def test_do_not_come_early(self, receiver):
+        receiver.raises = [RuntimeError()]
+        event = store()
+        process(event)
+        assert list(drain()) == []
+        assert process(WebhookEvent.objects.get()) == []
+        assert len(receiver.calls) == 1
+
+    def test_a_failed_event_that_is_delivered_again_is_tried_again(self, post, receiver):
+        """Others never retry it, because the row that dedupes it is there already."""
+        receiver.raises = [RuntimeError()]
+        body = body_of("CustomerUpdated", "evt_1")
+        assert post(body).json()["status"] == "stored"
+        assert statuses() == ["failed"]
+        assert post(body).json()["status"] == "known"
+        assert statuses() == ["processed"]
+        assert len(receiver.calls) == 2
+
+    def test_begin_anew_for_one_that_is_processed_again(self, receiver, using):
+        using(MAX_ATTEMPTS=1)
+        receiver.raises = [RuntimeError()]
+        event = store()
+        process(event)
+        assert event.status == Status.DEAD
+        assert process_again(event)
+        assert (event.status, event.failures) == (Status.PROCESSED, 0)
+
+    def test_that_killed_their_workers_count(self, using):
+        using(MAX_ATTEMPTS=3)
+        event = store(id=1)
+        event.claim(LEASE)
+        for failures in (1, 2):
+            WebhookEvent.objects.update(locked_until=timezone.now())
+            event.refresh_from_db()
+            assert event.claim(LEASE)
+            assert event.failures == failures
+        WebhookEvent.objects.update(locked_until=timezone.now())
+        event.refresh_from_db()
+        assert process(event) == [event]
+        assert event.status == Status.DEAD
+        assert "died" in event.error
+        assert [entry["status"] for entry in event.history] == ["failed"] * 3 + ["dead"]
+        assert not Customer.objects.exists()
+
+    def test_end_is_told(self, receiver, using):
+        told = []
+
+        def listen(sender, event, error, **kwargs):
+            told.append((event.status, str(error)))
+
+        using(MAX_ATTEMPTS=2)
+        receiver.raises = [RuntimeError("once"), RuntimeError("twice")]
+        event_failed.connect(listen)
+        try:
+            process(store())
+            tick()
+        finally:
+            event_failed.disconnect(listen)
+        assert told == [("failed", "once"), ("dead", "twice")]
+
+
+class TestRetryLater:
+    def test_sets_the_time_of_the_next_attempt(self, receiver):
+        receiver.raises = [RetryLater(3600, "closed at night")]
+        event = store()
+        process(event)
+        left = (event.next_attempt_at - timezone.now()).total_seconds()
+        assert 3590 < left <= 3600
+        assert event.status == Status.FAILED
+        assert "again after 1:00:00: closed at night" in event.error
+        assert tick()[0].status == Status.PROCESSED
+
+    def test_is_no_failure(self, receiver, using):
+        using(MAX_ATTEMPTS=2)
+        receiver.raises = [RetryLater(datetime.timedelta(seconds=1)) for _ in range(9)]
+        process(store())
+        for _ in range(8):
+            assert tick()[0].status == Status.FAILED
+        assert tick()[0].status == Status.PROCESSED
+        assert WebhookEvent.objects.get().failures == 0
+
+    def test_the_longest_pause_holds(self, receiver, other):
+        receiver.raises, other.raises = [RetryLater(7200)], [RuntimeError()]
+        event = store()
+        process(event)
+        assert event.failures == 1
+        assert (event.next_attempt_at - timezone.now()).total_seconds() > 7000
+
+
+class TestGiveUp:
+    def test_ends_the_event_as_dead_with_the_reason(self, receiver, other):
+        receiver.raises = [GiveUp("no such client")]
+        event = store()
+        process(event)
+        assert event.status == Status.DEAD
+        assert "Receiver: no such client" in event.error
+        assert len(other.calls) == 1
+        run = ReceiverRun.objects.get(gave_up="no such client")
+        assert run.receiver.endswith("Receiver")
+
+    def test_leaves_the_others_their_attempts(self, receiver, other):
+        receiver.raises, other.raises = [GiveUp("")], [RuntimeError()]
+        process(store())
+        assert statuses() == ["failed"]
+        assert tick()[0].status == Status.DEAD
+        assert (len(receiver.calls), len(other.calls)) == (1, 2)
+        assert "given up" in WebhookEvent.objects.get().error
+
+    def test_is_not_for_good_where_somebody_asks_again(self, receiver, other):
+        receiver.raises = [GiveUp("for now")]
+        event = store()
+        process(event)
+        assert process_again(event)
+        assert event.status == Status.PROCESSED
+        assert (len(receiver.calls), len(other.calls)) == (2, 1)
+
+    def test_undoes_the_receivers_work(self):
+        def work_and_give_up(**kwargs):
+            Customer.objects.update(name="changed")
+            raise GiveUp("after all")
+
+        customer_created.connect(work_and_give_up)
+        try:
+            process(store("CustomerCreated", id=1, name="A"))
+        finally:
+            customer_created.disconnect(work_and_give_up)
+        assert Customer.objects.get().name == "A"
+
+
+class TestWaiting:
+    def test_later_events_wait_while_an_earlier_one_is_retried(self, receiver):
+        receiver.raises = [RuntimeError()]
+        events = [store(id=1) for _ in range(3)]
+        for event in events:
+            process(event)
+        assert statuses() == ["failed", "pending", "pending"]
+        assert receiver.calls == [events[0].pk]
+        tick()
+        assert receiver.calls == [events[0].pk, *(event.pk for event in events)]
+        assert statuses() == ["processed"] * 3
+
+    def test_no_longer_than_it_is_retried(self, receiver, using):
+        using(MAX_ATTEMPTS=2)
+        receiver.raises = [RuntimeError(), RuntimeError()]
+        first, second = store(id=1), store(id=1)
+        process(first)
+        assert process(second) == []
+        tick()
+        assert statuses() == ["dead", "processed"]
+
+    def test_other_objects_do_not_wait(self, receiver):
+        receiver.raises = [RuntimeError()]
+        process(store(id=1))
+        process(store(id=2))
+        assert statuses() == ["failed", "processed"]
+
+    def test_what_cannot_be_mirrored_is_passed_for_a_later_event_has_the_whole_object(self):
+        process(store(id=1, active="maybe"))
+        process(store(id=1, name="newer"))
+        assert statuses() == ["failed", "processed"]
+        assert Customer.objects.get().name == "newer"
+
+    def test_they_may_pass_if_the_project_says_so(self, receiver, using):
+        using(WAIT_FOR_RETRIES=False)
+        receiver.raises = [RuntimeError()]
+        process(store(id=1))
+        process(store(id=1))
+        assert statuses() == ["failed", "processed"]
+        tick()
+        assert statuses() == ["processed", "processed"]
+
+    def test_a_later_one_that_is_being_processed_is_waited_for(self, receiver):
+        """An event can have its number and yet not be there while the next is already taken up."""
+        late, taken = store(id=1), store(id=1)
+        WebhookEvent.objects.filter(pk=late.pk).update(status=Status.IGNORED)
+        WebhookEvent.objects.get(pk=taken.pk).claim(LEASE)
+        WebhookEvent.objects.filter(pk=late.pk).update(status=Status.PENDING)
+        assert process(late) == []
+        WebhookEvent.objects.filter(pk=taken.pk).update(locked_until=timezone.now())
+        assert [event.pk for event in process(late)] == [late.pk, taken.pk]
+
+    def test_its_worker_goes_on_with_an_earlier_one_that_came_in_meanwhile(self):
+        early = store(id=1)
+        pk = early.pk
+        early.delete()
+
+        def come_in(event, **kwargs):
+            if event.pk != pk:
+                late = WebhookEvent.from_delivery(body_of("CustomerUpdated", id=1), "default", {})
+                late.pk = pk
+                assert process(WebhookEvent.objects.store(late)) == []
+
+        customer_updated.connect(come_in)
+        try:
+            tried = process(store(id=1))
+        finally:
+            customer_updated.disconnect(come_in)
+        assert [event.pk for event in tried] == [pk + 1, pk]
+        assert statuses() == ["processed", "processed"]
+
+
+def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
+    """It waits, and later events of its object do not pass it."""
+    from django.db import OperationalError
+
+    from django_altoviz import processing
+
+    event = store(id=1)
+
+    def deadlock(event):
+        raise OperationalError("deadlock detected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processing, "mirror", deadlock)
+        process(event)
+    assert (event.status, event.failures) == (Status.PENDING, 1)
+    assert "deadlock" in event.error
+    assert process(store(id=1)) == []
+    tick()
+    assert statuses() == ["processed", "processed"]
+
+
+def test_all_pauses_are_heard():
+    event = store()
+    for errors, status, failures in [
+        ([RuntimeError()], Status.FAILED, 1),
+        ([RetryLater(1)], Status.FAILED, 0),
+        ([RetryLater(1), RuntimeError()], Status.FAILED, 1),
+    ]:
+        result, more = after_failure(event, errors)
+        assert (result, more["failures"]) == (status, failures)
+
+
+def test_the_command_tells_the_dead(receiver, using, capsys):
+    using(MAX_ATTEMPTS=1)
+    receiver.raises = [RuntimeError()]
+    store()
+    with pytest.raises(Exception, match=r"^1 event failed\."):
+        call_command("altoviz_process_events")
+    assert capsys.readouterr().out == "processed: 0, ignored: 0, failed: 0, dead: 1\n"
