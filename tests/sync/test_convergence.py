@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from random import Random
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from django_altoviz.client import AltovizClient
 from django_altoviz.models import Source, Status, WebhookEvent
 from django_altoviz.sync import sync
 from django_altoviz.testing import Behaviour, FakeAltoviz, through_test_client
@@ -117,7 +119,19 @@ def run_beside(work):
 
 @pytest.mark.django_db(transaction=True)
 class TestWhileDeliveriesComeIn:
-    def run(self, altoviz, seed, changes=150):
+    @pytest.fixture(autouse=True)
+    def answers_age(self, monkeypatch):
+        """Something changes between an answer and what is made of it, each time."""
+
+        def send(*args, **options):
+            answer = answered(*args, **options)
+            time.sleep(0.05)
+            return answer
+
+        answered = AltovizClient._send
+        monkeypatch.setattr(AltovizClient, "_send", send)
+
+    def run(self, altoviz, seed, changes=200):
         random = Random(seed)
 
         def work():

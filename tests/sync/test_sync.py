@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from django_altoviz.event_types import Entity
@@ -75,11 +79,11 @@ def heard():
         calls.append((event.type, instance.altoviz_id, changes))
 
     signals = customer_created, customer_updated, customer_deleted
-    for signal in signals:
-        signal.connect(hear)
+    for each in signals:
+        each.connect(hear)
     yield calls
-    for signal in signals:
-        signal.disconnect(hear)
+    for each in signals:
+        each.disconnect(hear)
 
 
 class TestTheFirst:
@@ -591,6 +595,37 @@ class TestInterrupted:
         assert counts(other[0]) == {"seen": 1500, "new": 1500}
         assert SyncRun.objects.get().finished_at is not None
         assert Customer.objects.count() == 1500
+
+
+@pytest.mark.django_db(transaction=True)
+class TestKilled:
+    """A sync in a process of its own, ended by SIGKILL."""
+
+    def kill_at(self, page, settings):
+        arguments = [connection.settings_dict["NAME"], settings.ALTOVIZ["BASE_URL"], str(page)]
+        ended = subprocess.run([sys.executable, "-m", "tests.sync.killed", *arguments], timeout=60)
+        assert ended.returncode == -signal.SIGKILL
+
+    def test_the_first_one_goes_on_where_it_was(self, altoviz, settings):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+        for page in (5, 10):
+            self.kill_at(page, settings)
+            assert Customer.objects.count() == page * 100
+        run = sync_one()
+        assert counts(run) == {"seen": 1500, "new": 1500}
+        pages = [int(query["PageIndex"]) for _, query in altoviz.requests]
+        assert pages == [*range(1, 16)]
+
+    def test_a_later_one_deletes_nothing_before_its_end(self, altoviz, settings):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+        sync_one()
+        objects = altoviz.objects[Entity.CUSTOMER]
+        altoviz.objects[Entity.CUSTOMER] = {id: objects[id] for id in range(1, 1481)}
+        altoviz.add(Entity.CUSTOMER, customer(3, name="renamed"))
+        self.kill_at(5, settings)
+        assert Customer.objects.count() == 1500
+        run = sync_one()
+        assert counts(run) == {"seen": 1480, "changed": 1, "unchanged": 1479, "deleted": 20}
 
 
 class TestADryRun:
