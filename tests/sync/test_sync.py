@@ -345,25 +345,49 @@ class TestAListThatMoves:
         pages = [int(query["PageIndex"]) for _, query in altoviz.requests if query]
         assert pages == [1, 2, 3, 1, 2, 3]
 
-    def test_that_never_does_is_not_whole_and_deletes_nothing(self, altoviz):
+    def test_that_grows_at_its_end_is_read_once(self, altoviz):
+        altoviz.before[2] = lambda: altoviz.add(Entity.CUSTOMER, customer(999))
+        assert counts(sync_one()) == {"seen": 301, "new": 301}
+        assert len(altoviz.requests) == 4
+
+    def test_that_never_holds_still_is_left_after_three_passes(self, altoviz):
+        """As with many people at work: it would never end."""
         sync_one()
-        ids = iter(range(1, 300))
-        altoviz.before["each"] = lambda: altoviz.objects[Entity.CUSTOMER].pop(next(ids)) and None
-        with pytest.raises(IncompleteList, match="Nothing was marked as deleted"):
+        since, ids = len(altoviz.requests), iter(range(1, 300))
+        objects = altoviz.objects[Entity.CUSTOMER]
+        altoviz.before["each"] = lambda: objects.pop(next(ids)) and None if listing() else None
+
+        def listing():
+            return len(altoviz.requests) <= since + 9
+
+        assert sync_one().finished_at is not None
+        # What was missing in the last pass was asked for by its id, and nothing else is gone.
+        left = {*Customer.objects.values_list("altoviz_id", flat=True)}
+        assert len(objects) == 291
+        assert {*objects} <= left < {*range(1, 301)}
+        sync_one()
+        assert {*Customer.objects.values_list("altoviz_id", flat=True)} == {*objects}
+
+    def test_that_has_less_than_is_spoken_of_is_not_whole_and_deletes_nothing(self, altoviz):
+        sync_one()
+        del altoviz.objects[Entity.CUSTOMER][5]
+        altoviz.uncovered = 2
+        with pytest.raises(
+            IncompleteList, match=r"299 objects .* speaks of 301\. Nothing was marked"
+        ):
             sync_one()
         assert Customer.objects.count() == 300
         failed = SyncRun.objects.latest("pk")
-        assert "went on changing" in failed.error
-        del altoviz.before["each"]
-        assert counts(sync_one())["seen"] == len(altoviz.objects[Entity.CUSTOMER])
+        assert "299 objects were read" in failed.error
+        assert failed.finished_at is not None
+        altoviz.uncovered = 0
+        assert counts(sync_one()) == {"seen": 299, "unchanged": 299, "deleted": 1}
 
     def test_keeps_no_other_list_from_being_read(self, altoviz):
-        altoviz.add(Entity.QUOTE, quote(1))
-        ids = iter(range(1, 300))
-        altoviz.before["each"] = lambda: altoviz.objects[Entity.CUSTOMER].pop(next(ids)) and None
+        altoviz.uncovered = 2
         with pytest.raises(IncompleteList):
             sync(entities=[Entity.CUSTOMER, Entity.QUOTE])
-        assert Quote.objects.count() == 1
+        assert [run.entity for run in SyncRun.objects.order_by("pk")] == ["customer", "quote"]
 
     def test_unseen_by_its_length_deletes_nothing_that_lives(self, altoviz):
         """One goes while another one comes: the list is as long as before."""
