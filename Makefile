@@ -11,7 +11,7 @@ METADATA := setup.cfg pyproject.toml
 
 # A virtual environment that could be made only in part must not pass for one.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test chaos lint types clean
+.PHONY: help demo run test chaos bench lint types clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +35,14 @@ lint: $(VENV)/.installed-lint ## Check style and format
 types: $(VENV)/.installed-types ## Check the types
 	$(BIN)/mypy
 
+bench: ## Measure beside bare views and the peers (BENCH="--length short --databases sqlite")
+	$(PYTHON) benchmarks/run.py $(BENCH)
+
 clean: ## Remove whatever the other targets made
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+	rm -rf benchmarks/.venv benchmarks/results
 	rm -f example_project/*.sqlite3*
-	find django_altoviz example_project tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find django_altoviz example_project tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \

@@ -207,6 +207,12 @@ def _doubtful_secret(account: Account) -> Iterator[CheckMessage]:
             hint=_("How Altoviz turns such a secret into bytes is not known. Use ASCII."),
             id="django_altoviz.W003",
         )
+    if account.refetch and not account.api_key:
+        yield Warning(
+            _("Account “%(name)s” has REFETCH and no API_KEY.") % about,
+            hint=_("Without one nothing can be read again, and payloads are taken as they are."),
+            id="django_altoviz.W009",
+        )
     values = configured()
     if account.name != DEFAULT_ACCOUNT:
         values = values["ACCOUNTS"][account.name]

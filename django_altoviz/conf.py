@@ -25,6 +25,7 @@ ACCOUNT_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "WEBHOOK_URL": (str, ""),
     "BASE_URL": (str, "https://api.altoviz.com"),
     "API_REQUESTS_PER_MINUTE": (int, 80),
+    "REFETCH": (bool, False),
     "ALLOWED_IPS": (_TEXTS, ()),
     "ALLOW_UNSIGNED": (bool, False),
 }
@@ -57,6 +58,7 @@ class Account:
     webhook_url: str
     base_url: str
     api_requests_per_minute: int
+    refetch: bool
     allowed_ips: tuple[str, ...]
     allow_unsigned: bool
 
@@ -141,6 +143,7 @@ def get_account(name: str) -> Account:
         webhook_url=read["WEBHOOK_URL"],
         base_url=read["BASE_URL"],
         api_requests_per_minute=read["API_REQUESTS_PER_MINUTE"],
+        refetch=read["REFETCH"],
         allowed_ips=tuple(read["ALLOWED_IPS"]),
         allow_unsigned=read["ALLOW_UNSIGNED"],
     )

@@ -19,9 +19,10 @@ from django.db import (
 
 from django_altoviz.conf import app_settings
 from django_altoviz.exceptions import ClaimLost, GiveUp
-from django_altoviz.mirroring import Shown, mirror
+from django_altoviz.mirroring import News, Shown, mirror
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.receivers import Call, Outcome, call_all, calls_for, lease
+from django_altoviz.refetching import read_again
 from django_altoviz.retries import after_failure
 from django_altoviz.signals import event_failed, event_processed
 
@@ -112,7 +113,7 @@ def _try(event: WebhookEvent) -> bool:
     if event.is_lapsed and event.failures + 1 >= app_settings.MAX_ATTEMPTS:
         return _fail(event, ClaimLost("Each worker that took it up died, or was silent too long."))
     try:
-        taken = _take_up(event)
+        taken = _take_up(event, read_again(event))
     except Exception as error:
         return _fail(event, error)
     if taken is None:
@@ -122,14 +123,14 @@ def _try(event: WebhookEvent) -> bool:
     return True
 
 
-def _take_up(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
+def _take_up(event: WebhookEvent, seen: News | None) -> tuple[Shown, list[Call]] | None:
     """Mirror the event, and claim it for its receivers or settle it. ``None`` where it is not its
     turn, or another worker has it."""
     meetings = 0
     while True:
         try:
             with transaction.atomic(using=event._state.db):
-                return _mirror_and_take(event)
+                return _mirror_and_take(event, seen)
         except (IntegrityError, OperationalError):
             # Two workers met at an object that is new: the second to write has to look again.
             meetings += 1
@@ -137,9 +138,9 @@ def _take_up(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
                 raise
 
 
-def _mirror_and_take(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
+def _mirror_and_take(event: WebhookEvent, seen: News | None) -> tuple[Shown, list[Call]] | None:
     _begin_to_write(event)
-    shown = mirror(event)
+    shown = mirror(event, seen)
     calls = [] if shown.ignored else calls_for(event, shown.milestones)
     # Only now, when the object's row is locked, it can be said for certain whose turn it is.
     if calls:

@@ -322,7 +322,7 @@ def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
 
     event = store(id=1)
 
-    def deadlock(event):
+    def deadlock(event, seen):
         raise OperationalError("deadlock detected")
 
     with monkeypatch.context() as patch:

@@ -10,6 +10,7 @@ from django.db import Error, transaction
 
 from django_altoviz.client.resources import Resource
 from django_altoviz.envelopes import object_id_of
+from django_altoviz.exact_json import as_text
 from django_altoviz.exceptions import (
     Conflict,
     InvalidPayload,
@@ -31,7 +32,7 @@ from django_altoviz.sync.comparing import (
     owed,
 )
 from django_altoviz.sync.filling import fill, fill_one, rows_of
-from django_altoviz.sync.telling import as_text, tell
+from django_altoviz.sync.telling import tell
 
 Counts = Counter[str]
 Record = Callable[[Counts], None]

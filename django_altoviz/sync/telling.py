@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 
-from django_altoviz import exact_json
 from django_altoviz.event_types import Entity, EventType
+from django_altoviz.exact_json import as_text
 from django_altoviz.models import Source, Status, SyncRun, WebhookEvent
 from django_altoviz.processing import process
 from django_altoviz.signals import event_received
 from django_altoviz.sync.comparing import Object
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def tell(run: SyncRun, action: str, data: Object, as_of: int) -> Status:
@@ -34,9 +31,3 @@ def body_of(event_type: EventType, data: Object) -> bytes:
     """An envelope of our own. Its id is drawn, so that no two differences are the same event."""
     envelope = {"id": f"sync_{secrets.token_hex(13)}", "type": event_type.value, "data": data}
     return as_text(envelope).encode()
-
-
-def as_text(value: Object) -> str:
-    """JSON that can be stored: a lone surrogate, which is no character, stays an escape."""
-    text = exact_json.dumps(value)
-    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
