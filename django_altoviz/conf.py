@@ -120,6 +120,14 @@ def account_names() -> list[str]:
     return [DEFAULT_ACCOUNT, *(name for name in _accounts() if name != DEFAULT_ACCOUNT)]
 
 
+def used_account_names() -> list[str]:
+    """The same, without the default one where it has no secret, and others stand in its stead."""
+    names = account_names()
+    default = get_account(DEFAULT_ACCOUNT)
+    is_used = default.webhook_secrets or default.allow_unsigned or len(names) == 1
+    return names if is_used else names[1:]
+
+
 def _accounts() -> Mapping[str, Any]:
     accounts: Mapping[str, Any] = _read(configured(), "ACCOUNTS", APP_SETTINGS)
     return accounts

@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from django_altoviz import endpoints
-from django_altoviz.conf import DEFAULT_ACCOUNT, Account, account_names, configured
+from django_altoviz.conf import DEFAULT_ACCOUNT, Account, configured, used_account_names
 
 _MIN_SECRET_LENGTH = 16
 
@@ -30,7 +30,11 @@ def secrets(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
 
 def _doubtful_secret(account: Account) -> Iterator[CheckMessage]:
     about = {"name": account.name}
-    if not account.webhook_secrets and not account.allow_unsigned and _is_used(account):
+    if (
+        not account.webhook_secrets
+        and not account.allow_unsigned
+        and account.name in used_account_names()
+    ):
         yield Warning(
             _("Account “%(name)s” has no WEBHOOK_SECRET.") % about,
             hint=_("Until it has one, each delivery is answered 503 and nothing is stored."),
@@ -63,10 +67,6 @@ def _doubtful_secret(account: Account) -> Iterator[CheckMessage]:
             hint=_("It is used without. A line break at the end of a file is the usual cause."),
             id="django_altoviz.W004",
         )
-
-
-def _is_used(account: Account) -> bool:
-    return account.name != DEFAULT_ACCOUNT or len(account_names()) == 1
 
 
 def _has_white_space(value: str | Sequence[str]) -> bool:
@@ -114,7 +114,7 @@ def unsafe(account: Account) -> Iterator[CheckMessage]:
             hint=_("Anybody can write invoices into the mirror. Set a WEBHOOK_SECRET."),
             id="django_altoviz.E010",
         )
-    elif not account.webhook_secrets and _is_used(account):
+    elif not account.webhook_secrets and account.name in used_account_names():
         yield Error(
             _("Account “%(name)s” has no WEBHOOK_SECRET.") % about,
             hint=_("Each delivery is answered 503 and nothing is stored."),
