@@ -83,7 +83,9 @@ def test_a_project_that_does_not_take_what_altoviz_sends_fails_the_demonstration
     assert demo.returncode == 1, demo.stdout + demo.stderr
     assert "... has moved                                CustomerUpdated 401" in demo.stdout
     wrong = " ".join(demo.stdout.partition("What is wrong")[2].split())
-    assert "- Sales, states: found nothing, but it must be paid, deleted," in wrong
+    assert "- Events, delivered, processed: found 0, 0, but it must be" in wrong
+    # Even so the sync has brought in what is at Altoviz.
+    assert "Quotes     as at Altoviz, others    4, 0" in demo.stdout
 
 
 def test_a_project_that_does_not_start_fails_the_demonstration(run_demo, tmp_path):
