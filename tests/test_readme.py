@@ -16,7 +16,7 @@ from django.dispatch import Signal
 
 import django_altoviz
 from django_altoviz.event_types import EventType
-from django_altoviz.signals import invoice_updated
+from django_altoviz.signals import invoice_finalized
 from tests.conftest import body_of
 
 ROOT = Path(django_altoviz.__file__).parents[1]
@@ -123,23 +123,20 @@ def test_the_sample_can_be_sent(project):
 def test_the_first_receiver_does_what_it_says(post, django_capture_on_commit_callbacks):
     code = {}
     exec(snippet("receiver"), code)
-    try:
-        post(body_of("InvoiceCreated", id=1, isDraft=True, taxIncludedAmount=Decimal("12.50")))
+
+    def deliver(event_type, **data):
         with django_capture_on_commit_callbacks(execute=True):
-            post(
-                body_of(
-                    "InvoiceUpdated",
-                    id=1,
-                    isDraft=False,
-                    number="FA1",
-                    taxIncludedAmount=Decimal("12.50"),
-                )
-            )
+            post(body_of(event_type, id=1, taxIncludedAmount=Decimal("12.50"), **data))
+        return len(mail.outbox)
+
+    try:
+        assert deliver("InvoiceCreated", isDraft=True, number="draft") == 0
+        assert deliver("InvoiceUpdated", isDraft=False, number="FA1") == 1
+        assert deliver("InvoiceUpdated", isDraft=False, number="FA1", subject="typo") == 1
     finally:
-        assert isinstance(invoice_updated, Signal)
-        invoice_updated.disconnect(code["tell_accounting"])
-    (message,) = mail.outbox
-    assert message.body == "FA1: 12.5 EUR"
+        assert isinstance(invoice_finalized, Signal)
+        assert invoice_finalized.disconnect(code["tell_accounting"])
+    assert mail.outbox[0].body == "FA1: 12.5 EUR"
     assert len(snippet("receiver").splitlines()) < 20
 
 
