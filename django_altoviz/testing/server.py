@@ -100,6 +100,8 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
+        """Give the port back, also where it was never started."""
+        if self._thread.is_alive():
+            self.shutdown()
+            self._thread.join()
         self.server_close()

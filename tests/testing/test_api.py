@@ -417,3 +417,11 @@ def test_a_client_that_hangs_up_leaves_no_traceback(altoviz, capsys):
         assert time.monotonic() < give_up_at
         time.sleep(0.01)
     assert capsys.readouterr().err == ""
+
+
+def test_one_that_was_never_started_gives_its_port_back():
+    altoviz = FakeAltoviz()
+    port = int(altoviz.url.rpartition(":")[2])
+    altoviz.stop()
+    with FakeAltoviz(port=port) as other:
+        assert requests.get(f"{other.url}/Hello", timeout=10).status_code == 401
