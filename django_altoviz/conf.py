@@ -41,6 +41,7 @@ APP_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "RETRY_BACKOFF_MAX_SECONDS": ((int, float), 6 * 60 * 60),
     "WAIT_FOR_RETRIES": (bool, True),
     "RETENTION_DAYS": (int, 90),
+    "RETENTION_BY_STATUS": (dict, {}),
     "DEDUPE_DAYS": ((int, type(None)), None),
 }
 
@@ -78,6 +79,7 @@ class AppSettings:
     RETRY_BACKOFF_MAX_SECONDS: float
     WAIT_FOR_RETRIES: bool
     RETENTION_DAYS: int
+    RETENTION_BY_STATUS: Mapping[str, int | None]
     DEDUPE_DAYS: int | None
 
     def __getattr__(self, name: str) -> Any:

@@ -13,7 +13,9 @@ from tests.chaos.databases import MariaDB, PostgreSQL, SQLite
 from tests.chaos.servers import Server
 
 #: Seconds between two disturbances.
-INTERVAL = (0.4, 1.4)
+INTERVAL = (0.4, 1.6)
+#: Seconds for which a process is frozen. The lease is two.
+FROZEN = 2.5
 
 
 class Killer:
@@ -36,6 +38,8 @@ class Killer:
     def __exit__(self, *exception: object) -> None:
         self._stopping.set()
         self._thread.join()
+        for server in self.servers:
+            server.signal_group(signal.SIGCONT)
 
     @property
     def done(self) -> Counter[str]:
@@ -51,6 +55,7 @@ class Killer:
     def _disturbances(self) -> list[Callable[[], None]]:
         disturbances = [self.break_connections]
         for server in self.servers:
+            disturbances.append(lambda any_of_them=server: self.freeze(any_of_them))
             if server.name == "web":
                 disturbances += [lambda web=server: self.kill_worker_of(web)] * 2
                 disturbances.append(lambda web=server: self.restart(web))
@@ -69,6 +74,12 @@ class Killer:
     def kill_worker_of(self, server: Server) -> None:
         if server.kill_a_child(self.chance):
             self._note(f"{server.name}: a worker killed")
+
+    def freeze(self, server: Server) -> None:
+        """Let it fall silent for longer than its leases last, and go on as if nothing had been."""
+        server.signal_group(signal.SIGSTOP)
+        threading.Timer(FROZEN, server.signal_group, [signal.SIGCONT]).start()
+        self._note(f"{server.name}: frozen")
 
     def kill(self, server: Server) -> None:
         server.kill_group()

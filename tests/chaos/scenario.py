@@ -50,10 +50,10 @@ class Variant:
 
 
 VARIANTS = {
-    "celery-postgres": Variant(databases.postgres, "celery", 1000, 10_000),
-    "tasks-postgres": Variant(databases.postgres, "django_tasks", 300, 10_000),
-    "inline-sqlite": Variant(databases.sqlite, "inline", 300, 2000),
-    "inline-mariadb": Variant(databases.mariadb, "inline", 300, 2000),
+    "celery-postgres": Variant(databases.postgres, "celery", 800, 10_000),
+    "tasks-postgres": Variant(databases.postgres, "django_tasks", 200, 10_000),
+    "inline-sqlite": Variant(databases.sqlite, "inline", 200, 2000),
+    "inline-mariadb": Variant(databases.mariadb, "inline", 200, 2000),
 }
 
 

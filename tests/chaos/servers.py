@@ -55,11 +55,16 @@ class Server:
         if self._process is not None and self.is_running:
             self._process.send_signal(number)
 
-    def kill_group(self) -> None:
-        """End it and all of its children at once, as when a machine dies."""
+    def signal_group(self, number: int) -> None:
+        """Signal it and all of its children."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self._process.pid, number)
+
+    def kill_group(self) -> None:
+        """End it and all of its children at once, as when a machine dies."""
+        self.signal_group(signal.SIGKILL)
+        if self._process is not None:
             self._process.wait()
 
     def kill_a_child(self, chance: random.Random) -> bool:

@@ -31,6 +31,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SECRET_KEY = "of the chaos suite"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
+TIME_ZONE = "UTC"
 ROOT_URLCONF = "tests.chaos.project.urls"
 WSGI_APPLICATION = "tests.chaos.project.wsgi.application"
 INSTALLED_APPS = [
