@@ -7,6 +7,8 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -49,6 +51,8 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    # Also when it is told to end, what it has made is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
     os.environ["BENCH_FLUSH"] = "off" if options.no_flush else "on"
     options.results.mkdir(parents=True, exist_ok=True)

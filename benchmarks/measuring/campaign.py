@@ -106,10 +106,13 @@ class Campaign:
         print(f"  {kind.kind}: {length.backlog:,} events wait", flush=True)
         try:
             with contestant(inline, kind, self.templates) as beside:
-                return [
-                    drain(backlog, self.templates, workers, beside, 2 * length.seconds)
-                    for workers in length.workers
-                ]
+                figures = []
+                for workers in length.workers:
+                    figures.append(
+                        drain(backlog, self.templates, workers, beside, 2 * length.seconds)
+                    )
+                    print(f"  {figures[-1]}", flush=True)
+                return figures
         finally:
             backlog.drop()
 

@@ -32,7 +32,8 @@ class Database(ABC):
     kind: ClassVar[str]
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.folder = f"bench_{name.replace('-', '_')}", folder
+        # The process is part of the name, for another one may be measuring at the same time.
+        self.name, self.folder = f"bench_{os.getpid()}_{name.replace('-', '_')}", folder
 
     @property
     def environment(self) -> dict[str, str]:

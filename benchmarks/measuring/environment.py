@@ -15,6 +15,7 @@ VENV = BENCHMARKS / ".venv"
 REQUIREMENTS = BENCHMARKS / "requirements.txt"
 PYTHON = VENV / "bin" / "python"
 
+_OLDEST_PYTHON = (3, 11)
 #: What the figures depend on, to be told with them.
 PACKAGES = ["Django", "gunicorn", "psycopg", "dj-stripe", "stripe", "django-github-app"]
 
@@ -30,10 +31,15 @@ def made() -> Path:
 
 
 def _make() -> None:
+    if sys.version_info < _OLDEST_PYTHON:
+        oldest = ".".join(map(str, _OLDEST_PYTHON))
+        raise SystemExit(f"The peers need Python {oldest} or later; {sys.executable} is older.")
     print(f"Making {VENV.relative_to(ROOT)} ...", flush=True)
     venv.create(VENV, clear=True, with_pip=True)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    subprocess.run([*pip, "--requirement", str(REQUIREMENTS), "--editable", str(ROOT)], check=True)
+    needed = ["--requirement", str(REQUIREMENTS), "--editable", str(ROOT)]
+    if subprocess.run([*pip, *needed]).returncode:
+        raise SystemExit("What is compared could not be installed.")
 
 
 def installed(package: str) -> str | None:

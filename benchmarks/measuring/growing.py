@@ -65,9 +65,11 @@ def grow(
         for size in sizes:
             fill(growing, filled, size)
             filled = size
-            print(f"  {kind.kind}: {size:,} events stored", flush=True)
+            print(f"  {kind.kind}: {size:,} events are stored", flush=True)
             _measure(everybody, rounds, seconds)
-            figures += [_figure(size, *pair) for pair in pairs.values()]
+            for pair in pairs.values():
+                figures.append(_figure(size, *pair))
+                print(f"  {figures[-1]}", flush=True)
         _verify(growing, [pair[0] for pair in pairs.values()])
         return figures
 
