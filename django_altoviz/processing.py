@@ -43,7 +43,7 @@ def process(event: WebhookEvent) -> list[WebhookEvent]:
         django.db.Error: the database does not answer; the event still waits to be processed.
     """
     tried = _process_in_turn(event)
-    if any(calls_for(each, each.milestones) for each in tried):
+    if any(calls_for(each, each.milestones) for each in tried) and event.has_company():
         # While receivers were at work, other workers have left events of the object to this one.
         # What has been taken meanwhile is passed over, for it is in good hands.
         seen = [each.pk for each in tried]

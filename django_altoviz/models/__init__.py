@@ -8,7 +8,7 @@ from django_altoviz.models.products import Product
 from django_altoviz.models.queue import Source, Status, WebhookEventQuerySet
 from django_altoviz.models.quotes import Quote, QuoteLine
 from django_altoviz.models.receiver_runs import ReceiverRun
-from django_altoviz.models.statements import locked
+from django_altoviz.models.statements import insert, locked
 from django_altoviz.models.sync_runs import COUNTS, SyncRun, SyncStep
 
 #: The mirror of each kind of object.
@@ -41,6 +41,7 @@ __all__ = [
     "WebhookEvent",
     "WebhookEventQuerySet",
     "dump_changes",
+    "insert",
     "load_changes",
     "locked",
 ]

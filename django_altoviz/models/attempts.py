@@ -162,6 +162,19 @@ class Queued(models.Model):
         """Whether it is not the event's turn."""
         return self.object_id is not None and holds(*self._in_the_way(), self._using)
 
+    def has_company(self) -> bool:
+        """Whether there are other events of its object that are not settled."""
+        if self.object_id is None:
+            return False
+        connection: Any = connections[self._using]
+        condition = (
+            f"EXISTS (SELECT 1 FROM {connection.ops.quote_name(self._meta.db_table)} "
+            "WHERE object_id = %s AND entity = %s AND account = %s AND id <> %s "
+            "AND status IN ('pending', 'processing', 'failed'))"
+        )
+        about = [self.object_id, self.entity, self.account, self.pk]
+        return holds(condition, about, self._using)
+
     @property
     def _using(self) -> str:
         return self._state.db or DEFAULT_DB_ALIAS
