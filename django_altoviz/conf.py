@@ -41,6 +41,7 @@ APP_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "RETRY_BACKOFF_MAX_SECONDS": ((int, float), 6 * 60 * 60),
     "WAIT_FOR_RETRIES": (bool, True),
     "RETENTION_DAYS": (int, 90),
+    "RETENTION_BY_STATUS": (dict, {}),
     "DEDUPE_DAYS": ((int, type(None)), None),
 }
 
@@ -78,6 +79,7 @@ class AppSettings:
     RETRY_BACKOFF_MAX_SECONDS: float
     WAIT_FOR_RETRIES: bool
     RETENTION_DAYS: int
+    RETENTION_BY_STATUS: Mapping[str, int | None]
     DEDUPE_DAYS: int | None
 
     def __getattr__(self, name: str) -> Any:
@@ -116,6 +118,14 @@ def _read(
 def account_names() -> list[str]:
     """All accounts' names, the default one first."""
     return [DEFAULT_ACCOUNT, *(name for name in _accounts() if name != DEFAULT_ACCOUNT)]
+
+
+def used_account_names() -> list[str]:
+    """The same, without the default one where it has no secret, and others stand in its stead."""
+    names = account_names()
+    default = get_account(DEFAULT_ACCOUNT)
+    is_used = default.webhook_secrets or default.allow_unsigned or len(names) == 1
+    return names if is_used else names[1:]
 
 
 def _accounts() -> Mapping[str, Any]:

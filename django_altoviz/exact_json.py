@@ -65,3 +65,8 @@ def dumps(value: Any, **options: Any) -> str:
 def as_text(value: Any) -> str:
     """JSON that can be stored: a lone surrogate, which is no character, stays an escape."""
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", dumps(value))
+
+
+def to_bytes(value: Any) -> bytes:
+    """The same in UTF-8."""
+    return as_text(value).encode()

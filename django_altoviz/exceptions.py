@@ -42,6 +42,10 @@ class ClaimLost(AltovizError):
     """Another worker has taken the event over, so this one's work is rolled back."""
 
 
+class SyncTakenOver(AltovizError):
+    """Another process goes on with the sync of the same objects, so this one stops."""
+
+
 class RetryLater(AltovizError):
     """Raised by a receiver that can't do its work yet: it is called again after the delay.
 
@@ -150,7 +154,3 @@ class ServerError(APIError):
 
 class NotConfirmed(APIFailure):
     """Altoviz took a change, and its list did not show it in time. Trying again is safe."""
-
-
-class SyncTakenOver(AltovizError):
-    """Another process goes on with the sync of the same objects, so this one stops."""

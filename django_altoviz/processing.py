@@ -18,7 +18,7 @@ from django.db import (
 )
 
 from django_altoviz.conf import app_settings
-from django_altoviz.exceptions import ClaimLost, GiveUp
+from django_altoviz.exceptions import ClaimLost, GiveUp, RetryLater
 from django_altoviz.mirroring import News, Shown, mirror
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.receivers import Call, Outcome, call_all, calls_for, lease
@@ -92,7 +92,7 @@ def _clear_the_way(event: WebhookEvent, tried: list[WebhookEvent]) -> bool:
         last = first
     if not event.is_due or event.is_blocked():
         return False
-    as_read = {"pk": event.pk, "status": event.status, "attempts": event.attempts}
+    as_read = {name: getattr(event, name) for name in ("pk", "status", "attempts", "locked_until")}
     return _events(event).filter(**as_read).exists()
 
 
@@ -111,7 +111,7 @@ def _attempt(event: WebhookEvent) -> bool:
 
 def _try(event: WebhookEvent) -> bool:
     if event.is_lapsed and event.failures + 1 >= app_settings.MAX_ATTEMPTS:
-        return _fail(event, ClaimLost("Each worker that took it up died, or was silent too long."))
+        return _bury(event)
     try:
         taken = _take_up(event, read_again(event))
     except Exception as error:
@@ -120,6 +120,15 @@ def _try(event: WebhookEvent) -> bool:
         return False
     shown, calls = taken
     _finish(event, shown, calls)
+    return True
+
+
+def _bury(event: WebhookEvent) -> bool:
+    """Give up what no worker has survived, or come back from in time."""
+    error = ClaimLost("Each worker that took it up died, or was silent too long.")
+    if not event.finish(Status.DEAD, str(error)):
+        return False
+    _report(event, Shown(None), error)
     return True
 
 
@@ -178,6 +187,7 @@ def _finish(event: WebhookEvent, shown: Shown, calls: list[Call]) -> None:
     outcome = call_all(event, calls, shown) if calls else Outcome()
     errors = [error for _name, error in outcome.failures]
     if errors:
+        errors.sort(key=lambda error: isinstance(error, RetryLater))  # what has failed comes first
         status, more = after_failure(event, errors)
         event.settle(status, _traces(outcome), **more)
     elif outcome.given_up:
@@ -201,6 +211,9 @@ def _report(event: WebhookEvent, shown: Shown, error: Exception | None) -> None:
         if event.status == Status.IGNORED:
             event.log.warning("Event %s (%s %s, account %s) ignored: %s", *what, event.error)
         event_processed.send_robust(WebhookEvent, **told)
+        return
+    if isinstance(error, RetryLater):
+        event.log.warning("Event %s (%s %s, account %s) has to wait: %s", *what, error)
         return
     if event.status == Status.DEAD:
         event.log.error("Event %s (%s %s, account %s) given up.", *what, exc_info=error)

@@ -36,7 +36,9 @@ def read_again(event: WebhookEvent) -> News | None:
     try:
         data = _read(account, event)
     except APIFailure as error:
-        event.log.warning("Event %s: its object could not be read again: %s", event.pk, error)
+        # By its class, for what Altoviz says in an error may quote what it was sent.
+        reason = type(error).__name__
+        event.log.warning("Event %s: its object could not be read again: %s", event.pk, reason)
         return None
     if data is None and event.type.endswith("Created"):
         return None  # what is new may not be there to be read yet [inferred]

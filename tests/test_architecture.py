@@ -16,7 +16,7 @@ LAYERS = [
     {"views", "admin", "checks", "management"},
     {"dispatchers", "registration", "sync", "testing"},
     {"backlog"},
-    {"processing", "retention", "health"},
+    {"processing", "retention", "forgetting", "health"},
     {"receivers", "retries", "refetching"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},

@@ -36,6 +36,7 @@ from tests.conftest import body_of
 from tests.test_architecture import LAYERS
 
 PACKAGE = Path(django_altoviz.__file__).parent
+CHECKS = "".join(path.read_text() for path in sorted((PACKAGE / "checks").glob("*.py")))
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 REFERENCE = (ROOT / "docs" / "reference.rst").read_text()
@@ -129,6 +130,8 @@ class TestModels:
         models.QuoteLine: ["Lines"],
         models.WebhookEvent: ["WebhookEvent"],
         models.ReceiverRun: ["ReceiverRun"],
+        models.SyncRun: ["SyncRun"],
+        models.SyncStep: ["SyncStep"],
     }
     #: The table of all lines has the columns of both kinds.
     OTHERS = {models.InvoiceLine: {"quote"}, models.QuoteLine: {"invoice"}}
@@ -263,12 +266,12 @@ def words_of(is_reached):
 
 class TestChecks:
     def test_each_is_explained_and_no_other(self):
-        ids = re.findall(r'id="(django_altoviz\.[EW]\d+)"', (PACKAGE / "checks.py").read_text())
+        ids = re.findall(r'id="(django_altoviz\.[EW]\d+)"', CHECKS)
         assert sorted(terms(section(REFERENCE, "System checks"))) == sorted({*ids})
 
     @pytest.mark.parametrize("page", PAGES, ids=page_id)
     def test_no_page_names_one_that_does_not_exist(self, page):
-        ids = re.findall(r"django_altoviz\.[EW]\d+", (PACKAGE / "checks.py").read_text())
+        ids = re.findall(r"django_altoviz\.[EW]\d+", CHECKS)
         assert {*re.findall(r"django_altoviz\.[EW]\d+", page.read_text())} <= {*ids}
 
 
@@ -295,7 +298,7 @@ class TestCommands:
         shown = re.findall(r"manage\.py (altoviz_\w+)([^`\n]*)", page.read_text())
         for name, arguments in shown:
             parser = load_command_class("django_altoviz", name).create_parser("manage.py", name)
-            parser.parse_args(shlex.split(arguments))
+            parser.parse_args(shlex.split(arguments, comments=True))
 
     @pytest.mark.django_db
     def test_the_numbers_for_scripts_are_as_shown(self):
@@ -491,7 +494,7 @@ class TestCode:
         for name in names:
             monkeypatch.setenv(f"ALTOVIZ_{name}_SECRET", f"the {name} secret")
         code = blocks(OPERATING, "python")
-        for name in ["proxy", "rotation", "accounts"]:
+        for name in ["proxy", "rotation", "accounts", "retention"]:
             altoviz = run(f"import os\n{code[name]}")["ALTOVIZ"]
             with override_settings(ALTOVIZ=altoviz):
                 assert check_settings() + check_security() == []

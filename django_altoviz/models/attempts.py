@@ -113,6 +113,8 @@ class Queued(models.Model):
             # up to deadlocks. To look before is as good: what is ahead of an event came in before it.
             elif holds(blocked, about, self._using):
                 return False
+        # What is as it was read need not be written: the condition says that nobody has changed it.
+        values = {name: value for name, value in values.items() if getattr(self, name) != value}
         if not update(self, values, condition, parameters):
             return False
         self._take_over(values)

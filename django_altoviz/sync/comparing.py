@@ -27,15 +27,16 @@ class Found:
     """Where the mirror is as Altoviz is, and where not.
 
     Of ``overtaken`` objects an event came in since they were read, so that what was read may be
-    older than what the mirror shows. Of ``known`` ones there is an event that says what was read,
-    and failed.
+    older than what the mirror shows. Of others there is an event that says what was read: it
+    ``failed``, or ``waits`` for its turn.
     """
 
     unchanged: int = 0
     missing: Objects = field(default_factory=dict)
     differing: Objects = field(default_factory=dict)
     overtaken: list[int] = field(default_factory=list)
-    known: int = 0
+    failed: int = 0
+    waits: int = 0
 
 
 def by_id(rows: Iterable[Object]) -> tuple[Objects, list[Object]]:
@@ -93,8 +94,11 @@ def compare(run: SyncRun, objects: Objects, as_of: int, owed: Mapping[int, Webho
             found.unchanged += 1
         elif last_event > as_of:
             found.overtaken.append(id)
-        elif event is not None and _says(event, object):
-            found.known += 1
+        elif event is not None and event.envelope.data == object:
+            if event.status in (Status.FAILED, Status.DEAD):
+                found.failed += 1
+            else:
+                found.waits += 1
         elif id in stored:
             found.differing[id] = object
         else:
@@ -116,9 +120,3 @@ def _stored(run: SyncRun, ids: Collection[int]) -> dict[int, tuple[str, Object, 
         id: (account, object, last_event, deleted_at)
         for object, (id, _, account, last_event, deleted_at) in zip(objects, columns, strict=True)
     }
-
-
-def _says(event: WebhookEvent, object: Object) -> bool:
-    """Whether an event that failed tells the same as was read now."""
-    has_failed = event.status in (Status.FAILED, Status.DEAD)
-    return has_failed and bool(event.envelope.data == object)

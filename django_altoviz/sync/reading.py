@@ -1,8 +1,8 @@
 """A list is read page by page, until all of it was seen.
 
 Altoviz's lists have no order, and rows move between pages while they are read [observed]. So a list
-is read again where its length has changed meanwhile, or where not as many objects were seen as
-Altoviz says there are. The ids that were read are kept with the run, for that and for going on after
+is read again where it got shorter meanwhile, which moves others to pages that were read already, or
+where not as many objects were seen as Altoviz says there are. The ids that were read are kept with the run, for that and for going on after
 an interruption.
 """
 
@@ -33,20 +33,20 @@ class Position:
     page: int = 0
     rows: int = 0
     records: int | None = None
-    held_still: bool = True
+    got_shorter: bool = False
     ended: bool = False
 
     @property
     def is_complete(self) -> bool:
-        return self.ended and self.held_still and self.records in (None, self.rows)
+        return self.ended and not self.got_shorter and self.rows >= (self.records or 0)
 
     def after(self, page: Page) -> Position:
-        held_still = self.page == 0 or page.record_count == self.records
+        got_shorter = (page.record_count or 0) < (self.records or 0)
         return replace(
             self,
             page=self.page + 1,
             records=page.record_count,
-            held_still=self.held_still and held_still,
+            got_shorter=self.got_shorter or got_shorter,
             ended=page.is_last(self.page + 1),
         )
 
@@ -54,17 +54,21 @@ class Position:
 def read_list(reconciler: Reconciler, watcher: Watcher) -> None:
     """Read all of the list, and bring it in.
 
+    A list that goes on changing is left after some passes: what they have all missed and the mirror
+    has is looked up, and what it does not have the next sync finds.
+
     Raises:
-        IncompleteList: it did not hold still in several passes.
+        IncompleteList: not even all passes together had as many objects as Altoviz speaks of.
     """
     run = reconciler.run
     position = Position(**run.position)
     while not position.is_complete:
         if position.ended and position.pass_number == _PASSES:
+            if run.seen >= (position.records or 0):
+                return
             raise IncompleteList(
-                f"{reconciler.resource.path}: {position.rows} objects were read, and Altoviz speaks "
-                f"of {position.records}, for the list went on changing. Nothing was marked as "
-                f"deleted. Try again when less is happening."
+                f"{reconciler.resource.path}: {run.seen} objects were read, and Altoviz speaks of "
+                f"{position.records}. Nothing was marked as deleted. Try again later."
             )
         if position.ended:
             position = Position(pass_number=position.pass_number + 1)

@@ -8,9 +8,9 @@ from enum import Enum
 
 from django.db import Error, transaction
 
+from django_altoviz import exact_json
 from django_altoviz.client.resources import Resource
 from django_altoviz.envelopes import object_id_of
-from django_altoviz.exact_json import as_text
 from django_altoviz.exceptions import (
     Conflict,
     InvalidPayload,
@@ -63,7 +63,7 @@ class Reconciler:
     def bring(self, objects: Objects, as_of: int, text: str, record: Record) -> None:
         """Bring in what was read from ``text``, and ``record`` how many of them were what."""
         found = self.compare(objects, as_of)
-        counts = Counter(unchanged=found.unchanged, failed=found.known)
+        counts = Counter(unchanged=found.unchanged, changed=found.waits, failed=found.failed)
         rows: list[Mirror] = []
         missing = found.missing
         if self.fills:
@@ -112,12 +112,13 @@ class Reconciler:
         status = tell(self.run, action.name, object, as_of)
         if status == Status.IGNORED:
             return None
-        return "failed" if status in (Status.FAILED, Status.MALFORMED) else action.value
+        failed = status in (Status.FAILED, Status.DEAD, Status.MALFORMED)
+        return "failed" if failed else action.value
 
     def _fits(self, object: Object) -> bool:
         id = object_id_of(object)
         try:
-            self.model(altoviz_id=id or 0).show(object, as_text(object))
+            self.model(altoviz_id=id or 0).show(object, exact_json.to_bytes(object).decode())
         except InvalidPayload:
             return False
         return id is not None
@@ -153,7 +154,9 @@ class Reconciler:
             return self.tell(Action.CREATED, object, as_of)
         if found.differing:
             return self.tell(Action.UPDATED, object, as_of)
-        return "failed" if found.known else "unchanged"
+        if found.waits:
+            return Action.UPDATED.value
+        return "failed" if found.failed else "unchanged"
 
     def get(self, id: int) -> Object | None:
         """The object, or ``None`` where it is gone.

@@ -56,6 +56,7 @@ class Lists:
         self.answers = {}
         self.without_lines = False
         self.counted = True
+        self.uncovered = 0  # so many more are spoken of than listed
 
     def answered(self):
         hook = self.after.get(len(self.requests)) or self.after.get("each")
@@ -94,7 +95,11 @@ class Lists:
         if self.without_lines:
             rows = [row | {"lines": None} if "lines" in row else row for row in rows]
         pages = -(-len(listed) // self.page_size)
-        counts = {"x_page_count": pages, "x_record_count": len(listed)} if self.counted else {}
+        counts = (
+            {"x_page_count": pages, "x_record_count": len(listed) + self.uncovered}
+            if self.counted
+            else {}
+        )
         return value(rows, **counts)
 
     @property

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from django_altoviz.event_types import Entity
@@ -75,11 +79,11 @@ def heard():
         calls.append((event.type, instance.altoviz_id, changes))
 
     signals = customer_created, customer_updated, customer_deleted
-    for signal in signals:
-        signal.connect(hear)
+    for each in signals:
+        each.connect(hear)
     yield calls
-    for signal in signals:
-        signal.disconnect(hear)
+    for each in signals:
+        each.disconnect(hear)
 
 
 class TestTheFirst:
@@ -341,25 +345,49 @@ class TestAListThatMoves:
         pages = [int(query["PageIndex"]) for _, query in altoviz.requests if query]
         assert pages == [1, 2, 3, 1, 2, 3]
 
-    def test_that_never_does_is_not_whole_and_deletes_nothing(self, altoviz):
+    def test_that_grows_at_its_end_is_read_once(self, altoviz):
+        altoviz.before[2] = lambda: altoviz.add(Entity.CUSTOMER, customer(999))
+        assert counts(sync_one()) == {"seen": 301, "new": 301}
+        assert len(altoviz.requests) == 4
+
+    def test_that_never_holds_still_is_left_after_three_passes(self, altoviz):
+        """As with many people at work: it would never end."""
         sync_one()
-        ids = iter(range(1, 300))
-        altoviz.before["each"] = lambda: altoviz.objects[Entity.CUSTOMER].pop(next(ids)) and None
-        with pytest.raises(IncompleteList, match="Nothing was marked as deleted"):
+        since, ids = len(altoviz.requests), iter(range(1, 300))
+        objects = altoviz.objects[Entity.CUSTOMER]
+        altoviz.before["each"] = lambda: objects.pop(next(ids)) and None if listing() else None
+
+        def listing():
+            return len(altoviz.requests) <= since + 9
+
+        assert sync_one().finished_at is not None
+        # What was missing in the last pass was asked for by its id, and nothing else is gone.
+        left = {*Customer.objects.values_list("altoviz_id", flat=True)}
+        assert len(objects) == 291
+        assert {*objects} <= left < {*range(1, 301)}
+        sync_one()
+        assert {*Customer.objects.values_list("altoviz_id", flat=True)} == {*objects}
+
+    def test_that_has_less_than_is_spoken_of_is_not_whole_and_deletes_nothing(self, altoviz):
+        sync_one()
+        del altoviz.objects[Entity.CUSTOMER][5]
+        altoviz.uncovered = 2
+        with pytest.raises(
+            IncompleteList, match=r"299 objects .* speaks of 301\. Nothing was marked"
+        ):
             sync_one()
         assert Customer.objects.count() == 300
         failed = SyncRun.objects.latest("pk")
-        assert "went on changing" in failed.error
-        del altoviz.before["each"]
-        assert counts(sync_one())["seen"] == len(altoviz.objects[Entity.CUSTOMER])
+        assert "299 objects were read" in failed.error
+        assert failed.finished_at is not None
+        altoviz.uncovered = 0
+        assert counts(sync_one()) == {"seen": 299, "unchanged": 299, "deleted": 1}
 
     def test_keeps_no_other_list_from_being_read(self, altoviz):
-        altoviz.add(Entity.QUOTE, quote(1))
-        ids = iter(range(1, 300))
-        altoviz.before["each"] = lambda: altoviz.objects[Entity.CUSTOMER].pop(next(ids)) and None
+        altoviz.uncovered = 2
         with pytest.raises(IncompleteList):
             sync(entities=[Entity.CUSTOMER, Entity.QUOTE])
-        assert Quote.objects.count() == 1
+        assert [run.entity for run in SyncRun.objects.order_by("pk")] == ["customer", "quote"]
 
     def test_unseen_by_its_length_deletes_nothing_that_lives(self, altoviz):
         """One goes while another one comes: the list is as long as before."""
@@ -591,6 +619,37 @@ class TestInterrupted:
         assert counts(other[0]) == {"seen": 1500, "new": 1500}
         assert SyncRun.objects.get().finished_at is not None
         assert Customer.objects.count() == 1500
+
+
+@pytest.mark.django_db(transaction=True)
+class TestKilled:
+    """A sync in a process of its own, ended by SIGKILL."""
+
+    def kill_at(self, page, settings):
+        arguments = [connection.settings_dict["NAME"], settings.ALTOVIZ["BASE_URL"], str(page)]
+        ended = subprocess.run([sys.executable, "-m", "tests.sync.killed", *arguments], timeout=60)
+        assert ended.returncode == -signal.SIGKILL
+
+    def test_the_first_one_goes_on_where_it_was(self, altoviz, settings):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+        for page in (5, 10):
+            self.kill_at(page, settings)
+            assert Customer.objects.count() == page * 100
+        run = sync_one()
+        assert counts(run) == {"seen": 1500, "new": 1500}
+        pages = [int(query["PageIndex"]) for _, query in altoviz.requests]
+        assert pages == [*range(1, 16)]
+
+    def test_a_later_one_deletes_nothing_before_its_end(self, altoviz, settings):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+        sync_one()
+        objects = altoviz.objects[Entity.CUSTOMER]
+        altoviz.objects[Entity.CUSTOMER] = {id: objects[id] for id in range(1, 1481)}
+        altoviz.add(Entity.CUSTOMER, customer(3, name="renamed"))
+        self.kill_at(5, settings)
+        assert Customer.objects.count() == 1500
+        run = sync_one()
+        assert counts(run) == {"seen": 1480, "changed": 1, "unchanged": 1479, "deleted": 20}
 
 
 class TestADryRun:
