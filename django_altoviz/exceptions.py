@@ -79,6 +79,10 @@ class ConnectionFailed(APIFailure):
     """Altoviz could not be reached, or the answer broke off. Trying again later may help."""
 
 
+class QuotaUsedUp(APIFailure):
+    """The request was not sent, for Altoviz takes no more for now and nobody wants to wait."""
+
+
 class UnexpectedAnswer(APIFailure):
     """Altoviz answered something that this client does not understand."""
 

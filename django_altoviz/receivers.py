@@ -75,11 +75,13 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], shown: Shown) -> Outcom
             _call(call, event, shown)
         except ClaimLost:
             raise
-        except GiveUp as error:
-            _record(event, call.name, 0.0, gave_up=error.reason)
-            outcome.given_up.append((call.name, error.reason))
         except Exception as error:
-            outcome.failures.append((call.name, error))
+            # What is raised in on_commit comes when the receiver is recorded already.
+            if isinstance(error, GiveUp) and not event.receiver_runs.filter(receiver=call.name):
+                _give_up(event, call.name, error.reason)
+                outcome.given_up.append((call.name, error.reason))
+            else:
+                outcome.failures.append((call.name, error))
     return outcome
 
 
@@ -99,7 +101,7 @@ def _call(call: Call, event: WebhookEvent, shown: Shown) -> None:
         event.receiver_runs.create(receiver=call.name, seconds=time.monotonic() - started)
 
 
-def _record(event: WebhookEvent, name: str, seconds: float, gave_up: str) -> None:
+def _give_up(event: WebhookEvent, name: str, reason: str) -> None:
     with transaction.atomic(using=event._state.db):
         event.renew(lease())
-        event.receiver_runs.create(receiver=name, seconds=seconds, gave_up=gave_up)
+        event.receiver_runs.create(receiver=name, seconds=0.0, gave_up=reason)

@@ -68,6 +68,7 @@ def demonstrate(database: Path) -> int:
         from demonstration import report
 
         port = free_port()
+        altoviz.populate(customers=3, products=2, invoices=3, quotes=1)
         with served(port) as url:
             checks = report.report_life(altoviz, url)
             # What else may come is posted to a project that knows nothing yet.

@@ -17,7 +17,7 @@ LAYERS = [
     {"dispatchers", "registration", "sync", "testing"},
     {"backlog"},
     {"processing", "retention", "forgetting", "health"},
-    {"receivers", "retries"},
+    {"receivers", "retries", "refetching"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},
     {"payloads", "envelopes", "endpoints"},

@@ -5,7 +5,12 @@ from __future__ import annotations
 import ast
 import configparser
 import dataclasses
+import io
+import json
+import logging
+import logging.config
 import re
+import shlex
 import sys
 import unittest
 from pathlib import Path
@@ -14,8 +19,7 @@ import django
 import pytest
 from django.apps import apps
 from django.core import mail
-from django.core.management import BaseCommand, load_command_class
-from django.db import connection
+from django.core.management import BaseCommand, CommandError, call_command, load_command_class
 from django.dispatch import Signal
 from django.test import override_settings
 
@@ -24,13 +28,15 @@ from django_altoviz import exceptions, models, signals, testing
 from django_altoviz.checks import check_security, check_settings
 from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
 from django_altoviz.event_types import Entity, EventType
-from django_altoviz.models import Status
-from django_altoviz.signals import BY_EVENT_TYPE
+from django_altoviz.log import FIELDS
+from django_altoviz.models import Invoice, Quote, Status, WebhookEventQuerySet
+from django_altoviz.signals import BY_EVENT_TYPE, BY_MILESTONE
 from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.conftest import body_of
 from tests.test_architecture import LAYERS
 
 PACKAGE = Path(django_altoviz.__file__).parent
+CHECKS = "".join(path.read_text() for path in sorted((PACKAGE / "checks").glob("*.py")))
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 REFERENCE = (ROOT / "docs" / "reference.rst").read_text()
@@ -94,6 +100,15 @@ class TestSettings:
         named = re.findall(r"ALTOVIZ\[[\"'](\w+)[\"']\]", page.read_text())
         assert {*named} <= {*APP_SETTINGS, *ACCOUNT_SETTINGS}
 
+    def test_the_default_of_each_number_is_said(self):
+        text = section(README, "Settings").replace("5 MiB", str(5 * 2**20))
+        defaults = {
+            name: default for name, (_, default) in (APP_SETTINGS | ACCOUNT_SETTINGS).items()
+        }
+        for name in [name for name, value in defaults.items() if type(value) in (int, float)]:
+            said = text.partition(f"``{name}``  ")[2].partition("\n``")[0]
+            assert f"Default: {defaults[name]}" in said, name
+
     def test_what_an_account_may_set_is_said(self):
         accounts = section(README, "Settings").partition("``ACCOUNTS``")[2]
         assert all(f"``{name}``" in accounts for name in ACCOUNT_SETTINGS)
@@ -143,6 +158,15 @@ class TestModels:
         read = {column.removesuffix("_id"): path for column, path in fields_read()[name].items()}
         documented = {column.removesuffix("_id"): path for column, path in documented.items()}
         assert documented == read
+
+
+class TestQueries:
+    def test_each_is_named_and_no_other(self):
+        queries = {name for name in vars(WebhookEventQuerySet) if not name.startswith("_")}
+        # Deliveries are stored by the webhook.
+        queries -= {"store"}
+        text = section(REFERENCE, "WebhookEvent").partition("Both have the queries")[2]
+        assert {*re.findall(r"``(\w+)\([a-z]*\)``", text.partition("\n\n")[0])} == queries
 
 
 def first_cells(text):
@@ -210,18 +234,44 @@ class TestEvents:
         of_types = {
             name for name, value in vars(signals).items() if value in BY_EVENT_TYPE.values()
         }
-        assert {*terms(section(REFERENCE, "Reports"))} == names - of_types
+        reports = names - of_types - {*BY_MILESTONE}
+        assert {*terms(section(REFERENCE, "Reports"))} == reports
         assert all(f"``{name}``" in README for name in names - of_types)
+
+    def test_each_business_signal_has_its_row_with_the_columns_that_show_it(self):
+        text = section(REFERENCE, "Business signals")
+        rows = re.findall(r"^``(\w+)`` +``(\w+)``  +(.+)$", text, re.MULTILINE)
+        documented = [(name, model, words(meaning)) for name, model, meaning in rows]
+        assert documented == [
+            (name, model.__name__, words_of(is_reached))
+            for model in (Invoice, Quote)
+            for name, is_reached in model.MILESTONES.items()
+        ]
+        counted = re.search(r"(\w+) more say\s+what a change means", README)[1]
+        assert (counted, len(rows)) == ("Eight", len(BY_MILESTONE))
+
+
+def words(text):
+    """What of a sentence is code, but for the constants of the language."""
+    return {*re.findall(r"``(\w+)``", text)} - {"False", "True", "None"}
+
+
+def words_of(is_reached):
+    """The columns that a milestone asks for, and the values that they are compared with."""
+    code = is_reached.__code__
+    return {*code.co_names, *(value for value in code.co_consts if isinstance(value, str))} - {
+        "bool"
+    }
 
 
 class TestChecks:
     def test_each_is_explained_and_no_other(self):
-        ids = re.findall(r'id="(django_altoviz\.[EW]\d+)"', (PACKAGE / "checks.py").read_text())
+        ids = re.findall(r'id="(django_altoviz\.[EW]\d+)"', CHECKS)
         assert sorted(terms(section(REFERENCE, "System checks"))) == sorted({*ids})
 
     @pytest.mark.parametrize("page", PAGES, ids=page_id)
     def test_no_page_names_one_that_does_not_exist(self, page):
-        ids = re.findall(r"django_altoviz\.[EW]\d+", (PACKAGE / "checks.py").read_text())
+        ids = re.findall(r"django_altoviz\.[EW]\d+", CHECKS)
         assert {*re.findall(r"django_altoviz\.[EW]\d+", page.read_text())} <= {*ids}
 
 
@@ -242,6 +292,31 @@ class TestCommands:
         assert documented == options
         readme = section(README, "Commands").partition(f"``{name}")[2].partition("\n``altoviz")[0]
         assert {*re.findall(r"--[a-z-]+", readme)} == options
+
+    @pytest.mark.parametrize("page", PAGES, ids=page_id)
+    def test_each_command_line_that_is_shown_is_understood(self, page):
+        shown = re.findall(r"manage\.py (altoviz_\w+)([^`\n]*)", page.read_text())
+        for name, arguments in shown:
+            parser = load_command_class("django_altoviz", name).create_parser("manage.py", name)
+            parser.parse_args(shlex.split(arguments, comments=True))
+
+    @pytest.mark.django_db
+    def test_the_numbers_for_scripts_are_as_shown(self):
+        text = section(REFERENCE, "altoviz_process_events")
+        out = io.StringIO()
+        call_command("altoviz_process_events", "--format", "json", stdout=out)
+        (shown,) = re.findall(r"``(\{\"processed[^`]+\})``", text)
+        assert [*json.loads(shown)] == [*json.loads(out.getvalue())]
+
+    @pytest.mark.django_db
+    def test_the_status_for_scripts_is_as_shown(self):
+        text = section(REFERENCE, "altoviz_status")
+        out = io.StringIO()
+        call_command("altoviz_status", "--format", "json", stdout=out)
+        (shown,) = re.findall(r"``(\{\"accounts[^`]+\})``", text)
+        shown, told = json.loads(shown), json.loads(out.getvalue())
+        assert [*shown] == [*told]
+        assert [*shown["accounts"][0]] == [*told["accounts"][0]]
 
 
 def long_options(parser):
@@ -289,21 +364,44 @@ class TestExceptions:
 
 class TestLog:
     def test_each_message_is_explained_and_no_other(self):
-        messages = {
-            node.args[0].value
+        text = section(REFERENCE, "Log messages").partition("The messages:")[2]
+        assert terms(text)
+        assert {*terms(text)} == {
+            message
             for path in PACKAGE.rglob("*.py")
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Call)
-            and getattr(getattr(node.func, "value", None), "id", "") == "logger"
+            for message in messages_in(ast.parse(path.read_text()))
         }
-        assert {*terms(section(REFERENCE, "Log messages"))} == messages
+
+    def test_nothing_is_logged_but_by_the_apps_log(self):
+        for path in PACKAGE.rglob("*.py"):
+            if path != PACKAGE / "log.py":
+                assert "getLogger" not in path.read_text(), path
+
+    def test_each_field_is_explained_and_no_other(self):
+        text = section(REFERENCE, "Log messages").partition("The messages:")[0]
+        rows = re.findall(r"^``(\w+)``  ", text, re.MULTILINE)
+        assert tuple(rows) == FIELDS
+
+
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+
+
+def messages_in(module):
+    """What is logged: by a log that is called so (``event.log``), or that ``log_about`` returns."""
+    for node in ast.walk(module):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        log = node.func.value
+        if isinstance(log, ast.Call):
+            log = log.func
+        name = getattr(log, "attr", getattr(log, "id", ""))
+        if name in ("log", "log_about") and node.func.attr in LEVELS:
+            yield node.args[0].value
 
 
 class TestLayout:
     def test_each_module_is_in_its_layer(self):
-        rows = re.findall(
-            r"^(\d)      ``(\w+)``", section(CONTRIBUTING, "The layout"), re.MULTILINE
-        )
+        rows = re.findall(r"^(\d+) +``(\w+)``", section(CONTRIBUTING, "The layout"), re.MULTILINE)
         layers = [
             {name for number, name in rows if int(number) == n} for n in range(1, len(LAYERS) + 1)
         ]
@@ -377,7 +475,8 @@ def test_the_table_of_contents_has_all_pages():
 def test_no_file_knows_the_machine_it_was_written_on():
     folders = "|".join(["work", "root"])
     path_of_it = re.compile(rf"(?<![\w.)}}<])/(?:{folders})\b")
-    patterns = ["*.*", "Makefile", ".ci/*", "docs/*"]
+    patterns = ["*.*", "Makefile", ".ci/*", "docs/*", "benchmarks/*.*"]
+    patterns += [f"benchmarks/{inner}/**/*.*" for inner in ("measuring", "sites")]
     patterns += [f"{top}/**/*.*" for top in ("django_altoviz", "example_project", "tests")]
     files = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
     made = re.compile(r"\.(pyc|mo|sqlite3|coverage|git$)|node_modules")
@@ -399,24 +498,41 @@ class TestCode:
             altoviz = run(f"import os\n{code[name]}")["ALTOVIZ"]
             with override_settings(ALTOVIZ=altoviz):
                 assert check_settings() + check_security() == []
-        assert "django_altoviz" in run(code["logging"])["LOGGING"]["loggers"]
         assert run(code["sqlite"], BASE_DIR=ROOT)["DATABASES"]
         assert run(code["mariadb"])["DATABASES"]
 
     @pytest.mark.django_db
+    def test_logging(self, post, capfd):
+        former = logging.getLogger("django_altoviz")
+        level, propagate = former.level, former.propagate
+        try:
+            logging.config.dictConfig(run(blocks(OPERATING, "python")["logging"])["LOGGING"])
+            post(body_of("CustomerUpdated", "evt_1", active="maybe"))
+            post(EventType.CUSTOMER_CREATED, signature="0" * 64)
+        finally:
+            former.handlers.clear()
+            former.setLevel(level)
+            former.propagate = propagate
+        failed, *_, turned_away = capfd.readouterr().err.splitlines()
+        assert "ERROR default evt_1: Event" in failed
+        assert "WARNING default None: Delivery" in turned_away
+
+    @pytest.mark.django_db
     def test_monitoring(self, post):
-        post(EventType.CUSTOMER_CREATED)
+        shown = section(OPERATING, "What to monitor")
+        names = terms(shown)
+        assert [*names] == ["--max-age", "--max-failed", "--max-silence"]
+        post(body_of("CustomerCreated", id=1))
+        post(body_of("CustomerCreated", id=2), account="acme")
+        _look, check = re.findall(r"manage\.py altoviz_status(.*)", shown)
+        call_command("altoviz_status", *check.split(), stdout=io.StringIO())
         post(body_of("CustomerUpdated", active="maybe"))
-        told = run(blocks(OPERATING, "python")["monitor"])
-        assert (told["failed"], told["malformed"]) == (1, 0)
-        assert told["seconds_behind"] > 0
-        assert [*told["last_arrivals"]] == ["default"]
-        with connection.cursor() as cursor:
-            waiting, arrivals = blocks(OPERATING, "sql")["monitor-sql"].split(";")[:2]
-            cursor.execute(waiting)
-            assert [row[:2] for row in cursor.fetchall()] == [("failed", 1)]
-            cursor.execute(arrivals)
-            assert [row[0] for row in cursor.fetchall()] == ["default"]
+        out = io.StringIO()
+        with pytest.raises(CommandError, match="failed or dead: 1"):
+            call_command("altoviz_status", *check.split(), stdout=out)
+        table = shown.partition("    Account “default”\n")[2].partition("\n\n")[0]
+        told = out.getvalue().partition("Account “default”\n")[2]
+        assert labels(table) == labels(told.partition("\nAccount")[0])
 
     @pytest.mark.django_db
     def test_alarm(self, post, settings):
@@ -425,18 +541,42 @@ class TestCode:
         code = run(blocks(OPERATING, "python")["alarm"])
         try:
             post(body_of("CustomerUpdated", active="maybe"))
+            assert mail.outbox == []
+            settings.ALTOVIZ = settings.ALTOVIZ | {"MAX_ATTEMPTS": 1}
+            post(body_of("CustomerUpdated", active="maybe"))
         finally:
             signals.event_failed.disconnect(code["raise_alarm"])
-        assert "CustomerUpdated 418206: InvalidPayload" in mail.outbox[0].body
+        (message,) = mail.outbox
+        assert "CustomerUpdated 418206: InvalidPayload" in message.body
 
     @pytest.mark.django_db
-    def test_settling_by_hand(self, post):
+    def test_what_a_receiver_may_raise(self, post):
+        code = run(blocks(OPERATING, "python")["retry"])
+        accepted = {"customerId": 7, "status": "Accepted"}
+        try:
+            post(body_of("QuoteUpdated", "evt_1", **accepted))
+            event = models.WebhookEvent.objects.get()
+            assert (event.status, event.failures) == (Status.FAILED, 0)
+            post(body_of("CustomerDeleted", id=7))
+            post(body_of("QuoteUpdated", "evt_1", **accepted))
+        finally:
+            signals.quote_accepted.disconnect(code["order_material"])
+        event.refresh_from_db()
+        assert event.status == Status.DEAD
+        assert "the customer was deleted" in event.error
+
+    @pytest.mark.django_db
+    def test_settling_by_hand(self, post, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"MAX_ATTEMPTS": 1}
         code = blocks(OPERATING, "python")["settle"]
         event_id = re.search(r"evt_\w+", code)[0]
         post(body_of("CustomerUpdated", event_id, active="maybe"))
+        check = ["altoviz_status", "--max-failed", "0"]
+        with pytest.raises(CommandError):
+            call_command(*check, stdout=io.StringIO())
         run(code)
+        call_command(*check, stdout=io.StringIO())
         assert models.WebhookEvent.objects.get().is_settled
-        assert not models.WebhookEvent.objects.due().exists()
 
     @pytest.mark.django_db
     def test_renaming_an_account(self, post):
@@ -454,7 +594,7 @@ class TestCode:
                 unittest.TestResult()
             )
         finally:
-            signals.invoice_updated.disconnect(receiver["tell_accounting"])
+            signals.invoice_finalized.disconnect(receiver["tell_accounting"])
         assert result.testsRun == 1
         assert not result.errors + result.failures
 
@@ -469,17 +609,27 @@ class TestCode:
         options = ["--ds=tests.settings", f"--rootdir={pytester.path}"]
         pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
 
-    @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has tasks from 6.0 on")
-    @pytest.mark.django_db
+    @pytest.mark.django_db(transaction=True)
     def test_the_dispatcher(self, post, settings, tmp_path, monkeypatch):
+        (tmp_path / "my_queue.py").write_text(
+            "import types\n"
+            "def task(function):\n"
+            "    return types.SimpleNamespace(enqueue=lambda pk: function(pk))\n"
+        )
         (tmp_path / "shop_dispatcher.py").write_text(blocks(REFERENCE, "python")["dispatcher"])
         monkeypatch.syspath_prepend(tmp_path)
         settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "shop_dispatcher"}
         try:
             post(EventType.CUSTOMER_CREATED)
         finally:
-            sys.modules.pop("shop_dispatcher", None)
+            for name in ("shop_dispatcher", "my_queue"):
+                sys.modules.pop(name, None)
         assert models.WebhookEvent.objects.get().status == Status.PROCESSED
+
+
+def labels(table):
+    """The words before the values of a table."""
+    return re.findall(r"^ +(\w.*?)  ", table, re.MULTILINE)
 
 
 def run(code, **names):

@@ -9,13 +9,14 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import django
 import pytest
 from django.core import mail
 from django.dispatch import Signal
 
 import django_altoviz
 from django_altoviz.event_types import EventType
-from django_altoviz.signals import invoice_updated
+from django_altoviz.signals import invoice_finalized
 from tests.conftest import body_of
 
 ROOT = Path(django_altoviz.__file__).parents[1]
@@ -83,6 +84,36 @@ def test_the_package_has_the_name_to_install():
     assert "name = django-altoviz\n" in (ROOT / "setup.cfg").read_text()
 
 
+@pytest.mark.parametrize("name", ["celery", "django-tasks"])
+def test_workers_are_set_up_as_shown(project, name):
+    settings = project.path / "shop" / "settings.py"
+    before = settings.read_text()
+    settings.write_text(before + "\n" + snippet(name))
+    if name == "django-tasks" and django.VERSION < (6, 0):
+        settings.write_text(settings.read_text() + 'INSTALLED_APPS += ["django_tasks"]\n')
+    try:
+        assert "no issues (0 silenced)" in project("python", "manage.py", "check")
+        program = project.path / "program.py"
+        program.write_text(PROGRAM)
+        assert "as scheduled" in project("python", "program.py")
+    finally:
+        settings.write_text(before)
+
+
+PROGRAM = """
+import os
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+django.setup()
+from django.conf import settings
+from importlib import import_module
+dispatcher = import_module(settings.ALTOVIZ["DISPATCHER"])
+for entry in getattr(settings, "CELERY_BEAT_SCHEDULE", {}).values():
+    assert entry["task"] == dispatcher.process_due.name
+print("as scheduled")
+"""
+
+
 def test_the_sample_can_be_sent(project):
     command = snippet("send").split()
     assert "POST http://127.0.0.1:8000/altoviz/webhook/" in project(*command, "--dry-run")
@@ -92,23 +123,20 @@ def test_the_sample_can_be_sent(project):
 def test_the_first_receiver_does_what_it_says(post, django_capture_on_commit_callbacks):
     code = {}
     exec(snippet("receiver"), code)
-    try:
-        post(body_of("InvoiceCreated", id=1, isDraft=True, taxIncludedAmount=Decimal("12.50")))
+
+    def deliver(event_type, **data):
         with django_capture_on_commit_callbacks(execute=True):
-            post(
-                body_of(
-                    "InvoiceUpdated",
-                    id=1,
-                    isDraft=False,
-                    number="FA1",
-                    taxIncludedAmount=Decimal("12.50"),
-                )
-            )
+            post(body_of(event_type, id=1, taxIncludedAmount=Decimal("12.50"), **data))
+        return len(mail.outbox)
+
+    try:
+        assert deliver("InvoiceCreated", isDraft=True, number="draft") == 0
+        assert deliver("InvoiceUpdated", isDraft=False, number="FA1") == 1
+        assert deliver("InvoiceUpdated", isDraft=False, number="FA1", subject="typo") == 1
     finally:
-        assert isinstance(invoice_updated, Signal)
-        invoice_updated.disconnect(code["tell_accounting"])
-    (message,) = mail.outbox
-    assert message.body == "FA1: 12.5 EUR"
+        assert isinstance(invoice_finalized, Signal)
+        assert invoice_finalized.disconnect(code["tell_accounting"])
+    assert mail.outbox[0].body == "FA1: 12.5 EUR"
     assert len(snippet("receiver").splitlines()) < 20
 
 

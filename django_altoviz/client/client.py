@@ -113,9 +113,10 @@ class AltovizClient:
         pace: Pace | None = None,
         retry: AltovizRetry | None = None,
         timeout: tuple[float, float] = TIMEOUT,
+        reads: int = _READS,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
-        self._timeout = timeout
+        self._timeout, self._reads = timeout, reads
         key_name = sha256(f"{self._base_url} {api_key}".encode()).hexdigest()
         self.pace = pace or Pace(key_name, requests_per_minute)
         self._session = requests.Session()
@@ -132,8 +133,8 @@ class AltovizClient:
         self.webhooks = resources.Webhooks(self)
 
     @classmethod
-    def for_account(cls, name: str = DEFAULT_ACCOUNT) -> AltovizClient:
-        """The client of an account of ``ALTOVIZ``.
+    def for_account(cls, name: str = DEFAULT_ACCOUNT, **options: Any) -> AltovizClient:
+        """The client of an account of ``ALTOVIZ``, with further options of the class.
 
         Raises:
             UnknownAccount: there is no such account.
@@ -148,6 +149,7 @@ class AltovizClient:
             account.api_key,
             account.base_url,
             requests_per_minute=account.api_requests_per_minute,
+            **options,
         )
 
     def hello(self) -> dict[str, Any]:
@@ -210,7 +212,7 @@ class AltovizClient:
                 value = parse(f"GET {path}", response.status_code, response.content)
                 return value, response
             except (ConnectionFailed, UnexpectedAnswer):
-                if reads == _READS:
+                if reads == self._reads:
                     raise
             time.sleep(random.uniform(0, 2.0**reads / 4))
             reads += 1

@@ -66,7 +66,9 @@ class Quota:
         if len(self._times) < behaviour.quota:
             self._times.append(now)
             return 0.0
-        return self._times[len(self._times) - behaviour.quota] + behaviour.quota_seconds - now
+        # The quota may have been a larger one before, or be none at all.
+        frees = self._times[-behaviour.quota] if behaviour.quota else now
+        return frees + behaviour.quota_seconds - now
 
 
 class API:
@@ -218,7 +220,7 @@ class API:
             if not isinstance(given.get(name), str) or not given[name]:
                 raise bad_request("Validation failed", f"'{name.title()}' must not be empty.")
         made = self._webhooks.register(
-            given["url"], given.get("secretkey"), types=types, name=given["name"]
+            given["url"], given.get("secretkey"), types=types, name=given["name"], is_new=True
         )
         answer = shown(made)
         if not self._behaviour.tells_webhook_id:

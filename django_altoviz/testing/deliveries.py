@@ -116,7 +116,7 @@ class Deliveries:
 
     def stop(self) -> None:
         """Stop when all is delivered."""
-        if self._transport is None:
+        if self._thread.is_alive():
             self.wait()
             self._is_over.set()
             self._thread.join()

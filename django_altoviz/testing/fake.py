@@ -62,7 +62,7 @@ class FakeAltoviz:
         self.requests: list[Request] = []
         self._api = API(self.company, self.webhooks, api_key, clock=clock)
         self._control = Control(self)
-        self._faults: deque[str | int] = deque()
+        self._faults: deque[str | int | None] = deque()
         self._lock = threading.Lock()
         self._server = Server(self._answer, port)
 
@@ -90,17 +90,18 @@ class FakeAltoviz:
         """Change some switches of ``Behaviour`` from now on."""
         self.behaviour = replace(self.behaviour, **switches)
 
-    def fail_next(self, *faults: str | int) -> None:
-        """What becomes of the next requests, one after the other.
+    def fail_next(self, *faults: str | int | None) -> None:
+        """What becomes of the next requests, one after the other; what was said before is forgotten.
 
         ``"reset"``: the connection is reset before the answer; ``"break off"``: in its middle;
-        ``"drip"``: the answer comes slowly. A number: that status is answered, such as 429 or 500.
+        ``"drip"``: the answer comes slowly. A number: that status is answered, such as 429 or 500,
+        and nothing else happens. ``None``: all goes well.
         """
         for fault in faults:
-            if fault not in (RESET, BREAK_OFF, DRIP) and not isinstance(fault, int):
+            if fault not in (RESET, BREAK_OFF, DRIP, None) and not isinstance(fault, int):
                 raise ValueError(f"{fault!r} is no fault.")
         with self._lock:
-            self._faults.extend(faults)
+            self._faults = deque(faults)
 
     def wait(self) -> list[Delivery]:
         """Wait until the webhooks are told of all that happened. Return all deliveries so far."""
@@ -129,13 +130,13 @@ class FakeAltoviz:
     def _behaviour(self) -> Behaviour:
         return self.behaviour
 
-    def _answer(self, request: Request) -> tuple[Answer, str]:
+    def _answer(self, request: Request) -> tuple[Answer, str | None]:
         if request.path.startswith("/fake"):
-            return self._control.answer(request), ""
+            return self._control.answer(request), None
         with self._lock:
-            fault = self._faults.popleft() if self._faults else ""
+            fault = self._faults.popleft() if self._faults else None
         if isinstance(fault, int):
-            return self._failure(fault), ""
+            return self._failure(fault), None
         self.requests.append(request)
         return self._api.answer(request), fault
 

@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         lines += [f"{name}: {text}" for name, text in headers.items()]
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
-    def _send(self, head: bytes, body: bytes, fault: str) -> None:
+    def _send(self, head: bytes, body: bytes, fault: str | None) -> None:
         if fault == BREAK_OFF:
             self.wfile.write(head + body[: len(body) // 2])
             self.close_connection = True
@@ -83,7 +83,9 @@ class Server(ThreadingHTTPServer):
     # Many clients may come at the same moment.
     request_queue_size = 128
 
-    def __init__(self, answer: Callable[[Request], tuple[Answer, str]], port: int = 0) -> None:
+    def __init__(
+        self, answer: Callable[[Request], tuple[Answer, str | None]], port: int = 0
+    ) -> None:
         super().__init__((HOST, port), _Handler)
         self.answer = answer
         self._thread = threading.Thread(
@@ -98,6 +100,8 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
+        """Give the port back, also where it was never started."""
+        if self._thread.is_alive():
+            self.shutdown()
+            self._thread.join()
         self.server_close()

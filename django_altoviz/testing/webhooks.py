@@ -11,6 +11,8 @@ from typing import Any
 from django_altoviz.event_types import EventType
 from django_altoviz.testing.behaviour import Behaviour
 
+_FIRST_ID = 100
+
 
 @dataclass
 class Webhook:
@@ -42,15 +44,17 @@ class Webhooks:
         *,
         types: Iterable[EventType | str] = tuple(EventType),
         name: str = "webhook",
+        is_new: bool = False,
     ) -> Webhook:
+        """Register one; only if it ``is_new`` does the list lag behind."""
         with self._lock:
             made = Webhook(
-                id=3101 + 7 * len(self._all),
+                id=_FIRST_ID + len(self._all),
                 name=name,
                 url=url,
                 types=frozenset(map(EventType, types)),
                 secret=secret or None,
-                created_at=self._clock(),
+                created_at=self._clock() if is_new else float("-inf"),
             )
             self._all.append(made)
             return made

@@ -22,18 +22,24 @@ from .life import live, told
 
 def register(altoviz: FakeAltoviz, url: str) -> tuple[str, list[Check]]:
     """Register the project's webhook as an operator would. What the command says, and checks."""
-    output = StringIO()
-    arguments = ["altoviz_register_webhook", "--url", url]
     # The webhook is on this machine, where the real Altoviz could not deliver to.
-    call_command(*arguments, "--force", stdout=output)
+    arguments = ["altoviz_register_webhook", "--force", "--url", url]
+    said = command(*arguments)
     first = altoviz.webhooks.registered()
-    call_command(*arguments, "--force", stdout=output)
+    said += command(*arguments)
     found = altoviz.webhooks.registered()
-    return output.getvalue(), [
+    return said, [
         Check(("Webhooks", "URLs"), [webhook.url for webhook in found], [url]),
         Check(("... of it", "event types"), [len(webhook.types) for webhook in found], [15]),
         Check(("... again", "the same one"), found == first, True),
     ]
+
+
+def command(*arguments: str) -> str:
+    """Run a command of the project, and return what it says."""
+    output = StringIO()
+    call_command(*arguments, stdout=output, stderr=StringIO())
+    return output.getvalue()
 
 
 def check_life(altoviz: FakeAltoviz) -> list[Check]:
@@ -50,23 +56,42 @@ def counted(events: Iterable[str]) -> list[str]:
     return [event if times == 1 else f"{times} × {event}" for event, times in runs]
 
 
+def check_filled(altoviz: FakeAltoviz) -> list[Check]:
+    """Whether the mirror has what was at Altoviz before, of which no receiver was told."""
+    return [*check_mirror(altoviz), Check(("Receivers", "runs"), ReceiverLog.objects.count(), 0)]
+
+
 def check_step(altoviz: FakeAltoviz) -> list[Check]:
     """Whether the mirror is what is at Altoviz, and what the receivers made of it."""
     runs = Counter(ReceiverLog.objects.values_list("receiver", "event_id"))
     bodies = {delivery.body for delivery in altoviz.deliveries}
+    lost = ["InvoiceDeleted", "ProductUpdated", "QuoteCreated"]
     return [
-        Check(("Events", "stored, of which processed"), _events(), (len(bodies),) * 2),
-        *(_check_entity(altoviz, entity) for entity in Entity),
-        Check(("Sales", "states"), _values(Sale, "state"), ["paid", "deleted", "cancelled"]),
-        Check(("Offers", "statuses"), _values(Offer, "status"), ["Invoiced", "Refused"]),
+        Check(("Events", "delivered, processed"), _events("webhook"), [len(bodies)] * 2),
+        Check(("Events", "of the sync, processed"), _events("sync"), [len(lost)] * 2),
+        Check(("... of it", "what was lost"), _types("sync"), lost),
+        *check_mirror(altoviz),
+        Check(("Sales", "states"), _values(Sale, "state"), _SALES),
+        Check(("Offers", "statuses"), _values(Offer, "status"), ["Invoiced", "Refused", "Pending"]),
         Check(("Prices", "the last"), _last_price(), Decimal(210)),
         Check(("Receivers", "most runs for one event"), max(runs.values(), default=0), 1),
     ]
 
 
-def _events() -> tuple[int, int]:
-    statuses = Counter(WebhookEvent.objects.values_list("status", flat=True))
-    return statuses.total(), statuses["processed"]
+_SALES = ["paid", "deleted", "cancelled", "deleted"]
+
+
+def check_mirror(altoviz: FakeAltoviz) -> list[Check]:
+    return [_check_entity(altoviz, entity) for entity in Entity]
+
+
+def _events(source: str) -> list[int]:
+    events = WebhookEvent.objects.filter(source=source)
+    return [events.count(), events.filter(status="processed").count()]
+
+
+def _types(source: str) -> list[str]:
+    return sorted(WebhookEvent.objects.filter(source=source).values_list("type", flat=True))
 
 
 def _check_entity(altoviz: FakeAltoviz, entity: Entity) -> Check:

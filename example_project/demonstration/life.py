@@ -77,12 +77,16 @@ def a_bad_day_for_the_network(altoviz: FakeAltoviz) -> Iterator[Step]:
     for price in range(190, 196):
         altoviz.products.change(product, unitPrice=price)
     yield "... and dearer; the order is lost", ["ProductUpdated"] * 6
-    altoviz.behave(reorder=0, drop=1)
+    altoviz.behave(reorder=0)
+    draft = altoviz.invoices.create()["id"]
+    yield "Another draft", ["InvoiceCreated"]
+    altoviz.behave(drop=1)
     altoviz.products.change(product, unitPrice="210")
-    yield "... and dearer; that is lost", []
-    altoviz.behave(drop=0)
-    altoviz.products.change(product, name="Moule 7")
-    yield "... has another name; the price comes along", ["ProductUpdated"]
+    yield "The product gets dearer; that is lost", []
+    altoviz.quotes.create()
+    yield "Another quote; that is lost", []
+    altoviz.invoices.delete(draft)
+    yield "The draft is deleted; that is lost", []
 
 
 def live(altoviz: FakeAltoviz) -> Iterator[tuple[str, list[Delivery], list[str]]]:

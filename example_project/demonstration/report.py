@@ -12,7 +12,7 @@ import requests
 from django_altoviz.models import Invoice
 from django_altoviz.testing import FakeAltoviz
 
-from .altoviz import check_life, check_step, register
+from .altoviz import check_filled, check_life, check_step, command, register
 from .checks import (
     Check,
     check_answer,
@@ -29,15 +29,23 @@ WIDTH = 100
 def report_life(altoviz: FakeAltoviz, url: str) -> list[Check]:
     """Let the project live with Altoviz, and print how that goes."""
     said, registered = register(altoviz, url)
-    print_title("manage.py altoviz_register_webhook, twice")
-    for line in said.splitlines():
-        print(textwrap.fill(line, WIDTH, subsequent_indent="  "))
+    print_command("altoviz_register_webhook, twice", said)
     print_checks("What is registered at the fake Altoviz", ["what", "of it", "found"], registered)
+    print_command("altoviz_sync, for the first time", command("altoviz_sync"))
+    filled = check_filled(altoviz)
+    print_checks("What was there before", ["what", "of it", "found"], filled)
     life = check_life(altoviz)
     print_checks("What happens there", ["what happens", "arrived"], life)
+    print_command("altoviz_sync, to find what was lost", command("altoviz_sync"))
     step = check_step(altoviz)
     print_checks("Whether the project is in step", ["what", "of it", "found"], step)
-    return [*registered, *life, *step]
+    return [*registered, *filled, *life, *step]
+
+
+def print_command(title: str, said: str) -> None:
+    print_title(f"manage.py {title}")
+    for line in said.splitlines():
+        print(textwrap.fill(line, WIDTH, subsequent_indent="  ", replace_whitespace=False))
 
 
 def report_deliveries(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
+import threading
+import time
 from decimal import Decimal
 
 import pytest
@@ -312,6 +316,15 @@ class TestQuota:
         clock.now += 0.5
         assert ask("/Hello").headers["retry-after"] == "10"
 
+    def test_can_become_smaller(self, ask, altoviz, clock):
+        for _ in range(5):
+            ask("/Hello")
+            clock.now += 1
+        altoviz.behave(quota=2)
+        assert ask("/Hello").headers["retry-after"] == "58000"
+        altoviz.behave(quota=0)
+        assert ask("/Hello").headers["retry-after"] == "60000"
+
     def test_can_be_none(self, ask, altoviz):
         altoviz.behave(quota=None)
         assert {ask("/Hello").status_code for _ in range(110)} == {200}
@@ -389,3 +402,26 @@ def test_a_long_list_is_read_whole():
         assert {row["id"] for page in pages for row in page.json()} == {
             each["id"] for each in altoviz.customers.all()
         }
+
+
+def test_a_client_that_hangs_up_leaves_no_traceback(altoviz, capsys):
+    host, port = altoviz.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(12) == b"HTTP/1.1 404"
+    # Lingering for no time at all sends RST instead of FIN.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    give_up_at = time.monotonic() + 10
+    while "process_request_thread" in str(threading.enumerate()):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+    assert capsys.readouterr().err == ""
+
+
+def test_one_that_was_never_started_gives_its_port_back():
+    altoviz = FakeAltoviz()
+    port = int(altoviz.url.rpartition(":")[2])
+    altoviz.stop()
+    with FakeAltoviz(port=port) as other:
+        assert requests.get(f"{other.url}/Hello", timeout=10).status_code == 401

@@ -66,16 +66,16 @@ class Command(BaseCommand):
     ) -> None:
         altoviz = started(port, seed, behaviour(options["set"]))
         is_over = threading.Event()
-        former = signal.signal(signal.SIGTERM, lambda *_: is_over.set())
+        ends = (signal.SIGINT, signal.SIGTERM)
+        former = {end: signal.signal(end, lambda *_: is_over.set()) for end in ends}
         try:
             populate(altoviz, customers)
             self.register(altoviz, options["account"], options["deliver_to"])
             self.stdout.write(instructions(altoviz, options["account"]))
             self.watch(altoviz, is_over, Activity(altoviz, seed) if busy else None, busy or 0.0)
-        except KeyboardInterrupt:
-            pass
         finally:
-            signal.signal(signal.SIGTERM, former)
+            for end, handler in former.items():
+                signal.signal(end, handler)
             altoviz.stop()
 
     def register(self, altoviz: FakeAltoviz, account: str, url: str | None) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from django_altoviz import addresses, endpoints
+from django_altoviz import addresses
+from django_altoviz.checks.accounts import secrets, unsafe, urls
 from django_altoviz.conf import (
     ACCOUNT_NAME,
     ACCOUNT_SETTINGS,
@@ -25,7 +25,11 @@ from django_altoviz.conf import (
 from django_altoviz.dispatchers import get_dispatch
 from django_altoviz.retention import longest
 
-_MIN_SECRET_LENGTH = 16
+#: What the dispatchers need that need a package of others.
+_EXTRAS = {
+    "django_altoviz.dispatchers.celery": "celery",
+    "django_altoviz.dispatchers.django_tasks": "tasks",
+}
 _POSITIVE = (
     "MAX_BODY_BYTES",
     "LEASE_SECONDS",
@@ -49,8 +53,8 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *_numbers(accounts),
         *_windows(),
         *_networks(accounts),
-        *_secrets(accounts),
-        *_urls(accounts),
+        *secrets(accounts),
+        *urls(accounts),
     ]
 
 
@@ -59,7 +63,7 @@ def check_security(**kwargs: Any) -> list[CheckMessage]:
     if [*_types()]:
         return []
     accounts = [get_account(name) for name in account_names()]
-    return [message for account in accounts for message in _unsafe(account)]
+    return [message for account in accounts for message in unsafe(account)]
 
 
 def _types() -> Iterator[CheckMessage]:
@@ -122,11 +126,15 @@ def _dispatcher() -> Iterator[CheckMessage]:
     try:
         get_dispatch()
     except ImproperlyConfigured as error:
-        yield Error(
-            str(error),
-            hint=_("Use “django_altoviz.dispatchers.inline” or “…deferred”, or a module of yours."),
-            id="django_altoviz.E005",
-        )
+        extra = _EXTRAS.get(app_settings.DISPATCHER)
+        if extra is not None and isinstance(error.__cause__, ImportError):
+            hint = _("Install the extra: django-altoviz[%(extra)s].") % {"extra": extra}
+        else:
+            hint = _(
+                "Use “django_altoviz.dispatchers.inline”, “…deferred”, “…celery” or "
+                "“…django_tasks”, or a module of yours."
+            )
+        yield Error(str(error), hint=hint, id="django_altoviz.E005")
 
 
 def _numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
@@ -176,112 +184,3 @@ def _networks(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
                 hint=_("For example 20.23.10.180 or 10.0.0.0/8."),
                 id="django_altoviz.E008",
             )
-
-
-def _secrets(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
-    owners: dict[str, str] = {}
-    for account in accounts:
-        for secret in account.webhook_secrets:
-            if owners.setdefault(secret, account.name) != account.name:
-                yield Error(
-                    _("The accounts “%(one)s” and “%(other)s” share a webhook secret.")
-                    % {"one": owners[secret], "other": account.name},
-                    hint=_("An event names no account, so only the secret tells them apart."),
-                    id="django_altoviz.E009",
-                )
-        yield from _doubtful_secret(account)
-
-
-def _doubtful_secret(account: Account) -> Iterator[CheckMessage]:
-    about = {"name": account.name}
-    if not account.webhook_secrets and not account.allow_unsigned and _is_used(account):
-        yield Warning(
-            _("Account “%(name)s” has no WEBHOOK_SECRET.") % about,
-            hint=_("Until it has one, each delivery is answered 503 and nothing is stored."),
-            id="django_altoviz.W001",
-        )
-    if account.webhook_secrets and account.allow_unsigned:
-        yield Warning(
-            _("Account “%(name)s” has a WEBHOOK_SECRET and ALLOW_UNSIGNED.") % about,
-            hint=_("Signatures are asked for. Remove ALLOW_UNSIGNED."),
-            id="django_altoviz.W002",
-        )
-    if any(not secret.isascii() for secret in account.webhook_secrets):
-        yield Warning(
-            _("Account “%(name)s” has a WEBHOOK_SECRET that is not ASCII.") % about,
-            hint=_("How Altoviz turns such a secret into bytes is not known. Use ASCII."),
-            id="django_altoviz.W003",
-        )
-    values = configured()
-    if account.name != DEFAULT_ACCOUNT:
-        values = values["ACCOUNTS"][account.name]
-    if _has_white_space(values.get("WEBHOOK_SECRET", "")):
-        yield Warning(
-            _("Account “%(name)s” has a WEBHOOK_SECRET with white space around it.") % about,
-            hint=_("It is used without. A line break at the end of a file is the usual cause."),
-            id="django_altoviz.W004",
-        )
-
-
-def _is_used(account: Account) -> bool:
-    return account.name != DEFAULT_ACCOUNT or len(account_names()) == 1
-
-
-def _has_white_space(value: str | Sequence[str]) -> bool:
-    secrets = [value] if isinstance(value, str) else value
-    return any(secret != secret.strip() for secret in secrets)
-
-
-def _urls(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
-    try:
-        reverse("altoviz:webhook")
-    except NoReverseMatch:
-        yield Warning(
-            _("The webhook is not in the project's URLs."),
-            hint=_('Add path("altoviz/", include("django_altoviz.urls")) to ROOT_URLCONF.'),
-            id="django_altoviz.W005",
-        )
-    for account in accounts:
-        if account.webhook_url:
-            yield from _doubtful_url(account)
-
-
-def _doubtful_url(account: Account) -> Iterator[CheckMessage]:
-    about = {"name": account.name, "url": account.webhook_url}
-    if not account.webhook_url.lower().startswith("https://"):
-        yield Warning(
-            _("Account “%(name)s”: WEBHOOK_URL is not https: %(url)s") % about,
-            hint=_("Invoices would cross the network in clear."),
-            id="django_altoviz.W006",
-        )
-    if not endpoints.leads_to_webhook(account.webhook_url, account.name):
-        yield Warning(
-            _("Account “%(name)s”: WEBHOOK_URL does not lead to its webhook: %(url)s") % about,
-            hint=_(
-                'Its path must be that of reverse("altoviz:webhook"), with the account\'s name.'
-            ),
-            id="django_altoviz.W007",
-        )
-
-
-def _unsafe(account: Account) -> Iterator[CheckMessage]:
-    about = {"name": account.name, "length": _MIN_SECRET_LENGTH}
-    if account.allow_unsigned and not account.webhook_secrets:
-        yield Error(
-            _("Account “%(name)s” accepts unsigned deliveries.") % about,
-            hint=_("Anybody can write invoices into the mirror. Set a WEBHOOK_SECRET."),
-            id="django_altoviz.E010",
-        )
-    elif not account.webhook_secrets and _is_used(account):
-        yield Error(
-            _("Account “%(name)s” has no WEBHOOK_SECRET.") % about,
-            hint=_("Each delivery is answered 503 and nothing is stored."),
-            id="django_altoviz.E011",
-        )
-    if any(len(secret) < _MIN_SECRET_LENGTH for secret in account.webhook_secrets):
-        yield Warning(
-            _("Account “%(name)s” has a WEBHOOK_SECRET of less than %(length)s characters.")
-            % about,
-            hint=_("Use secrets.token_urlsafe(32)."),
-            id="django_altoviz.W008",
-        )
