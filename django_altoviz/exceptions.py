@@ -91,6 +91,10 @@ class IncompleteList(APIFailure):
     """A list went on changing while it was read, so that what was read is not all of it."""
 
 
+class AllGone(APIFailure):
+    """Altoviz has none of the objects that the mirror has: the key may be another company's."""
+
+
 class APIError(APIFailure):
     """Altoviz refused the request.
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.client import AltovizClient
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, account_names, get_account
 from django_altoviz.exceptions import (
+    AllGone,
     APIFailure,
     ConnectionFailed,
     NotAuthorized,
@@ -44,6 +45,11 @@ _CURES = {
     ConnectionFailed: _(
         "%(url)s can't be reached, or its answer broke off. Check the network, the proxy and "
         "BASE_URL, and run the command again: that is safe."
+    ),
+    AllGone: _(
+        "Altoviz has none of the objects that the mirror of account “%(name)s” has: its API_KEY may be "
+        "another company's. Nothing was marked as deleted. If they are gone indeed, run it with "
+        "--all-gone."
     ),
     NotConfirmed: _(
         "Altoviz took the change, but its list does not show it yet. Nothing was removed whose "

@@ -14,6 +14,7 @@ from django_altoviz.client.resources import Resource
 from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
+    AllGone,
     APIError,
     APIFailure,
     IncompleteList,
@@ -43,6 +44,7 @@ def sync(
     *,
     dry_run: bool = False,
     signals: bool = False,
+    all_gone: bool = False,
     client: AltovizClient | None = None,
     watcher: Watcher | None = None,
 ) -> list[SyncRun]:
@@ -50,13 +52,15 @@ def sync(
 
     Differences become events of source ``sync``, which are processed at once. What is new in the
     first sync of a kind of object is not told to receivers, unless ``signals``. With ``dry_run``
-    neither the mirror nor the events change.
+    neither the mirror nor the events change. With ``all_gone`` it is believed that of many objects
+    of the mirror none is left.
 
     It can be interrupted at any time: nothing is marked as deleted that was not looked up, and the
     next one goes on where this one was.
 
     Raises:
         APIFailure: not all could be read; what was, is brought in.
+        AllGone: Altoviz has none of the objects that the mirror has.
         SyncTakenOver: another process goes on with it.
         ImproperlyConfigured: the account has no ``API_KEY``.
     """
@@ -72,7 +76,10 @@ def sync(
             run = _claim_run(account, entity, dry_run, watcher)
             runs.append(run)
             try:
-                _sync_entity(Reconciler(run, _resource(client, entity), signals=signals), watcher)
+                reconciler = Reconciler(
+                    run, _resource(client, entity), signals=signals, all_gone=all_gone
+                )
+                _sync_entity(reconciler, watcher)
             except _OF_ONE_LIST as error:
                 failures.append(error)
     if failures:
@@ -110,7 +117,7 @@ def _sync_entity(reconciler: Reconciler, watcher: Watcher) -> None:
         seek_missing(reconciler, watcher)
         recheck(reconciler, watcher)
         run.finish()
-    except IncompleteList as error:
+    except (AllGone, IncompleteList) as error:
         run.finish(str(error))
         raise
     except SyncTakenOver:

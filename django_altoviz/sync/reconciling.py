@@ -54,8 +54,10 @@ class Action(str, Enum):
 class Reconciler:
     """Brings objects of one kind into the mirror."""
 
-    def __init__(self, run: SyncRun, resource: Resource, *, signals: bool) -> None:
-        self.run, self.resource = run, resource
+    def __init__(
+        self, run: SyncRun, resource: Resource, *, signals: bool, all_gone: bool = False
+    ) -> None:
+        self.run, self.resource, self.all_gone = run, resource, all_gone
         self.model = mirror_of(run)
         self.using = run._state.db
         self.fills = run.is_import and not signals and not run.is_dry_run

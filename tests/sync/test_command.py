@@ -119,6 +119,18 @@ def test_signals_can_be_had_from_the_first_sync(filled):
     assert len(calls) == 250
 
 
+def test_a_doubtful_key_is_named_with_what_to_do_if_it_is_right(filled):
+    run()
+    filled.objects[Entity.CUSTOMER] = {}
+    _out, err, code = run("customers")
+    assert code == 1
+    assert "another company's" in err
+    assert "--all-gone" in err
+    assert Customer.objects.count() == 250
+    assert run("customers", "--all-gone")[2] == 0
+    assert not Customer.objects.exists()
+
+
 def test_the_account_is_the_one_named(filled):
     run("invoices", "--account=acme")
     assert Invoice.objects.get().account == "acme"

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
+    AllGone,
     ConnectionFailed,
     IncompleteList,
     NotAuthorized,
@@ -241,6 +242,21 @@ class TestLater:
         data = json.loads(json.dumps(customer(7), default=float))
         altoviz.add(Entity.CUSTOMER, data)
         assert sync_one().is_in_step
+
+    def test_a_key_of_another_company_deletes_nothing(self, altoviz):
+        altoviz.objects[Entity.CUSTOMER] = {1000: customer(1000)}
+        with pytest.raises(AllGone, match="None of the 250 objects"):
+            sync_one()
+        assert Customer.objects.count() == 251
+        assert "None of the 250" in SyncRun.objects.latest("pk").error
+
+    def test_what_is_all_gone_is_believed_where_somebody_says_so(self, altoviz):
+        altoviz.objects[Entity.CUSTOMER].clear()
+        assert counts(sync_one(all_gone=True)) == {"deleted": 250}
+
+    def test_so_are_a_few_that_are_gone(self, altoviz):
+        altoviz.objects[Entity.INVOICE].clear()
+        assert counts(sync_one(INVOICES)) == {"deleted": 2}
 
     def test_another_account_is_left_alone(self, altoviz):
         altoviz.objects[Entity.CUSTOMER].clear()

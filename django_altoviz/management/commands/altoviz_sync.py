@@ -58,6 +58,11 @@ class Command(APICommand):
         parser.add_argument(
             "--signals", action="store_true", help="Call receivers in the first sync, too."
         )
+        parser.add_argument(
+            "--all-gone",
+            action="store_true",
+            help="Believe it if of many objects none is left. Otherwise the key is doubted.",
+        )
 
     def handle(
         self, *, account: str, kinds: Sequence[Entity], dry_run: bool, format: str, **options: Any
@@ -71,6 +76,7 @@ class Command(APICommand):
                     kinds or ENTITIES,
                     dry_run=dry_run,
                     signals=options["signals"],
+                    all_gone=options["all_gone"],
                     client=client,
                     watcher=progress,
                 )
