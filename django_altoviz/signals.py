@@ -97,7 +97,8 @@ BY_EVENT_TYPE: dict[EventType, EventSignal] = {
 invoice_finalized = EventSignal()
 #: It was sent to the customer.
 invoice_sent = EventSignal()
-#: It is paid in full, and no draft: a draft of 0 counts as paid, too.
+#: It is paid in full, and neither a draft (one of 0 counts as paid, too) nor cancelled: a credit that
+#: settles it is no payment.
 invoice_paid = EventSignal()
 #: It was cancelled, by a credit.
 invoice_cancelled = EventSignal()

@@ -62,6 +62,7 @@ def heard():
         ("Invoice", {"isDraft": False, "isPaid": True}, ["invoice_finalized", "invoice_paid"]),
         ("Invoice", {"isPaid": True}, []),  # a draft of 0
         ("Invoice", {"isCancelled": True}, ["invoice_cancelled"]),
+        ("Invoice", {"isCancelled": True, "isPaid": True}, ["invoice_cancelled"]),  # by the credit
         ("Invoice", {"cancellationCreditId": 5}, ["invoice_cancelled"]),
         ("Invoice", {"subject": "a typo"}, []),
         ("Quote", {"status": "Sent"}, ["quote_sent"]),

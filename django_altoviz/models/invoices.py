@@ -32,7 +32,9 @@ class Invoice(Document):
     MILESTONES = {
         "invoice_finalized": lambda invoice: invoice.is_draft is False,
         "invoice_sent": lambda invoice: invoice.sent_at is not None,
-        "invoice_paid": lambda invoice: bool(invoice.is_paid) and not invoice.is_draft,
+        "invoice_paid": lambda invoice: bool(
+            invoice.is_paid and not invoice.is_draft and not invoice.is_cancelled
+        ),
         "invoice_cancelled": lambda invoice: bool(
             invoice.is_cancelled or invoice.cancellation_credit_id
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from random import Random
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.models import Source, Status, WebhookEvent
+from django_altoviz.models import Invoice, Quote, Source, Status, WebhookEvent
+from django_altoviz.signals import BY_MILESTONE
 from django_altoviz.sync import sync
 from django_altoviz.testing import Behaviour, FakeAltoviz, through_test_client
 from tests.settings import ALTOVIZ
@@ -45,6 +47,33 @@ def connect(settings):
     return connect
 
 
+@pytest.fixture
+def told():
+    """How often each business signal was sent for each document."""
+    counts, receivers = Counter(), []
+    for name, signal in BY_MILESTONE.items():
+
+        def count(instance, name=name, **kwargs):
+            counts[name, instance.altoviz_id] += 1
+
+        signal.connect(count)
+        receivers.append((signal, count))
+    yield counts
+    for signal, count in receivers:
+        signal.disconnect(count)
+
+
+def reached():
+    """The milestones that the mirror's documents show."""
+    return {
+        (name, row.altoviz_id)
+        for model in (Invoice, Quote)
+        for row in model.objects.all()
+        for name, is_reached in model.MILESTONES.items()
+        if is_reached(row)
+    }
+
+
 @settings(EXAMPLE, max_examples=15)
 @given(
     seed=st.integers(0, 2**32),
@@ -55,12 +84,14 @@ def connect(settings):
     paging_headers=st.booleans(),
 )
 @pytest.mark.django_db
-def test_one_sync_heals_all_drift(connect, seed, bursts, is_filled_first, **switches):
+def test_one_sync_heals_all_drift(connect, told, seed, bursts, is_filled_first, **switches):
     random = Random(seed)
+    told.clear()
     with transaction.atomic(), connect(seed, **switches) as altoviz:
         altoviz.populate(customers=5, products=5, invoices=5, quotes=5)
         if is_filled_first:
             sync()
+        imported = reached()
         altoviz.behave(**TROUBLE)
         for burst in bursts:
             for _ in range(burst):
@@ -68,6 +99,9 @@ def test_one_sync_heals_all_drift(connect, seed, bursts, is_filled_first, **swit
             altoviz.wait()
         sync()
         assert differences(altoviz) == []
+        assert all(number == 1 for number in told.values())
+        if is_filled_first:
+            assert reached() - imported <= told.keys()
         before = WebhookEvent.objects.count()
         assert all(run.is_in_step for run in sync())
         assert WebhookEvent.objects.count() == before
@@ -77,11 +111,14 @@ def test_one_sync_heals_all_drift(connect, seed, bursts, is_filled_first, **swit
 @settings(EXAMPLE, max_examples=1)
 @given(seed=st.integers(0, 2**32))
 @pytest.mark.django_db
-def test_2000_changes_are_healed_by_one_sync(connect, seed):
+def test_2000_changes_are_healed_by_one_sync(connect, told, seed):
     random = Random(seed)
+    told.clear()
     with transaction.atomic(), connect(seed, **TROUBLE) as altoviz:
         altoviz.populate(customers=20, products=20, invoices=20, quotes=20)
         sync()
+        imported = reached()
+        assert not told
         for n in range(2000):
             change(altoviz, random)
             if n % 50 == 0:
@@ -92,6 +129,11 @@ def test_2000_changes_are_healed_by_one_sync(connect, seed):
         assert drifted
         assert differences(altoviz) == []
         assert not WebhookEvent.objects.filter(status=Status.FAILED).exists()
+        # What the state in the end proves was signalled, by a delivery or by the sync; nothing twice.
+        assert reached() - imported <= told.keys()
+        assert not imported & told.keys()
+        assert {*told.values()} == {1}
+        assert {name for name, _id in told} == {*BY_MILESTONE}
         transaction.set_rollback(True)
 
 
@@ -125,7 +167,7 @@ class TestWhileDeliveriesComeIn:
 
         def send(*args, **options):
             answer = answered(*args, **options)
-            time.sleep(0.05)
+            time.sleep(0.01)
             return answer
 
         answered = AltovizClient._send
@@ -139,10 +181,11 @@ class TestWhileDeliveriesComeIn:
             while not is_over.is_set():
                 change(altoviz, random)
                 altoviz.wait()
+                time.sleep(0.01)  # each change is read for once more, so they must not outrun that
 
         join = run_beside(work)
         try:
-            for _ in range(4):
+            for _ in range(3):
                 sync()
         finally:
             is_over.set()
@@ -152,7 +195,7 @@ class TestWhileDeliveriesComeIn:
     def test_no_event_is_overwritten_by_an_older_page(self, connect, seed):
         """Each change is told at once and in order, so that the mirror needs no sync in the end."""
         with connect(seed, payment_event=True) as altoviz:
-            altoviz.populate(customers=150, products=10, invoices=120, quotes=10)
+            altoviz.populate(customers=110, products=5, invoices=40, quotes=5)
             self.run(altoviz, seed)
             assert {delivery.status for delivery in altoviz.wait()} == {200}
             assert differences(altoviz) == []
@@ -160,7 +203,7 @@ class TestWhileDeliveriesComeIn:
     @pytest.mark.parametrize("seed", range(2))
     def test_what_is_lost_and_confused_is_healed_by_one_more(self, connect, seed):
         with connect(seed, **TROUBLE) as altoviz:
-            altoviz.populate(customers=150, products=10, invoices=120, quotes=10)
+            altoviz.populate(customers=110, products=5, invoices=40, quotes=5)
             self.run(altoviz, seed)
             sync()
             assert differences(altoviz) == []
