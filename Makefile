@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
+CHAOS ?= full
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -10,12 +11,12 @@ METADATA := setup.cfg pyproject.toml
 
 # A virtual environment that could be made only in part must not pass for one.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint types clean
+.PHONY: help demo run test chaos bench lint types clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed ## Run the demonstration: deliver events of all kinds, check what became of them
+demo: $(VENV)/.installed ## Run the demonstration: a project at a fake Altoviz, and what becomes of all it sends
 	$(BIN)/python example_project/demo.py
 
 run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some events in it (PORT=8000)
@@ -24,6 +25,9 @@ run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some eve
 test: $(VENV)/.installed-test ## Run the tests
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing
 
+chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
+	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
+
 lint: $(VENV)/.installed-lint ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,10 +35,14 @@ lint: $(VENV)/.installed-lint ## Check style and format
 types: $(VENV)/.installed-types ## Check the types
 	$(BIN)/mypy
 
+bench: ## Measure beside bare views and the peers (BENCH="--length short --databases sqlite")
+	$(PYTHON) benchmarks/run.py $(BENCH)
+
 clean: ## Remove whatever the other targets made
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+	rm -rf benchmarks/.venv benchmarks/results
 	rm -f example_project/*.sqlite3*
-	find django_altoviz example_project tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find django_altoviz example_project tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -52,6 +60,10 @@ $(VENV)/.installed: $(METADATA) | $(BIN)/python
 $(VENV)/.installed-test: $(METADATA) | $(BIN)/python
 	$(PIP) install --editable '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-chaos: $(METADATA) | $(BIN)/python
+	$(PIP) install --editable '.[test]' 'psycopg[binary]' mysqlclient
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 $(VENV)/.installed-lint: | $(BIN)/python
 	$(PIP) install ruff

@@ -25,6 +25,7 @@ ACCOUNT_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "WEBHOOK_URL": (str, ""),
     "BASE_URL": (str, "https://api.altoviz.com"),
     "API_REQUESTS_PER_MINUTE": (int, 80),
+    "REFETCH": (bool, False),
     "ALLOWED_IPS": (_TEXTS, ()),
     "ALLOW_UNSIGNED": (bool, False),
 }
@@ -40,6 +41,7 @@ APP_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
     "RETRY_BACKOFF_MAX_SECONDS": ((int, float), 6 * 60 * 60),
     "WAIT_FOR_RETRIES": (bool, True),
     "RETENTION_DAYS": (int, 90),
+    "RETENTION_BY_STATUS": (dict, {}),
     "DEDUPE_DAYS": ((int, type(None)), None),
 }
 
@@ -57,6 +59,7 @@ class Account:
     webhook_url: str
     base_url: str
     api_requests_per_minute: int
+    refetch: bool
     allowed_ips: tuple[str, ...]
     allow_unsigned: bool
 
@@ -76,6 +79,7 @@ class AppSettings:
     RETRY_BACKOFF_MAX_SECONDS: float
     WAIT_FOR_RETRIES: bool
     RETENTION_DAYS: int
+    RETENTION_BY_STATUS: Mapping[str, int | None]
     DEDUPE_DAYS: int | None
 
     def __getattr__(self, name: str) -> Any:
@@ -116,6 +120,14 @@ def account_names() -> list[str]:
     return [DEFAULT_ACCOUNT, *(name for name in _accounts() if name != DEFAULT_ACCOUNT)]
 
 
+def used_account_names() -> list[str]:
+    """The same, without the default one where it has no secret, and others stand in its stead."""
+    names = account_names()
+    default = get_account(DEFAULT_ACCOUNT)
+    is_used = default.webhook_secrets or default.allow_unsigned or len(names) == 1
+    return names if is_used else names[1:]
+
+
 def _accounts() -> Mapping[str, Any]:
     accounts: Mapping[str, Any] = _read(configured(), "ACCOUNTS", APP_SETTINGS)
     return accounts
@@ -141,6 +153,7 @@ def get_account(name: str) -> Account:
         webhook_url=read["WEBHOOK_URL"],
         base_url=read["BASE_URL"],
         api_requests_per_minute=read["API_REQUESTS_PER_MINUTE"],
+        refetch=read["REFETCH"],
         allowed_ips=tuple(read["ALLOWED_IPS"]),
         allow_unsigned=read["ALLOW_UNSIGNED"],
     )

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 # Stands around a number while it is text; drawn per process, so that no string can hold it by design.
 _MARK = secrets.token_hex(16)
 _MARKED_NUMBER = re.compile(f'"{_MARK}([^"]*)"')
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -59,3 +60,13 @@ def loads(text: str) -> Any:
 
 def dumps(value: Any, **options: Any) -> str:
     return json.dumps(value, cls=ExactJSONEncoder, **options)
+
+
+def as_text(value: Any) -> str:
+    """JSON that can be stored: a lone surrogate, which is no character, stays an escape."""
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", dumps(value))
+
+
+def to_bytes(value: Any) -> bytes:
+    """The same in UTF-8."""
+    return as_text(value).encode()

@@ -42,6 +42,10 @@ class ClaimLost(AltovizError):
     """Another worker has taken the event over, so this one's work is rolled back."""
 
 
+class SyncTakenOver(AltovizError):
+    """Another process goes on with the sync of the same objects, so this one stops."""
+
+
 class RetryLater(AltovizError):
     """Raised by a receiver that can't do its work yet: it is called again after the delay.
 
@@ -73,6 +77,10 @@ class APIFailure(AltovizError):
 
 class ConnectionFailed(APIFailure):
     """Altoviz could not be reached, or the answer broke off. Trying again later may help."""
+
+
+class QuotaUsedUp(APIFailure):
+    """The request was not sent, for Altoviz takes no more for now and nobody wants to wait."""
 
 
 class UnexpectedAnswer(APIFailure):

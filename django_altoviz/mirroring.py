@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,11 +37,37 @@ class Shown:
     effect: dict[str, Any] = field(default_factory=dict)
 
 
-def mirror(event: WebhookEvent) -> Shown:
+@dataclass(frozen=True)
+class News:
+    """What is known of an object: its ``data`` (``None`` where it is gone), and the ``text`` that
+    they were read from.
+
+    ``number`` is that of the last event before it was known. ``is_certain`` where it was seen at the
+    API, and not told by a delivery.
+    """
+
+    data: Any
+    text: str
+    number: int
+    is_certain: bool
+
+    @property
+    def tells_the_object(self) -> bool:
+        """A deletion may tell no more than the id."""
+        return isinstance(self.data, dict) and len(self.data) > 1
+
+
+def told_by(event: WebhookEvent) -> News:
+    """What the event itself says."""
+    is_certain = event.source == Source.SYNC
+    return News(event.envelope.data, event.body, event.pk, is_certain)
+
+
+def mirror(event: WebhookEvent, seen: News | None = None) -> Shown:
     """Bring the mirror up to the event; has to run in a transaction.
 
-    An event that is known to have done this already is not applied again: what it showed then is
-    told from the event.
+    ``seen`` is the object as it was read at the API because of the event, if it was. An event that is
+    known to have had its effect already has none: what it showed then is told from the event.
 
     Raises:
         InvalidPayload: a value does not fit.
@@ -57,16 +82,24 @@ def mirror(event: WebhookEvent) -> Shown:
         raise ForeignObject(f"{event_type.entity} {event.object_id} is another account's.")
     if event.mirrored_at is not None:
         return Shown(row, load_changes(model, event.changes), tuple(event.milestones))
-    shown = _delete(event, row) if event_type.is_deletion else _show(event, row)
-    return shown if shown.ignored else replace(shown, effect=_effect(shown))
+    if event.source == Source.SYNC and _is_overtaken(event, row):
+        return Shown(row, ignored="Another event came in after the object had been read.")
+    news = seen or told_by(event)
+    is_gone = event_type.is_deletion if seen is None else seen.data is None
+    shown = _delete(event, row, news) if is_gone else _show(event, row, news)
+    return shown if shown.ignored else replace(shown, effect=_effect(event, shown, seen))
 
 
-def _effect(shown: Shown) -> dict[str, Any]:
-    return {
+def _effect(event: WebhookEvent, shown: Shown, seen: News | None) -> dict[str, Any]:
+    effect = {
         "mirrored_at": timezone.now(),
         "changes": dump_changes(shown.changes),
         "milestones": [*shown.milestones],
     }
+    if seen is not None:
+        found = "gone" if seen.data is None else "alive"
+        effect["arrival"] = event.arrival | {"read_again": found}
+    return effect
 
 
 def _nothing_named(event: WebhookEvent, event_type: EventType) -> Shown:
@@ -76,31 +109,45 @@ def _nothing_named(event: WebhookEvent, event_type: EventType) -> Shown:
     raise InvalidPayload("id", "expected a positive integer of at most 64 bits")
 
 
-def _show(event: WebhookEvent, row: Mirror | None) -> Shown:
+def _is_overtaken(event: WebhookEvent, row: Mirror | None) -> bool:
+    """Whether what a sync has read may be older than another event of the object."""
+    if "as_of" not in event.arrival:
+        return False
+    as_of = int(event.arrival["as_of"])
+    if row is not None and row.last_event_id > as_of:
+        return True
+    events = WebhookEvent.with_pruned.using(event._state.db).of_object(event)
+    return bool(events.filter(pk__gt=as_of, pk__lt=event.pk).exists())
+
+
+def _show(event: WebhookEvent, row: Mirror | None, news: News) -> Shown:
     revived = {}
     if row is not None and row.deleted_at is not None:
-        if event.source != Source.SYNC:
+        if not news.is_certain:
             return Shown(row, ignored="The object was deleted before this event arrived.")
         revived = {"deleted_at": None}
-    if row is not None and row.last_event_id > event.pk:
+    # What was imported has the number of the last event that came before.
+    if row is not None and row.last_event_id >= news.number:
         return Shown(row)
     row = row or _new_row(event)
-    changes = row.show(event.envelope.data, event.body) | row.set(revived)
-    milestones = row.reach(is_certain=event.source == Source.SYNC)
-    return replace(_saved(event, row, changes), milestones=tuple(milestones))
+    changes = row.show(news.data, news.text) | row.set(revived)
+    milestones = row.reach(is_certain=news.is_certain)
+    return replace(_saved(event, row, changes, news), milestones=tuple(milestones))
 
 
-def _delete(event: WebhookEvent, row: Mirror | None) -> Shown:
-    if row is not None and row.last_event_id > event.pk and _seen_alive_since(event):
+def _delete(event: WebhookEvent, row: Mirror | None, news: News) -> Shown:
+    if row is not None and row.last_event_id > news.number and _seen_alive_since(event):
         return Shown(row, ignored="The object was seen alive after this event.")
     is_new = row is None
     row = row or _new_row(event)
+    if news.data is None:
+        news = replace(told_by(event), number=news.number)
     changes: Changes = {}
     # Where the id is all that is told, the last known object is the best there is.
-    if is_new or _tells_more_than_the_id(event.envelope.data):
-        changes = row.show(event.envelope.data, event.body)
+    if is_new or news.tells_the_object:
+        changes = row.show(news.data, news.text)
     changes |= row.set({"deleted_at": row.deleted_at or event.received_at})
-    return _saved(event, row, changes)
+    return _saved(event, row, changes, news)
 
 
 def _new_row(event: WebhookEvent) -> Mirror:
@@ -109,14 +156,10 @@ def _new_row(event: WebhookEvent) -> Mirror:
     return row
 
 
-def _saved(event: WebhookEvent, row: Mirror, changes: Changes) -> Shown:
-    row.last_event_id = max(row.last_event_id or 0, event.pk)
+def _saved(event: WebhookEvent, row: Mirror, changes: Changes, news: News) -> Shown:
+    row.last_event_id = max(row.last_event_id or 0, news.number)
     row.save_shown(changes, event._state.db or DEFAULT_DB_ALIAS)
     return Shown(row, changes)
-
-
-def _tells_more_than_the_id(data: Mapping[str, Any]) -> bool:
-    return len(data) > 1
 
 
 def _seen_alive_since(event: WebhookEvent) -> bool:

@@ -18,10 +18,11 @@ from django.db import (
 )
 
 from django_altoviz.conf import app_settings
-from django_altoviz.exceptions import ClaimLost, GiveUp
-from django_altoviz.mirroring import Shown, mirror
+from django_altoviz.exceptions import ClaimLost, GiveUp, RetryLater
+from django_altoviz.mirroring import News, Shown, mirror
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.receivers import Call, Outcome, call_all, calls_for, lease
+from django_altoviz.refetching import read_again
 from django_altoviz.retries import after_failure
 from django_altoviz.signals import event_failed, event_processed
 
@@ -42,7 +43,7 @@ def process(event: WebhookEvent) -> list[WebhookEvent]:
         django.db.Error: the database does not answer; the event still waits to be processed.
     """
     tried = _process_in_turn(event)
-    if any(calls_for(each, each.milestones) for each in tried):
+    if any(calls_for(each, each.milestones) for each in tried) and event.has_company():
         # While receivers were at work, other workers have left events of the object to this one.
         # What has been taken meanwhile is passed over, for it is in good hands.
         seen = [each.pk for each in tried]
@@ -91,7 +92,7 @@ def _clear_the_way(event: WebhookEvent, tried: list[WebhookEvent]) -> bool:
         last = first
     if not event.is_due or event.is_blocked():
         return False
-    as_read = {"pk": event.pk, "status": event.status, "attempts": event.attempts}
+    as_read = {name: getattr(event, name) for name in ("pk", "status", "attempts", "locked_until")}
     return _events(event).filter(**as_read).exists()
 
 
@@ -110,9 +111,9 @@ def _attempt(event: WebhookEvent) -> bool:
 
 def _try(event: WebhookEvent) -> bool:
     if event.is_lapsed and event.failures + 1 >= app_settings.MAX_ATTEMPTS:
-        return _fail(event, ClaimLost("Each worker that took it up died, or was silent too long."))
+        return _bury(event)
     try:
-        taken = _take_up(event)
+        taken = _take_up(event, read_again(event))
     except Exception as error:
         return _fail(event, error)
     if taken is None:
@@ -122,14 +123,23 @@ def _try(event: WebhookEvent) -> bool:
     return True
 
 
-def _take_up(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
+def _bury(event: WebhookEvent) -> bool:
+    """Give up what no worker has survived, or come back from in time."""
+    error = ClaimLost("Each worker that took it up died, or was silent too long.")
+    if not event.finish(Status.DEAD, str(error)):
+        return False
+    _report(event, Shown(None), error)
+    return True
+
+
+def _take_up(event: WebhookEvent, seen: News | None) -> tuple[Shown, list[Call]] | None:
     """Mirror the event, and claim it for its receivers or settle it. ``None`` where it is not its
     turn, or another worker has it."""
     meetings = 0
     while True:
         try:
             with transaction.atomic(using=event._state.db):
-                return _mirror_and_take(event)
+                return _mirror_and_take(event, seen)
         except (IntegrityError, OperationalError):
             # Two workers met at an object that is new: the second to write has to look again.
             meetings += 1
@@ -137,9 +147,9 @@ def _take_up(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
                 raise
 
 
-def _mirror_and_take(event: WebhookEvent) -> tuple[Shown, list[Call]] | None:
+def _mirror_and_take(event: WebhookEvent, seen: News | None) -> tuple[Shown, list[Call]] | None:
     _begin_to_write(event)
-    shown = mirror(event)
+    shown = mirror(event, seen)
     calls = [] if shown.ignored else calls_for(event, shown.milestones)
     # Only now, when the object's row is locked, it can be said for certain whose turn it is.
     if calls:
@@ -177,6 +187,7 @@ def _finish(event: WebhookEvent, shown: Shown, calls: list[Call]) -> None:
     outcome = call_all(event, calls, shown) if calls else Outcome()
     errors = [error for _name, error in outcome.failures]
     if errors:
+        errors.sort(key=lambda error: isinstance(error, RetryLater))  # what has failed comes first
         status, more = after_failure(event, errors)
         event.settle(status, _traces(outcome), **more)
     elif outcome.given_up:
@@ -200,6 +211,9 @@ def _report(event: WebhookEvent, shown: Shown, error: Exception | None) -> None:
         if event.status == Status.IGNORED:
             event.log.warning("Event %s (%s %s, account %s) ignored: %s", *what, event.error)
         event_processed.send_robust(WebhookEvent, **told)
+        return
+    if isinstance(error, RetryLater):
+        event.log.warning("Event %s (%s %s, account %s) has to wait: %s", *what, error)
         return
     if event.status == Status.DEAD:
         event.log.error("Event %s (%s %s, account %s) given up.", *what, exc_info=error)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
 from django_altoviz.conf import app_settings
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost, GiveUp
 from django_altoviz.mirroring import Shown
-from django_altoviz.models import MIRRORS, Mirror, WebhookEvent
+from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent, insert
 from django_altoviz.signals import BY_EVENT_TYPE, BY_MILESTONE, EventSignal, Receiver
 
 
@@ -75,11 +75,13 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], shown: Shown) -> Outcom
             _call(call, event, shown)
         except ClaimLost:
             raise
-        except GiveUp as error:
-            _record(event, call.name, 0.0, gave_up=error.reason)
-            outcome.given_up.append((call.name, error.reason))
         except Exception as error:
-            outcome.failures.append((call.name, error))
+            # What is raised in on_commit comes when the receiver is recorded already.
+            if isinstance(error, GiveUp) and not event.receiver_runs.filter(receiver=call.name):
+                _give_up(event, call.name, error.reason)
+                outcome.given_up.append((call.name, error.reason))
+            else:
+                outcome.failures.append((call.name, error))
     return outcome
 
 
@@ -96,10 +98,15 @@ def _call(call: Call, event: WebhookEvent, shown: Shown) -> None:
             data=event.envelope.data,
             changes=shown.changes,
         )
-        event.receiver_runs.create(receiver=call.name, seconds=time.monotonic() - started)
+        _record(event, call.name, time.monotonic() - started)
 
 
-def _record(event: WebhookEvent, name: str, seconds: float, gave_up: str) -> None:
+def _give_up(event: WebhookEvent, name: str, reason: str) -> None:
     with transaction.atomic(using=event._state.db):
         event.renew(lease())
-        event.receiver_runs.create(receiver=name, seconds=seconds, gave_up=gave_up)
+        _record(event, name, 0.0, gave_up=reason)
+
+
+def _record(event: WebhookEvent, name: str, seconds: float, gave_up: str = "") -> None:
+    run = ReceiverRun(event=event, receiver=name, seconds=seconds, gave_up=gave_up)
+    insert(run, event._state.db or DEFAULT_DB_ALIAS)

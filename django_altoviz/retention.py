@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -13,8 +13,13 @@ from django.utils import timezone
 from django_altoviz.models import ReceiverRun, Source, Status, WebhookEvent
 
 _BATCH = 500
-# Not the dead: their effect is still owed. Not the unsettled, of course.
-_DONE = (Status.PROCESSED, Status.IGNORED, Status.MALFORMED)
+#: Done with, unless told otherwise. Of the dead the effect is still owed, and of the failed, too.
+DONE = (Status.PROCESSED, Status.IGNORED, Status.MALFORMED)
+#: What can be pruned at all. Who has the failed pruned gives them up.
+PRUNABLE = (*DONE, Status.DEAD, Status.FAILED)
+#: The days to keep events of each status; ``None`` is for good.
+Windows = Mapping[str, int | None]
+NO_WINDOWS: Windows = {}
 # An event with an id of its own would be taken for new if it came again. One without is known by
 # its body, and that may well be sent again one day in earnest: an object set back to what it was.
 _KNOWN_BY_ID = Q(event_id__startswith="evt_") | ~Q(source=Source.WEBHOOK)
@@ -28,12 +33,35 @@ class Pruned:
     deleted: int = 0
 
 
-def prune(days: int, dedupe_days: int | None, *, dry_run: bool = False) -> Pruned:
-    """Remove what was done with more than ``days`` ago.
+def longest(days: int, by_status: Windows) -> int:
+    """The days after which no event has its content any more, but for those kept for good."""
+    return max(window or 0 for window in windows(days, by_status).values())
+
+
+def windows(days: int, by_status: Windows) -> dict[str, int | None]:
+    """The windows of all statuses: ``days`` for what is done with, unless its own says otherwise.
+
+    Raises:
+        ValueError: a status can't be pruned, or a number of days is none.
+    """
+    for status, window in by_status.items():
+        is_number = isinstance(window, int) and not isinstance(window, bool) and window > 0
+        if status not in PRUNABLE:
+            raise ValueError(f"{status!r} is not one of {', '.join(PRUNABLE)}")
+        if window is not None and not is_number:
+            raise ValueError(f"{status!r}: {window!r} is no number of days, nor None")
+    return {status.value: days if status in DONE else None for status in PRUNABLE} | {**by_status}
+
+
+def prune(
+    days: int, dedupe_days: int | None, *, by_status: Windows = NO_WINDOWS, dry_run: bool = False
+) -> Pruned:
+    """Remove the content of events that are older than ``days``, or the window of their status.
 
     The ids of ``dedupe_days`` ago are forgotten too; with ``None`` they are kept for good.
     """
-    emptied, deleted = _emptied(days), _deleted(days, dedupe_days)
+    kept = windows(days, by_status)
+    emptied, deleted = _emptied(kept), _deleted(kept, dedupe_days)
     if dry_run:
         return Pruned(emptied.count(), deleted.count())
     return Pruned(_in_batches(emptied, _empty), _in_batches(deleted, _delete))
@@ -43,13 +71,20 @@ def _older_than(days: int) -> Q:
     return Q(received_at__lt=timezone.now() - datetime.timedelta(days=days))
 
 
-def _emptied(days: int) -> QuerySet[WebhookEvent]:
-    old = Q(_older_than(days), status__in=_DONE, pruned_at=None)
-    return WebhookEvent.with_pruned.filter(_KNOWN_BY_ID, old)
+def _done_with(kept: Windows) -> Q:
+    old = Q(pk__in=[])
+    for status, days in kept.items():
+        if days is not None:
+            old |= Q(_older_than(days), status=status)
+    return old
 
 
-def _deleted(days: int, dedupe_days: int | None) -> QuerySet[WebhookEvent]:
-    gone = ~_KNOWN_BY_ID & _older_than(days) & Q(status__in=_DONE)
+def _emptied(kept: Windows) -> QuerySet[WebhookEvent]:
+    return WebhookEvent.with_pruned.filter(_KNOWN_BY_ID, _done_with(kept), pruned_at=None)
+
+
+def _deleted(kept: Windows, dedupe_days: int | None) -> QuerySet[WebhookEvent]:
+    gone = ~_KNOWN_BY_ID & _done_with(kept)
     if dedupe_days is not None:
         gone |= Q(pruned_at__isnull=False) & _older_than(dedupe_days)
     return WebhookEvent.with_pruned.filter(gone)
@@ -66,6 +101,8 @@ def _in_batches(events: QuerySet[WebhookEvent], remove: Callable[[list[int]], No
 
 def _empty(keys: list[int]) -> None:
     with transaction.atomic():
+        failed = WebhookEvent.objects.filter(pk__in=keys, status=Status.FAILED)
+        failed.update(status=Status.DEAD, settled_at=timezone.now())
         ReceiverRun.objects.filter(event__in=keys).delete()
         WebhookEvent.objects.filter(pk__in=keys).update(
             body="", arrival={}, changes={}, history=[], error="", pruned_at=timezone.now()

@@ -15,6 +15,8 @@ from django_altoviz.models import Status, WebhookEvent
 
 # Beyond that the largest pause is reached with any base.
 _MOST_DOUBLINGS = 32
+# Nobody plans further ahead, and the calendar has an end.
+_LONGEST = datetime.timedelta(days=366)
 
 
 def after_failure(
@@ -23,16 +25,17 @@ def after_failure(
     """The status of an event that has failed, and what goes with it.
 
     A receiver that asks for a later attempt has not failed: it uses up none of ``MAX_ATTEMPTS``.
-    Where several have something to say, the longest pause holds.
+    Where several have something to say, the longest pause holds, but none longer than a year. A
+    worker that was lost before counts as a failure of its own.
     """
     pauses = [error.delay for error in errors if isinstance(error, RetryLater)]
-    failures = event.failures
+    failures = event.failures + event.is_lapsed
     if len(pauses) < len(errors):
         failures += 1
         pauses.append(pause_after(failures))
     if failures >= app_settings.MAX_ATTEMPTS:
         return Status.DEAD, {"failures": failures}
-    next_attempt_at = timezone.now() + max(pauses)
+    next_attempt_at = timezone.now() + min(max(pauses), _LONGEST)
     return Status.FAILED, {"failures": failures, "next_attempt_at": next_attempt_at}
 
 
@@ -40,5 +43,5 @@ def pause_after(failures: int) -> datetime.timedelta:
     """The pause after so many failures: doubled each time, and drawn from its upper half, so that
     what has failed together is not tried again together."""
     seconds = app_settings.RETRY_BACKOFF_SECONDS * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
-    longest = min(seconds, app_settings.RETRY_BACKOFF_MAX_SECONDS)
+    longest = min(seconds, app_settings.RETRY_BACKOFF_MAX_SECONDS, _LONGEST.total_seconds())
     return datetime.timedelta(seconds=random.uniform(longest / 2, longest))

@@ -1,7 +1,8 @@
 """The demonstration: what the package makes of all that Altoviz, the network and others may send.
 
-``python demo.py`` starts the example project on a fresh database, posts to its webhook over HTTP,
-checks what became of each delivery, and exits 0 only if everything is as it must be.
+``python demo.py`` starts the example project on a fresh database, and a fake Altoviz. It registers
+the webhook there, lets things happen, and posts what else may come. It checks what became of
+everything, and exits 0 only if it is as it must be.
 ``python demo.py run`` serves the project in the foreground, with the sample events in it.
 """
 
@@ -12,12 +13,13 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import django
 import requests
-from demonstration.deliveries import SECRET, Delivery, all_deliveries
+from demonstration.deliveries import SECRET, all_deliveries
 from demonstration.server import HOST, PROJECT, ServerFailed, free_port, serving
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -26,6 +28,7 @@ from django.core.management import call_command
 from django_altoviz.event_types import EventType
 from django_altoviz.samples import sample_body
 from django_altoviz.signing import SIGNATURE_HEADER, sign
+from django_altoviz.testing import Behaviour, FakeAltoviz
 
 
 def main() -> int:
@@ -57,16 +60,23 @@ def demonstrate(database: Path) -> int:
     os.environ["EXAMPLE_DATABASE"] = "sqlite"
     os.environ["EXAMPLE_SQLITE"] = str(database)
     os.environ.setdefault("ALTOVIZ_WEBHOOK_SECRET", SECRET)
-    set_up()
-    # They import models, so they can be imported only now.
-    from demonstration import checks, report
+    with FakeAltoviz(behaviour=Behaviour(list_lag=(0.4,))) as altoviz:
+        os.environ["ALTOVIZ_API_KEY"] = altoviz.api_key
+        os.environ["ALTOVIZ_BASE_URL"] = altoviz.url
+        set_up()
+        # It imports models, so it can be imported only now.
+        from demonstration import report
 
-    deliveries = all_deliveries()
-    answers = [
-        checks.check_answer(delivery, response)
-        for delivery, response in zip(deliveries, deliver(deliveries), strict=True)
-    ]
-    return report.print_report(answers, deliveries)
+        port = free_port()
+        altoviz.populate(customers=3, products=2, invoices=3, quotes=1)
+        with served(port) as url:
+            checks = report.report_life(altoviz, url)
+            # What else may come is posted to a project that knows nothing yet.
+            call_command("flush", interactive=False, verbosity=0)
+            deliveries = all_deliveries()
+            responses = [delivery.post(url) for delivery in deliveries]
+    checks += report.report_deliveries(deliveries, responses)
+    return report.print_verdict(checks)
 
 
 def set_up() -> None:
@@ -75,13 +85,13 @@ def set_up() -> None:
     call_command("migrate", verbosity=0)
 
 
-def deliver(deliveries: Sequence[Delivery]) -> list[requests.Response]:
-    """Post them to a server of their own, and return its answers."""
+@contextmanager
+def served(port: int) -> Iterator[str]:
+    """The webhook's URL while the project is served. What the server says is shown if it fails."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         try:
-            port = free_port()
             with serving(port, output):
-                return [delivery.post(webhook_at(port)) for delivery in deliveries]
+                yield webhook_at(port)
         except (ServerFailed, requests.RequestException) as error:
             output.seek(0)
             raise ServerFailed(f"{output.read()}\n{error}") from error

@@ -11,6 +11,8 @@ from django_altoviz.event_types import EventType
 from django_altoviz.samples import new_event_id, sample, sample_body, to_body
 from tests.settings import ALTOVIZ
 
+pytest_plugins = ["django_altoviz.pytest_plugin", "pytester"]
+
 # How long an example takes says nothing on a machine that is busy.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")

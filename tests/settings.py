@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
+
 _NAME = os.environ.get("DATABASE_NAME", "django_altoviz")
 # A file, for threads to meet in it; each process has its own.
 _FILE = Path(tempfile.gettempdir()) / f"{_NAME}_{os.getpid()}.sqlite3"
@@ -61,7 +63,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_altoviz",
+    "django_tasks_db",
 ]
+if django.VERSION < (6, 0):
+    INSTALLED_APPS.append("django_tasks")
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -13,11 +13,14 @@ from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from django_altoviz.admin import base, rendering
 from django_altoviz.admin.filters import DeletedFilter
 from django_altoviz.envelopes import body_to_text
 from django_altoviz.event_types import Entity, EventType
+from django_altoviz.exceptions import GiveUp
 from django_altoviz.models import (
     MIRRORS,
     Customer,
@@ -29,8 +32,9 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
+from django_altoviz.processing import process
 from django_altoviz.samples import sample
-from django_altoviz.signals import customer_created, customer_updated
+from django_altoviz.signals import customer_created, customer_updated, invoice_updated
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -564,7 +568,7 @@ def test_the_page_of_an_invoice_needs_the_same_queries_for_any_number_of_lines(
         post(body_of("ProductUpdated", id=100 + number, name=f"Product {number}"))
     for lines in (1, 10):
         row = invoice(post, lines)
-        with django_assert_num_queries(AROUND + 3):
+        with django_assert_num_queries(AROUND + 4):
             page = html(viewer, page_of(row))
         assert page.count('<td class="field-position">') == lines
     assert "Product 8</a>" in page
@@ -871,6 +875,70 @@ def test_a_receiver_that_has_succeeded_is_not_called_again(operator, post):
     finally:
         customer_created.disconnect(receiver, Customer, dispatch_uid="once")
     assert calls == [event]
+
+
+def test_one_that_has_its_turn_later_is_said_to_wait(operator):
+    def fail(**kwargs):
+        raise RuntimeError
+
+    customer_updated.connect(fail)
+    try:
+        first, second = pending(), pending()
+        assert run(operator, first) == ["1 event failed again."]
+        [message] = run(operator, second)
+    finally:
+        customer_updated.disconnect(fail)
+    assert message.startswith("1 event waits for an earlier one")
+
+
+class TestFromScratch:
+    ACTION = "process_from_scratch"
+
+    @pytest.fixture
+    def calls(self, post):
+        calls = []
+
+        def receiver(event, **kwargs):
+            calls.append(event.attempts)
+
+        customer_created.connect(receiver)
+        post(EventType.CUSTOMER_CREATED)
+        yield calls
+        customer_created.disconnect(receiver)
+
+    def test_all_receivers_are_called_again(self, calls):
+        replayer = user("replayer", *VIEW, "process_webhookevent", "replay_webhookevent")
+        event = WebhookEvent.objects.get()
+        assert run(replayer, event, action=self.ACTION) == ["1 event was processed."]
+        assert calls == [1, 2]
+        assert "from scratch" in str(LogEntry.objects.get())
+
+    def test_it_needs_a_permission_of_its_own(self, calls, operator):
+        assert self.ACTION not in html(operator, EVENTS)
+        assert run(operator, WebhookEvent.objects.get(), action=self.ACTION) == [
+            "No action selected."
+        ]
+        assert calls == [1]
+
+
+def test_what_failed_says_when_it_is_tried_again_and_who_gave_up(viewer):
+    def give_up(**kwargs):
+        raise GiveUp("there is no such client")
+
+    event = store(body_of("InvoiceUpdated", name=5, isDraft=False))
+    invoice_updated.connect(give_up)
+    try:
+        process(event)
+    finally:
+        invoice_updated.disconnect(give_up)
+    page = html(viewer, page_of(event))
+    assert "there is no such client" in page
+    assert "invoice_finalized" in page
+    failing = store(body_of("CustomerUpdated", name=5))
+    process(failing)
+    assert date_format(localtime(failing.next_attempt_at), "DATETIME_FORMAT") in html(
+        viewer, page_of(failing)
+    )
 
 
 @pytest.mark.django_db(transaction=True)

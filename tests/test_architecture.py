@@ -12,12 +12,12 @@ import django_altoviz
 PACKAGE = Path(django_altoviz.__file__).parent
 #: From the top down. Modules of one row do not know each other, unless they are one package.
 LAYERS = [
-    {"apps", "urls"},
+    {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "checks", "management"},
-    {"dispatchers", "registration"},
+    {"dispatchers", "registration", "sync", "testing"},
     {"backlog"},
-    {"processing", "retention", "health"},
-    {"receivers", "retries"},
+    {"processing", "retention", "forgetting", "health"},
+    {"receivers", "retries", "refetching"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},
     {"payloads", "envelopes", "endpoints"},

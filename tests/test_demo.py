@@ -37,6 +37,13 @@ def test_the_demonstration_meets_all_of_its_expectations(run_demo):
     assert demo.returncode == 0, demo.stdout + demo.stderr
     lines = [" ".join(line.split()) for line in demo.stdout.splitlines()]
     for line in [
+        "... again the same one True yes",
+        "... becomes an invoice InvoiceCreated, QuoteUpdated yes",
+        "... gets dearer; all comes twice 2 × ProductUpdated yes",
+        "The product gets dearer; that is lost nothing yes",
+        "... of it what was lost InvoiceDeleted, ProductUpdated, QuoteCreated yes",
+        "Invoices as at Altoviz, others 5, 0 yes",
+        "Sales states paid, deleted, cancelled, deleted yes",
         "InvoiceCreated hex lower, before its customer 200, stored yes",
         "InvoiceUpdated base64 url, delivered again 200, known yes",
         "<ping/> hex lower, not JSON 400, malformed yes",
@@ -61,6 +68,24 @@ def test_a_server_with_another_secret_fails_the_demonstration(run_demo):
         "- CustomerCreated, hex upper: found 401, invalid signature, but it must be 200, stored"
         in demo.stdout.splitlines()
     )
+
+
+def test_a_project_that_does_not_take_what_altoviz_sends_fails_the_demonstration(
+    run_demo, tmp_path
+):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'runserver' in getattr(sys, 'orig_argv', []):\n"
+        "    os.environ['ALTOVIZ_WEBHOOK_SECRET'] = 'not the one that was registered'\n"
+    )
+    demo = run_demo(PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
+
+    assert demo.returncode == 1, demo.stdout + demo.stderr
+    assert "... has moved                                CustomerUpdated 401" in demo.stdout
+    wrong = " ".join(demo.stdout.partition("What is wrong")[2].split())
+    assert "- Events, delivered, processed: found 0, 0, but it must be" in wrong
+    # Even so the sync has brought in what is at Altoviz.
+    assert "Quotes     as at Altoviz, others    4, 0" in demo.stdout
 
 
 def test_a_project_that_does_not_start_fails_the_demonstration(run_demo, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import dataclasses
 import io
 import json
 import logging
@@ -23,21 +24,24 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 import django_altoviz
-from django_altoviz import exceptions, models, signals
+from django_altoviz import exceptions, models, signals, testing
 from django_altoviz.checks import check_security, check_settings
 from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.log import FIELDS
 from django_altoviz.models import Invoice, Quote, Status, WebhookEventQuerySet
 from django_altoviz.signals import BY_EVENT_TYPE, BY_MILESTONE
+from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.conftest import body_of
 from tests.test_architecture import LAYERS
 
 PACKAGE = Path(django_altoviz.__file__).parent
+CHECKS = "".join(path.read_text() for path in sorted((PACKAGE / "checks").glob("*.py")))
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 REFERENCE = (ROOT / "docs" / "reference.rst").read_text()
 OPERATING = (ROOT / "docs" / "operating.rst").read_text()
+TESTING = (ROOT / "docs" / "testing.rst").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.rst").read_text()
 PAGES = [
     *sorted(ROOT.glob("*.rst")),
@@ -126,6 +130,8 @@ class TestModels:
         models.QuoteLine: ["Lines"],
         models.WebhookEvent: ["WebhookEvent"],
         models.ReceiverRun: ["ReceiverRun"],
+        models.SyncRun: ["SyncRun"],
+        models.SyncStep: ["SyncStep"],
     }
     #: The table of all lines has the columns of both kinds.
     OTHERS = {models.InvoiceLine: {"quote"}, models.QuoteLine: {"invoice"}}
@@ -257,12 +263,12 @@ def words_of(is_reached):
 
 class TestChecks:
     def test_each_is_explained_and_no_other(self):
-        ids = re.findall(r'id="(django_altoviz\.[EW]\d+)"', (PACKAGE / "checks.py").read_text())
+        ids = re.findall(r'id="(django_altoviz\.[EW]\d+)"', CHECKS)
         assert sorted(terms(section(REFERENCE, "System checks"))) == sorted({*ids})
 
     @pytest.mark.parametrize("page", PAGES, ids=page_id)
     def test_no_page_names_one_that_does_not_exist(self, page):
-        ids = re.findall(r"django_altoviz\.[EW]\d+", (PACKAGE / "checks.py").read_text())
+        ids = re.findall(r"django_altoviz\.[EW]\d+", CHECKS)
         assert {*re.findall(r"django_altoviz\.[EW]\d+", page.read_text())} <= {*ids}
 
 
@@ -289,7 +295,7 @@ class TestCommands:
         shown = re.findall(r"manage\.py (altoviz_\w+)([^`\n]*)", page.read_text())
         for name, arguments in shown:
             parser = load_command_class("django_altoviz", name).create_parser("manage.py", name)
-            parser.parse_args(shlex.split(arguments))
+            parser.parse_args(shlex.split(arguments, comments=True))
 
     @pytest.mark.django_db
     def test_the_numbers_for_scripts_are_as_shown(self):
@@ -317,6 +323,30 @@ def long_options(parser):
         for option in action.option_strings
         if option.startswith("--")
     }
+
+
+class TestTheFake:
+    def test_each_switch_is_explained_with_its_default(self):
+        rows = re.findall(
+            r"^``(\w+)`` +(\S.*?)(?:  +|$)", section(TESTING, "Switches"), re.MULTILINE
+        )
+        expected = {field.name: field.default for field in dataclasses.fields(Behaviour)}
+        assert [name for name, _ in rows] == [*expected]
+        for name, default in rows:
+            assert default.strip("`") == str(expected[name]).partition(";")[0].removesuffix(".0")
+
+    @pytest.mark.parametrize("kind", ["customers", "contacts", "products", "invoices", "quotes"])
+    def test_what_can_be_done_with_its_objects_is_said(self, kind):
+        text = section(TESTING, "An Altoviz of one's own")
+        with FakeAltoviz() as altoviz:
+            records = getattr(altoviz, kind)
+        names = {name for name in dir(records) if callable(getattr(records, name))}
+        of_the_fake = {"add", "add_main", "finalized", "refer_to", "skip_ids", "tell"}
+        for name in names - of_the_fake - {"of"}:
+            assert name[0] == "_" or f"``{name}(" in text, name
+
+    def test_what_is_public_is_named(self):
+        assert all(name in TESTING for name in testing.__all__)
 
 
 class TestExceptions:
@@ -442,7 +472,8 @@ def test_the_table_of_contents_has_all_pages():
 def test_no_file_knows_the_machine_it_was_written_on():
     folders = "|".join(["work", "root"])
     path_of_it = re.compile(rf"(?<![\w.)}}<])/(?:{folders})\b")
-    patterns = ["*.*", "Makefile", ".ci/*", "docs/*"]
+    patterns = ["*.*", "Makefile", ".ci/*", "docs/*", "benchmarks/*.*"]
+    patterns += [f"benchmarks/{inner}/**/*.*" for inner in ("measuring", "sites")]
     patterns += [f"{top}/**/*.*" for top in ("django_altoviz", "example_project", "tests")]
     files = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
     made = re.compile(r"\.(pyc|mo|sqlite3|coverage|git$)|node_modules")
@@ -460,7 +491,7 @@ class TestCode:
         for name in names:
             monkeypatch.setenv(f"ALTOVIZ_{name}_SECRET", f"the {name} secret")
         code = blocks(OPERATING, "python")
-        for name in ["proxy", "rotation", "accounts"]:
+        for name in ["proxy", "rotation", "accounts", "retention"]:
             altoviz = run(f"import os\n{code[name]}")["ALTOVIZ"]
             with override_settings(ALTOVIZ=altoviz):
                 assert check_settings() + check_security() == []
@@ -554,7 +585,7 @@ class TestCode:
     @pytest.mark.django_db
     def test_the_test_of_a_receiver(self):
         receiver = run(blocks(README, "python")["receiver"])
-        case = run(blocks(OPERATING, "python")["testing"])["AccountingTests"]
+        case = run(blocks(TESTING, "python")["events"])["AccountingTests"]
         try:
             result = unittest.defaultTestLoader.loadTestsFromTestCase(case).run(
                 unittest.TestResult()
@@ -564,16 +595,32 @@ class TestCode:
         assert result.testsRun == 1
         assert not result.errors + result.failures
 
-    @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has tasks from 6.0 on")
-    @pytest.mark.django_db
+    def test_the_fake(self, capsys):
+        run(blocks(TESTING, "python")["fake"])
+        assert capsys.readouterr().out == "1662.56\n"
+
+    def test_the_fixtures(self, pytester):
+        code = blocks(TESTING, "python")
+        pytester.makeconftest(code["conftest"])
+        pytester.makepyfile(code["fixtures"])
+        options = ["--ds=tests.settings", f"--rootdir={pytester.path}"]
+        pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
+
+    @pytest.mark.django_db(transaction=True)
     def test_the_dispatcher(self, post, settings, tmp_path, monkeypatch):
+        (tmp_path / "my_queue.py").write_text(
+            "import types\n"
+            "def task(function):\n"
+            "    return types.SimpleNamespace(enqueue=lambda pk: function(pk))\n"
+        )
         (tmp_path / "shop_dispatcher.py").write_text(blocks(REFERENCE, "python")["dispatcher"])
         monkeypatch.syspath_prepend(tmp_path)
         settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "shop_dispatcher"}
         try:
             post(EventType.CUSTOMER_CREATED)
         finally:
-            sys.modules.pop("shop_dispatcher", None)
+            for name in ("shop_dispatcher", "my_queue"):
+                sys.modules.pop(name, None)
         assert models.WebhookEvent.objects.get().status == Status.PROCESSED
 
 

@@ -158,7 +158,7 @@ class Project:
 
 
 @contextlib.contextmanager
-def migrated(database, directory):
+def migrated(database, directory, **variables):
     with globals()[f"{database}_database"](directory) as environment:
         project = Project(
             {
@@ -167,6 +167,7 @@ def migrated(database, directory):
                 "DJANGO_SETTINGS_MODULE": "example.settings",
                 "ALTOVIZ_WEBHOOK_SECRET": SECRET,
                 **environment,
+                **variables,
             }
         )
         project.manage("migrate", "--verbosity", "0")
@@ -193,6 +194,29 @@ def test_an_asgi_server_does_as_well(tmp_path):
         assert [(event["status"], event["deliveries"]) for event in events] == [
             ("processed", 2)
         ] * 15
+
+
+def test_with_django_tasks_a_worker_processes_the_events(tmp_path):
+    with migrated("sqlite", tmp_path, EXAMPLE_DISPATCHER="django_tasks") as project:
+        with project.served(tmp_path / "server.log"):
+            project.deliver(EventType.CUSTOMER_CREATED)
+        (event,) = project.rows("django_altoviz.webhookevent")
+        assert event["status"] == "pending"
+        project.manage("db_worker", "--batch", "--no-reload", "--no-startup-delay")
+        (event,) = project.rows("django_altoviz.webhookevent")
+        assert event["status"] == "processed"
+
+
+def test_with_celery_a_broker_that_is_down_keeps_no_event_out(tmp_path):
+    broker = "redis://127.0.0.1:1/0"
+    environment = {"EXAMPLE_DISPATCHER": "celery", "EXAMPLE_BROKER": broker}
+    with migrated("sqlite", tmp_path, **environment) as project:
+        with project.served(tmp_path / "server.log"):
+            project.deliver(EventType.CUSTOMER_CREATED)
+        project.manage("altoviz_process_events")
+        (event,) = project.rows("django_altoviz.webhookevent")
+        assert event["status"] == "processed"
+        project.manage("check", "--fail-level", "WARNING")
 
 
 def body_of_vector(name):

@@ -291,11 +291,11 @@ class TestFailures:
         event = store("CustomerCreated", id=1)
         tries = []
 
-        def meet(event):
+        def meet(event, seen):
             tries.append(event.attempts)
             if len(tries) < 3:
                 raise IntegrityError("altoviz_id")
-            return mirror(event)
+            return mirror(event, seen)
 
         mirror = processing.mirror
         monkeypatch.setattr(processing, "mirror", meet)
@@ -306,7 +306,7 @@ class TestFailures:
     def test_a_conflict_that_does_not_pass_fails_the_event(self, monkeypatch):
         event = store("CustomerCreated", id=1)
 
-        def conflict(event):
+        def conflict(event, seen):
             raise IntegrityError("something else")
 
         monkeypatch.setattr(processing, "mirror", conflict)
@@ -323,7 +323,7 @@ class TestFailures:
     def test_somebody_else_was_faster_at_the_failure_too(self, monkeypatch):
         event = store("CustomerCreated", id=1)
 
-        def fail(event):
+        def fail(event, seen):
             raise ValueError
 
         def steal(*args):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, ReceiverRun, Status, WebhookEvent
+from django_altoviz.processing import process
 from django_altoviz.signals import customer_created
 from tests.conftest import body_of
 
@@ -119,3 +120,39 @@ def test_backlog_makes_nothing_slower(post, deferred):
     for _ in range(20):
         post(body_of("CustomerUpdated"))
     assert count(post, EventType.CUSTOMER_CREATED) == (1, 1)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL can be told so")
+class TestCommits:
+    """The event and what receivers do are on the disk before anybody hears of it. What is noted about
+    it can be done again, and does not wait."""
+
+    @staticmethod
+    def how():
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            return cursor.fetchone()[0]
+
+    def test_wait_for_the_disk_where_something_could_be_lost(self, post):
+        seen = []
+
+        def receive(**kwargs):
+            seen.append(self.how())
+
+        customer_created.connect(receive)
+        try:
+            with CaptureQueriesContext(connection) as captured:
+                post(EventType.CUSTOMER_CREATED)
+        finally:
+            customer_created.disconnect(receive)
+        assert WebhookEvent.objects.get().status == Status.PROCESSED
+        assert (seen, self.how()) == (["on"], "on")
+        unhurried = [q["sql"][:40] for q in captured.captured_queries if "set_config" in q["sql"]]
+        assert unhurried == ['UPDATE "django_altoviz_webhookevent" SET'] * 2  # the claim, the end
+
+    def test_of_a_transaction_around_it_are_its_own_business(self, post, deferred):
+        post(EventType.CUSTOMER_CREATED)
+        with transaction.atomic():
+            process(WebhookEvent.objects.get())
+            assert self.how() == "on"
+        assert WebhookEvent.objects.get().status == Status.PROCESSED

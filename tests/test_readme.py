@@ -9,6 +9,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import django
 import pytest
 from django.core import mail
 from django.dispatch import Signal
@@ -81,6 +82,36 @@ def test_the_steps_lead_to_a_project_without_complaints(project):
 def test_the_package_has_the_name_to_install():
     assert snippet("install") == "pip install django-altoviz"
     assert "name = django-altoviz\n" in (ROOT / "setup.cfg").read_text()
+
+
+@pytest.mark.parametrize("name", ["celery", "django-tasks"])
+def test_workers_are_set_up_as_shown(project, name):
+    settings = project.path / "shop" / "settings.py"
+    before = settings.read_text()
+    settings.write_text(before + "\n" + snippet(name))
+    if name == "django-tasks" and django.VERSION < (6, 0):
+        settings.write_text(settings.read_text() + 'INSTALLED_APPS += ["django_tasks"]\n')
+    try:
+        assert "no issues (0 silenced)" in project("python", "manage.py", "check")
+        program = project.path / "program.py"
+        program.write_text(PROGRAM)
+        assert "as scheduled" in project("python", "program.py")
+    finally:
+        settings.write_text(before)
+
+
+PROGRAM = """
+import os
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+django.setup()
+from django.conf import settings
+from importlib import import_module
+dispatcher = import_module(settings.ALTOVIZ["DISPATCHER"])
+for entry in getattr(settings, "CELERY_BEAT_SCHEDULE", {}).values():
+    assert entry["task"] == dispatcher.process_due.name
+print("as scheduled")
+"""
 
 
 def test_the_sample_can_be_sent(project):

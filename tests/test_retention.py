@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.retention import Pruned, prune
+from django_altoviz.retention import PRUNABLE, Pruned, prune
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +96,34 @@ def test_works_in_batches(post, monkeypatch, django_assert_max_num_queries):
     assert prune(90, None) == Pruned(emptied=5)
     with django_assert_max_num_queries(2):
         assert prune(90, None) == Pruned()
+
+
+def test_each_status_may_have_a_window_of_its_own(post):
+    for number, status in enumerate(PRUNABLE):
+        post(body_of("CustomerUpdated", id=number + 1))
+        WebhookEvent.objects.filter(object_id=number + 1).update(status=status)
+    make_old()
+    kept = {"processed": None, "ignored": 101, "malformed": 99, "dead": 99, "failed": 99}
+    assert prune(90, None, by_status=kept) == Pruned(emptied=3)
+    left = WebhookEvent.objects.values_list("status", flat=True)
+    assert {*left} == {Status.PROCESSED, Status.IGNORED}
+
+
+def test_what_failed_and_is_pruned_is_given_up(post):
+    """Its body is gone: if it came again, nothing could be done with it."""
+    body = body_of("CustomerUpdated", active="maybe")
+    post(body)
+    make_old()
+    prune(90, None, by_status={"failed": 90})
+    event = WebhookEvent.with_pruned.get()
+    assert (event.status, event.body) == (Status.DEAD, "")
+    assert post(body).json()["status"] == "known"
+    assert WebhookEvent.with_pruned.get().status == Status.DEAD
+
+
+@pytest.mark.parametrize(
+    "by_status", [{"pending": 5}, {"gone": 5}, {"dead": 0}, {"dead": True}, {"dead": "5"}]
+)
+def test_a_window_that_is_none_is_refused(by_status):
+    with pytest.raises(ValueError, match=r"is not one of|no number of days"):
+        prune(90, None, by_status=by_status)

@@ -6,10 +6,12 @@ import datetime
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_altoviz import processing
 from django_altoviz.backlog import drain
 from django_altoviz.exceptions import GiveUp, RetryLater
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
@@ -157,6 +159,21 @@ class TestAttempts:
         assert [entry["status"] for entry in event.history] == ["failed"] * 3 + ["dead"]
         assert not Customer.objects.exists()
 
+    def test_a_crash_and_the_failure_after_it_are_two(self):
+        event = store(id=1, active="maybe")
+        event.claim(LEASE)
+        WebhookEvent.objects.update(locked_until=timezone.now())
+        event.refresh_from_db()
+        process(event)
+        assert (event.status, event.failures) == (Status.FAILED, 2)
+
+    def test_are_left_to_a_worker_that_was_silent_and_has_come_back(self):
+        store(id=1).claim(LEASE)
+        WebhookEvent.objects.update(locked_until=timezone.now())
+        stale = WebhookEvent.objects.get()
+        WebhookEvent.objects.update(locked_until=timezone.now() + LEASE)
+        assert process(stale) == []
+
     def test_end_is_told(self, receiver, using):
         told = []
 
@@ -194,6 +211,32 @@ class TestRetryLater:
         assert tick()[0].status == Status.PROCESSED
         assert WebhookEvent.objects.get().failures == 0
 
+    def test_is_no_alarm(self, receiver, caplog):
+        told = []
+
+        def listen(sender, **kwargs):
+            told.append(sender)
+
+        receiver.raises = [RetryLater(60, "closed at night")]
+        event_failed.connect(listen)
+        try:
+            process(store(id=7))
+        finally:
+            event_failed.disconnect(listen)
+        assert told == []
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert record.message.endswith("has to wait: again after 0:01:00: closed at night")
+
+    @pytest.mark.parametrize("error", [RetryLater(datetime.timedelta.max), RuntimeError()])
+    def test_is_within_the_calendar(self, receiver, using, error):
+        using(RETRY_BACKOFF_SECONDS=1e300, RETRY_BACKOFF_MAX_SECONDS=1e300)
+        receiver.raises = [error]
+        event = store()
+        process(event)
+        assert event.status == Status.FAILED
+        assert event.next_attempt_at.year <= timezone.now().year + 2
+
     def test_the_longest_pause_holds(self, receiver, other):
         receiver.raises, other.raises = [RetryLater(7200)], [RuntimeError()]
         event = store()
@@ -228,6 +271,26 @@ class TestGiveUp:
         assert process_again(event)
         assert event.status == Status.PROCESSED
         assert (len(receiver.calls), len(other.calls)) == (2, 1)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_comes_too_late_on_commit(self):
+        """The receiver counts as called, as with anything that is raised there."""
+
+        def give_up():
+            raise GiveUp("too late")
+
+        def receive(**kwargs):
+            transaction.on_commit(give_up)
+
+        customer_updated.connect(receive)
+        try:
+            event = store()
+            process(event)
+            assert event.status == Status.FAILED
+            assert "too late" in event.error
+            assert tick()[0].status == Status.PROCESSED
+        finally:
+            customer_updated.disconnect(receive)
 
     def test_undoes_the_receivers_work(self):
         def work_and_give_up(**kwargs):
@@ -316,13 +379,9 @@ class TestWaiting:
 
 def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
     """It waits, and later events of its object do not pass it."""
-    from django.db import OperationalError
-
-    from django_altoviz import processing
-
     event = store(id=1)
 
-    def deadlock(event):
+    def deadlock(event, seen):
         raise OperationalError("deadlock detected")
 
     with monkeypatch.context() as patch:

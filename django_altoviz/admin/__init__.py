@@ -1,6 +1,7 @@
 from django_altoviz.admin.documents import InvoiceAdmin, QuoteAdmin
 from django_altoviz.admin.events import WebhookEventAdmin
 from django_altoviz.admin.mirrors import ContactAdmin, CustomerAdmin, ProductAdmin
+from django_altoviz.admin.syncs import SyncRunAdmin
 
 __all__ = [
     "ContactAdmin",
@@ -8,5 +9,6 @@ __all__ = [
     "InvoiceAdmin",
     "ProductAdmin",
     "QuoteAdmin",
+    "SyncRunAdmin",
     "WebhookEventAdmin",
 ]

@@ -45,14 +45,26 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     sortable_by = ()  # by any other column, the whole table would be sorted
     show_facets = admin.ShowFacets.NEVER
     deferred = ["body", "changes", "history", "arrival", "error"]
-    actions = ["process_again"]
+    actions = ["process_again", "process_from_scratch"]
     fieldsets = [
         (
             None,
             {"fields": ["state", "type", "mirrored_object", "events_of_object", "account"]},
         ),
-        (_("Processing"), {"fields": ["attempts", "error_text", "attempts_made", "receivers"]}),
-        (_("Effect"), {"fields": ["mirrored_at", "changed_columns"]}),
+        (
+            _("Processing"),
+            {
+                "fields": [
+                    "attempts",
+                    "failures",
+                    "next_attempt_at",
+                    "error_text",
+                    "attempts_made",
+                    "receivers",
+                ]
+            },
+        ),
+        (_("Effect"), {"fields": ["mirrored_at", "changed_columns", "business_signals"]}),
         (
             _("Arrival"),
             {
@@ -160,11 +172,18 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         ]
         return table([_("at"), _("status"), _("error")], rows)
 
-    @admin.display(description=_("receivers that have handled it"))
+    @admin.display(description=_("receivers that are done with it"))
     def receivers(self, event: WebhookEvent) -> str:
         runs = event.receiver_runs.order_by("pk")
-        rows = [(run.receiver, run.finished_at, round(run.seconds, 3)) for run in runs]
-        return table([_("receiver"), _("finished at"), _("seconds")], rows)
+        rows = [
+            (run.receiver, run.finished_at, round(run.seconds, 3), run.gave_up or EMPTY)
+            for run in runs
+        ]
+        return table([_("receiver"), _("finished at"), _("seconds"), _("gave up")], rows)
+
+    @admin.display(description=_("business signals"))
+    def business_signals(self, event: WebhookEvent) -> str:
+        return ", ".join(event.milestones) or EMPTY
 
     @admin.display(description=_("changes"))
     def changed_columns(self, event: WebhookEvent) -> str:
@@ -185,6 +204,9 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def has_process_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("django_altoviz.process_webhookevent")
 
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("django_altoviz.replay_webhookevent")
+
     # In a transaction around the whole request no other worker would see what is claimed here.
     @transaction.non_atomic_requests
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -192,11 +214,27 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["process"], description=_("Process again"))
     def process_again(self, request: HttpRequest, queryset: WebhookEventQuerySet) -> None:
+        self._replay(request, queryset, "Process again")
+
+    @admin.action(
+        permissions=["replay"], description=_("Process from scratch: call all receivers again")
+    )
+    def process_from_scratch(self, request: HttpRequest, queryset: WebhookEventQuerySet) -> None:
+        self._replay(request, queryset, "Process from scratch", from_scratch=True)
+
+    def _replay(
+        self,
+        request: HttpRequest,
+        queryset: WebhookEventQuerySet,
+        name: str,
+        *,
+        from_scratch: bool = False,
+    ) -> None:
         outcomes: Counter[str] = Counter()
         for event in in_order_of_arrival(queryset):
-            outcome = replay(event)
+            outcome = replay(event, from_scratch=from_scratch)
             outcomes[outcome] += 1
-            self.log_change(request, event, f"Process again: {outcome}")
+            self.log_change(request, event, f"{name}: {outcome}")
         for outcome, (level, text) in OUTCOMES.items():
             if outcomes[outcome]:
                 self.message_user(request, text % outcomes[outcome], level)

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.utils.html import format_html_join
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
@@ -83,6 +84,11 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("last event"))
     def last_event(self, row: Mirror) -> str:
+        event = WebhookEvent.with_pruned.filter(
+            pk=row.last_event_id, object_id=row.altoviz_id, entity=_ENTITIES[type(row)]
+        )
+        if not event.exists():
+            return gettext("None: a sync has read it.")
         return self.link(WebhookEvent, "change", row.last_event_id, row.last_event_id)
 
     @admin.display(description=_("data"))

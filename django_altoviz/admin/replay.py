@@ -41,6 +41,13 @@ OUTCOMES = {
             "%d events were refused: this version knows no such event types.",
         ),
     ),
+    "waiting": (
+        messages.WARNING,
+        ngettext_lazy(
+            "%d event waits for an earlier one of its object, and is processed after that.",
+            "%d events wait for earlier ones of their objects, and are processed after those.",
+        ),
+    ),
     "held": (
         messages.WARNING,
         ngettext_lazy(
@@ -58,11 +65,14 @@ def in_order_of_arrival(queryset: WebhookEventQuerySet) -> Iterator[WebhookEvent
         yield from events.filter(pk=pk)
 
 
-def replay(event: WebhookEvent) -> str:
-    if process_again(event):
+def replay(event: WebhookEvent, *, from_scratch: bool = False) -> str:
+    """Process the event again, and return which of the ``OUTCOMES`` came of it."""
+    if process_again(event, from_scratch=from_scratch):
         return "failed" if event.status in (Status.FAILED, Status.DEAD) else "processed"
     if event.status == Status.MALFORMED:
         return "malformed"
     if event.pruned_at is not None:
         return "pruned"
-    return "unknown" if event.event_type is None else "held"
+    if event.event_type is None:
+        return "unknown"
+    return "waiting" if event.is_due else "held"

@@ -113,11 +113,12 @@ class AltovizClient:
         pace: Pace | None = None,
         retry: AltovizRetry | None = None,
         timeout: tuple[float, float] = TIMEOUT,
+        reads: int = _READS,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
-        self._timeout = timeout
+        self._timeout, self._reads = timeout, reads
         key_name = sha256(f"{self._base_url} {api_key}".encode()).hexdigest()
-        self._pace = pace or Pace(key_name, requests_per_minute)
+        self.pace = pace or Pace(key_name, requests_per_minute)
         self._session = requests.Session()
         self._session.auth = APIKey(api_key, self._base_url)
         self._session.headers["Accept"] = "application/json"
@@ -132,8 +133,8 @@ class AltovizClient:
         self.webhooks = resources.Webhooks(self)
 
     @classmethod
-    def for_account(cls, name: str = DEFAULT_ACCOUNT) -> AltovizClient:
-        """The client of an account of ``ALTOVIZ``.
+    def for_account(cls, name: str = DEFAULT_ACCOUNT, **options: Any) -> AltovizClient:
+        """The client of an account of ``ALTOVIZ``, with further options of the class.
 
         Raises:
             UnknownAccount: there is no such account.
@@ -148,6 +149,7 @@ class AltovizClient:
             account.api_key,
             account.base_url,
             requests_per_minute=account.api_requests_per_minute,
+            **options,
         )
 
     def hello(self) -> dict[str, Any]:
@@ -167,8 +169,9 @@ class AltovizClient:
         return parse_list(f"GET {path}", value)
 
     def get_page(self, path: str, query: Mapping[str, Any]) -> Page:
-        value, headers = self._get(path, query)
-        return parse_page(f"GET {path}", value, headers)
+        value, response = self._get(path, query)
+        text = response.content.decode("utf-8-sig")
+        return parse_page(f"GET {path}", value, response.headers, text)
 
     def download(self, path: str) -> Download:
         response = self._send("GET", path, stream=True, headers={"Accept": "application/pdf"})
@@ -201,22 +204,22 @@ class AltovizClient:
     ) -> None:
         self.close()
 
-    def _get(self, path: str, query: Mapping[str, Any] | None) -> tuple[Any, Mapping[str, str]]:
+    def _get(self, path: str, query: Mapping[str, Any] | None) -> tuple[Any, requests.Response]:
         reads = 1
         while True:
             try:
                 response = self._send("GET", path, params=query)
                 value = parse(f"GET {path}", response.status_code, response.content)
-                return value, response.headers
+                return value, response
             except (ConnectionFailed, UnexpectedAnswer):
-                if reads == _READS:
+                if reads == self._reads:
                     raise
             time.sleep(random.uniform(0, 2.0**reads / 4))
             reads += 1
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request at the account's pace, and return whatever the answer is."""
-        if waited := self._pace.wait():
+        if waited := self.pace.wait():
             log_about().info("Waited %.1f s for Altoviz's quota.", waited)
         try:
             # Redirects are not followed: requests would take the key along to another host.

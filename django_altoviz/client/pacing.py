@@ -35,11 +35,15 @@ class Pace:
     cache: BaseCache = field(default_factory=_default_cache)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    #: Called with the seconds of each pause, before it.
+    on_pause: Callable[[float], None] | None = None
 
     def wait(self) -> float:
         """Wait until there is room for a request, and take it. Return the seconds waited."""
         waited = 0.0
         while (pause := self._pause()) > 0:
+            if self.on_pause is not None:
+                self.on_pause(pause)
             self.sleep(pause)
             waited += pause
         self._count()

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from django_altoviz.client.responses import Page
+from django_altoviz.client.responses import PAGE_SIZE, Page
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import IncompleteList
 
 if TYPE_CHECKING:
     from django_altoviz.client.client import AltovizClient, Download
 
-#: The most that Altoviz gives at once [documented].
-PAGE_SIZE = 100
 # How often a list is read again from its beginning when rows were missing in the end.
 _PASSES = 3
 
@@ -26,9 +24,15 @@ class Resource:
     """One kind of object. ``path`` is where it is at the API."""
 
     path: str
+    #: What has to be asked for to be given all of them.
+    everything: Object = {}
 
     def __init__(self, client: AltovizClient) -> None:
         self._client = client
+
+    def page(self, number: int) -> Page:
+        """One page of the list of all, counted from 1."""
+        return self._page(number, self.everything)
 
     def get(self, id: int) -> Object:
         """The object of that id. Raises ``NotFound``."""
@@ -72,16 +76,15 @@ class Resource:
     def _pages(self, filters: Object) -> Iterator[Page]:
         number = 1
         while True:
-            query = filters | {"PageIndex": number, "PageSize": PAGE_SIZE}
-            page = self._client.get_page(self.path, query)
+            page = self._page(number, filters)
             yield page
-            if page.page_count is None:
-                is_last = len(page.rows) < PAGE_SIZE
-            else:
-                is_last = number >= page.page_count
-            if is_last:
+            if page.is_last(number):
                 return
             number += 1
+
+    def _page(self, number: int, filters: Object) -> Page:
+        query = filters | {"PageIndex": number, "PageSize": PAGE_SIZE}
+        return self._client.get_page(self.path, query)
 
 
 class Customers(Resource):
@@ -135,6 +138,7 @@ class Documents(Resource):
 
 class Invoices(Documents):
     path = "v1/SaleInvoices"
+    everything = {"IncludeCancelled": "true"}
 
     def all(
         self,

@@ -21,6 +21,8 @@ from django_altoviz.exceptions import (
     UnexpectedAnswer,
 )
 
+#: The most objects that Altoviz gives at once [documented].
+PAGE_SIZE = 100
 #: The longest pause that is believed, in seconds.
 LONGEST_PAUSE = 120.0
 # A pause of more than five minutes would be longer than Altoviz's window, so it must be meant in
@@ -42,12 +44,19 @@ class Page:
     """One page of a list.
 
     ``page_count`` and ``record_count`` are those of the whole list, ``None`` where Altoviz does not
-    tell them.
+    tell them. ``text`` is what the rows were read from.
     """
 
     rows: list[dict[str, Any]]
     page_count: int | None
     record_count: int | None
+    text: str = ""
+
+    def is_last(self, number: int) -> bool:
+        """Whether the list ends here, where this is the page of that number."""
+        if self.page_count is None:
+            return len(self.rows) < PAGE_SIZE
+        return number >= self.page_count
 
 
 def retry_after(header: str) -> float | None:
@@ -113,7 +122,7 @@ def parse_object(request: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def parse_page(request: str, value: Any, headers: Mapping[str, str]) -> Page:
+def parse_page(request: str, value: Any, headers: Mapping[str, str], text: str = "") -> Page:
     """A page of a list, with what its headers tell [observed]."""
     rows = parse_list(request, value)
     if not all(isinstance(row.get("id"), int) for row in rows):
@@ -122,6 +131,7 @@ def parse_page(request: str, value: Any, headers: Mapping[str, str]) -> Page:
         rows=rows,
         page_count=_count(headers.get("x-page-count")),
         record_count=_count(headers.get("x-record-count")),
+        text=text,
     )
 
 

@@ -24,12 +24,22 @@ def get_dispatch() -> Callable[[WebhookEvent], None]:
     path = app_settings.DISPATCHER
     try:
         dispatch: Callable[[WebhookEvent], None] = import_module(path).dispatch
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module may raise anything when it is imported
         raise ImproperlyConfigured(
             f'ALTOVIZ["DISPATCHER"] is "{path}", which is no module with a function "dispatch": '
             f"{error}"
         ) from error
     return dispatch
+
+
+def load_ours() -> None:
+    """Import the configured dispatcher if it is one of this package, for the tasks it has.
+
+    Raises:
+        ImproperlyConfigured: it can't be imported.
+    """
+    if app_settings.DISPATCHER.startswith(f"{__name__}."):
+        get_dispatch()
 
 
 def dispatch(event: WebhookEvent) -> None:

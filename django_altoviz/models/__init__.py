@@ -8,7 +8,8 @@ from django_altoviz.models.products import Product
 from django_altoviz.models.queue import Source, Status, WebhookEventQuerySet
 from django_altoviz.models.quotes import Quote, QuoteLine
 from django_altoviz.models.receiver_runs import ReceiverRun
-from django_altoviz.models.statements import locked
+from django_altoviz.models.statements import insert, locked
+from django_altoviz.models.sync_runs import COUNTS, SyncRun, SyncStep
 
 #: The mirror of each kind of object.
 MIRRORS: dict[Entity, type[Mirror]] = {
@@ -20,6 +21,7 @@ MIRRORS: dict[Entity, type[Mirror]] = {
 }
 
 __all__ = [
+    "COUNTS",
     "MIRRORS",
     "Changes",
     "Contact",
@@ -34,9 +36,12 @@ __all__ = [
     "ReceiverRun",
     "Source",
     "Status",
+    "SyncRun",
+    "SyncStep",
     "WebhookEvent",
     "WebhookEventQuerySet",
     "dump_changes",
+    "insert",
     "load_changes",
     "locked",
 ]

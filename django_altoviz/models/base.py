@@ -87,6 +87,10 @@ class Mirror(models.Model):
             setattr(self, name, new)
         return changes
 
+    def lines_shown(self) -> list[models.Model]:
+        """What belongs to the row and was taken over with it, not saved yet."""
+        return []
+
     def reach(self, *, is_certain: bool) -> list[str]:
         """Take note of the milestones that the columns show, and return those that are new.
 

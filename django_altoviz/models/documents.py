@@ -62,6 +62,8 @@ class Document(Mirror):
     _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "milestones")
 
     lines: Any  # the reverse side of the relation that each kind of line has
+    # Lines that were shown and are not saved yet; None where they stay as they are.
+    _new_lines: list[models.Model] | None = None
 
     class Meta(Mirror.Meta):
         abstract = True
@@ -123,6 +125,9 @@ class Document(Mirror):
             columns[relation.field.attname] = self.altoviz_id
             lines.append(relation.related_model(position=position, data=line, **columns))
         return lines
+
+    def lines_shown(self) -> list[models.Model]:
+        return self._new_lines or []
 
     def reach(self, *, is_certain: bool) -> list[str]:
         shown = [name for name, is_reached in self.MILESTONES.items() if is_reached(self)]

@@ -50,7 +50,10 @@ class WebhookEvent(Queued):
     class Meta:
         verbose_name = _("webhook event")
         verbose_name_plural = _("webhook events")
-        permissions = [("process_webhookevent", _("Can process webhook events again"))]
+        permissions = [
+            ("process_webhookevent", _("Can process webhook events again")),
+            ("replay_webhookevent", _("Can have all receivers of webhook events called again")),
+        ]
         indexes = [
             models.Index(fields=["status", "received_at"], name="altoviz_event_status"),
             models.Index(fields=["object_id", "entity"], name="altoviz_event_object"),

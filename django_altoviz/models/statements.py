@@ -8,6 +8,7 @@ fields, as always. Whatever is not on the way of every event goes by querysets.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
@@ -90,7 +91,32 @@ def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
     sql = f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(column)} = %s"
     if connection.features.has_select_for_update:
         sql += f" {connection.ops.for_update_sql()}"
-    return next(iter(model._base_manager.using(using).raw(sql, [value])), None)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [value])
+        row = cursor.fetchone()
+    return None if row is None else _from_db(model, row, using)
+
+
+def _from_db(model: type[Row], row: Sequence[Any], using: str) -> Row:
+    values = list(row)
+    for index, column, converters in _converters(model, using):
+        for convert in converters:
+            values[index] = convert(values[index], column, connections[using])
+    return model.from_db(using, [field.attname for field in model._meta.concrete_fields], values)
+
+
+@cache
+def _converters(model: type[Row], using: str) -> list[tuple[int, Any, list[Any]]]:
+    """How the columns are read, where that takes more than to take the value."""
+    connection: Any = connections[using]
+    found = []
+    for index, field in enumerate(model._meta.concrete_fields):
+        column = field.get_col(model._meta.db_table)
+        backend = connection.ops.get_db_converters(column)
+        converters = [*backend, *column.get_db_converters(connection)]
+        if converters:
+            found.append((index, column, converters))
+    return found
 
 
 def holds(condition: str, parameters: Sequence[Any], using: str) -> bool:

@@ -7,26 +7,63 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django_altoviz.models import Invoice
+import requests
 
-from .checks import Check, check_events, check_mirror, check_receivers, check_shop
+from django_altoviz.models import Invoice
+from django_altoviz.testing import FakeAltoviz
+
+from .altoviz import check_filled, check_life, check_step, command, register
+from .checks import (
+    Check,
+    check_answer,
+    check_events,
+    check_mirror,
+    check_receivers,
+    check_shop,
+)
 from .deliveries import Delivery
 
 WIDTH = 100
 
 
-def print_report(answers: Sequence[Check], deliveries: Sequence[Delivery]) -> int:
-    """Print what was answered and what is found in the database. 0 if it is as it must be."""
+def report_life(altoviz: FakeAltoviz, url: str) -> list[Check]:
+    """Let the project live with Altoviz, and print how that goes."""
+    said, registered = register(altoviz, url)
+    print_command("altoviz_register_webhook, twice", said)
+    print_checks("What is registered at the fake Altoviz", ["what", "of it", "found"], registered)
+    print_command("altoviz_sync, for the first time", command("altoviz_sync"))
+    filled = check_filled(altoviz)
+    print_checks("What was there before", ["what", "of it", "found"], filled)
+    life = check_life(altoviz)
+    print_checks("What happens there", ["what happens", "arrived"], life)
+    print_command("altoviz_sync, to find what was lost", command("altoviz_sync"))
+    step = check_step(altoviz)
+    print_checks("Whether the project is in step", ["what", "of it", "found"], step)
+    return [*registered, *filled, *life, *step]
+
+
+def print_command(title: str, said: str) -> None:
+    print_title(f"manage.py {title}")
+    for line in said.splitlines():
+        print(textwrap.fill(line, WIDTH, subsequent_indent="  ", replace_whitespace=False))
+
+
+def report_deliveries(
+    deliveries: Sequence[Delivery], responses: Sequence[requests.Response]
+) -> list[Check]:
+    """Print what became of what else was posted."""
+    pairs = zip(deliveries, responses, strict=True)
+    answers = [check_answer(delivery, response) for delivery, response in pairs]
     events, mirror = check_events(deliveries), check_mirror()
     receivers, shop = check_receivers(), check_shop()
-    print_checks("What was sent", ["event", "how", "answer"], answers)
+    print_checks("What else was sent, in an empty project", ["event", "how", "answer"], answers)
     print_checks("What is stored", ["event", "object", "event id", "status, deliveries"], events)
     print_checks("What the mirror shows", ["object", "what", "found"], mirror)
     for invoice in Invoice.objects.all():
         print_invoice(invoice)
     print_checks("Which receivers ran", ["receiver", "what", "found"], receivers)
     print_checks("What the shop made of it", ["object", "what", "found"], shop)
-    return print_verdict([*answers, *events, *mirror, *receivers, *shop])
+    return [*answers, *events, *mirror, *receivers, *shop]
 
 
 def print_checks(title: str, columns: Sequence[str], checks: Sequence[Check]) -> None:

@@ -1,13 +1,16 @@
 """A project that uses django-altoviz, set up for development.
 
-What may differ from machine to machine is taken from the environment: the webhook's secret
-(``ALTOVIZ_WEBHOOK_SECRET``) and the database (``EXAMPLE_DATABASE``, see the README).
+What may differ from machine to machine is taken from the environment: the key and the address of the
+API (``ALTOVIZ_API_KEY``, ``ALTOVIZ_BASE_URL``), the webhook's secret (``ALTOVIZ_WEBHOOK_SECRET``) and
+the database (``EXAMPLE_DATABASE``, see the README).
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+import django
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -28,10 +31,34 @@ INSTALLED_APPS = [
     "shop",
 ]
 
+# Who processes the events: inline, deferred, celery or django_tasks.
+DISPATCHER = os.environ.get("EXAMPLE_DISPATCHER", "inline")
+
 ALTOVIZ = {
+    "API_KEY": os.environ.get("ALTOVIZ_API_KEY", ""),
+    # A fake Altoviz, for instance: python manage.py altoviz_fake
+    "BASE_URL": os.environ.get("ALTOVIZ_BASE_URL", "https://api.altoviz.com"),
     # The one that was given to Altoviz with the webhook.
     "WEBHOOK_SECRET": os.environ.get("ALTOVIZ_WEBHOOK_SECRET", "development-webhook-secret"),
+    "DISPATCHER": f"django_altoviz.dispatchers.{DISPATCHER}",
 }
+
+if DISPATCHER == "celery":
+    CELERY_BROKER_URL = os.environ.get("EXAMPLE_BROKER", "redis://127.0.0.1:6379/0")
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+    CELERY_BEAT_SCHEDULE = {
+        "what is due": {
+            "task": "django_altoviz.dispatchers.celery.process_due",
+            "schedule": 60,
+            "options": {"expires": 60},
+        },
+    }
+
+if DISPATCHER == "django_tasks":
+    INSTALLED_APPS += ["django_tasks_db"]
+    if django.VERSION < (6, 0):
+        INSTALLED_APPS += ["django_tasks"]
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 _DATABASES = {
     "sqlite": {

@@ -39,7 +39,7 @@ def test_all_is_right(altoviz):
 
 
 def test_as_far_as_is_shown(altoviz):
-    altoviz.shows_secrets = "masked"
+    altoviz.behave(shows_secrets="masked")
     altoviz.add_ours()
     assert run() == line(100, "right, as far as is shown") + "All is as it should be.\n"
 

@@ -155,6 +155,14 @@ class TestReplay:
         assert run("--status", "ignored").startswith("processed: 0")
         assert "CreditCreated evt_1 can't be processed" in capsys.readouterr().err
 
+    def test_says_what_has_its_turn_later(self, post, failing, capsys):
+        for number in (1, 2):
+            post(body_of("CustomerUpdated", f"evt_{number}", id=1))
+        with pytest.raises(CommandError):
+            run()
+        run("--event", "evt_2", "--status", "pending")
+        assert "evt_2 waits for an earlier one" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [

@@ -44,6 +44,19 @@ class TestPrune:
         assert run("--days", "50", "--dedupe-days", "60") == "Events emptied: 0, deleted: 1.\n"
         assert not WebhookEvent.with_pruned.exists()
 
+    def test_with_a_window_for_a_status(self, settings):
+        assert run("--days", "50", "--status", "malformed=never") == (
+            "Events emptied: 1, deleted: 0.\n"
+        )
+        settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_BY_STATUS": {"malformed": 101}}
+        assert run("--days", "50") == "Events emptied: 0, deleted: 0.\n"
+        assert run("--status", "malformed=99") == "Events emptied: 0, deleted: 1.\n"
+
+    @pytest.mark.parametrize("window", ["pending=5", "dead", "dead=0", "gone=5"])
+    def test_refuses_what_is_no_window(self, window):
+        with pytest.raises(CommandError, match=r"is not one of|give 1 or more"):
+            run("--status", window)
+
     @pytest.mark.parametrize("days", ["0", "-1", "many", "1.5", ""])
     def test_refuses_what_is_no_number_of_days(self, days):
         with pytest.raises(CommandError, match="give 1 or more"):

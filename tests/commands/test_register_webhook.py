@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from django_altoviz import registration
 from django_altoviz.event_types import EventType
-from tests.client.scripted import Answer, value
+from tests.client.scripted import ScriptedServer, value
 from tests.commands.conftest import KEY, URL
 from tests.conftest import SECRETS
 
@@ -37,7 +37,7 @@ def test_registers_what_the_settings_say(altoviz):
     assert run() == f"Registered: 100 {OURS}\n"
     (webhook,) = altoviz.alive
     assert (webhook.name, webhook.url) == ("django-altoviz (default)", URL)
-    assert webhook.types == EventType.values
+    assert webhook.types == {*EventType}
     assert webhook.secret == SECRETS["default"]
 
 
@@ -61,7 +61,7 @@ def test_with_options_of_ones_own(altoviz):
     )  # fmt: skip
     (webhook,) = altoviz.alive
     assert (webhook.name, webhook.url) == ("Our shop", "https://other.example/altoviz/webhook")
-    assert webhook.types == ["InvoiceCreated", "InvoiceUpdated", "QuoteDeleted"]
+    assert webhook.types == {"InvoiceCreated", "InvoiceUpdated", "QuoteDeleted"}
 
 
 def test_replaces_what_differs_and_leaves_others_alone(altoviz):
@@ -78,7 +78,7 @@ def test_replaces_what_differs_and_leaves_others_alone(altoviz):
 
 
 def test_a_secret_that_is_not_shown_can_be_replaced(altoviz):
-    altoviz.shows_secrets = "masked"
+    altoviz.behave(shows_secrets="masked")
     altoviz.add_ours(secret="another secret")
     assert run() == (
         f"Registered already: 100 {OURS}\n"
@@ -109,7 +109,7 @@ class TestDryRun:
             f"Would remove: 100 “django-altoviz (default)” {URL} (event types: 0)\n"
         )
         assert run("--dry-run", code=3) == expected
-        assert altoviz.calls == ["list"]
+        assert altoviz.calls == ["GET /v1/Webhooks"]
 
     def test_with_replace(self, altoviz):
         altoviz.add_ours()
@@ -120,7 +120,7 @@ class TestDryRun:
         assert json.loads(out) == expected
 
     def test_a_secret_that_is_not_shown(self, altoviz):
-        altoviz.shows_secrets = "null"
+        altoviz.behave(shows_secrets="null")
         altoviz.add_ours()
         assert json.loads(run("--dry-run", "--format", "json"))["secret_compared"] is False
 
@@ -183,14 +183,14 @@ class TestFailures:
         )
 
     def test_the_quota(self, altoviz, at_once):
-        altoviz.refusal = Answer(429, b"API calls quota exceeded.", {"Retry-After": "10"})
+        altoviz.fail_next(*[429] * 100)
         assert failure() == (
             "Altoviz takes no more requests for now. Run the command again in some minutes: that "
             "is safe."
         )
 
     def test_the_network(self, altoviz, settings, at_once):
-        altoviz.refusal = Answer(fault="reset")
+        altoviz.fail_next(*["reset"] * 100)
         assert failure() == (
             f"{settings.ALTOVIZ['BASE_URL']} can't be reached, or its answer broke off. Check the "
             "network, the proxy and BASE_URL, and run the command again: that is safe."
@@ -198,19 +198,21 @@ class TestFailures:
 
     def test_a_list_that_does_not_show_it(self, altoviz):
         altoviz.add_ours(types=[])
-        altoviz.turns = iter([0.0] + [60.0] * 100)
+        altoviz.behave(list_lag=(0.0, *[60.0] * 100))
         assert failure() == (
             "Altoviz took the change, but its list does not show it yet. Nothing was removed whose "
             "successor is not listed. Run the command again in a minute: that is safe."
         )
         assert altoviz.ids == [100, 101]
 
-    def test_a_refusal_does_not_show_what_was_sent(self, altoviz):
-        altoviz.refusal = value({"message": f"Invalid: {SECRETS['default']} {KEY}"}, 400)
-        assert failure() == (
-            "GET v1/Webhooks was answered 400 (Invalid: […] […]). Mend the request; to repeat it "
-            "is of no use."
-        )
+    def test_a_refusal_does_not_show_what_was_sent(self, altoviz, settings):
+        refusal = value({"message": f"Invalid: {SECRETS['default']} {KEY}"}, 400)
+        with ScriptedServer(refusal) as server:
+            settings.ALTOVIZ = settings.ALTOVIZ | {"BASE_URL": server.url}
+            assert failure() == (
+                "GET v1/Webhooks was answered 400 (Invalid: […] […]). Mend the request; to repeat "
+                "it is of no use."
+            )
 
     @pytest.mark.parametrize("types", ["CreditCreated", "InvoiceCreated,", "CreditCreated,,", ""])
     def test_an_unknown_type(self, altoviz, types):

@@ -123,6 +123,12 @@ class TestLimits:
             run("--max-age", "soon")
 
 
+def test_a_default_account_that_is_not_used_is_not_silent(post, settings):
+    post(body_of("CustomerUpdated", id=1), account="acme")
+    settings.ALTOVIZ = settings.ALTOVIZ | {"WEBHOOK_SECRET": ""}
+    assert "default" not in run("--max-silence", "1h")
+
+
 def test_an_account_that_has_left_the_settings_is_not_forgotten_with_its_backlog(post):
     post(body_of("CustomerUpdated", id=1))
     WebhookEvent.objects.update(account="former")

@@ -40,9 +40,9 @@ def test_removes_the_accounts_own(at):
 
 def test_once_more_is_no_failure(at):
     run()
-    at.calls.clear()
+    at.requests.clear()
     assert run() == "There is no such webhook.\n"
-    assert at.calls == ["list"]
+    assert at.calls == ["GET /v1/Webhooks"]
 
 
 def test_all_of_that_url(at):

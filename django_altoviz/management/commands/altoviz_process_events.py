@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +19,8 @@ from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 
 #: How an attempt can end.
 _OUTCOMES = (Status.PROCESSED, Status.IGNORED, Status.FAILED, Status.DEAD)
+# How long it may take to notice a signal, in seconds.
+_NAP = 0.2
 
 
 class Command(BaseCommand):
@@ -69,7 +71,7 @@ class Command(BaseCommand):
         if dry_run:
             self.rehearse(events if options["status"] else events.ready(), **options)
             return
-        self.stop = threading.Event()
+        self.is_stopped = False
         outcomes: Counter[str] = Counter()
         if watch:
             self.watch(events, outcomes, options["interval"])
@@ -98,22 +100,32 @@ class Command(BaseCommand):
             if was_tried:
                 yield event
             else:
-                self.stderr.write(_("Event %(event)s can't be processed now.") % {"event": event})
+                self.stderr.write(why_not(event) % {"event": event})
 
     def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
         """Until a signal comes; what is being processed then is brought to its end."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop.set())
-        while not self.stop.is_set():
+            signal.signal(number, self.stop)
+        while not self.is_stopped:
             before = outcomes.total()
             try:
-                for event in drain(events, stopped=self.stop.is_set):
+                for event in drain(events, stopped=lambda: self.is_stopped):
                     outcomes[event.status] += 1
             except Error:
                 log_about().exception("The database does not answer; trying again.")
             if outcomes.total() == before:
                 close_old_connections()
-                self.stop.wait(interval)
+                self.pause(interval)
+
+    def stop(self, *args: object) -> None:
+        # No lock is taken here: what the signal has interrupted may have it.
+        self.is_stopped = True
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, in short naps, for a signal does not end one."""
+        ends_at = time.monotonic() + seconds
+        while not self.is_stopped and (left := ends_at - time.monotonic()) > 0:
+            time.sleep(min(left, _NAP))
 
     def rehearse(self, events: WebhookEventQuerySet, **options: Any) -> None:
         limit = options["limit"]
@@ -139,3 +151,12 @@ class Command(BaseCommand):
                 )
                 % {"count": left}
             )
+
+
+def why_not(event: WebhookEvent) -> str:
+    """Why an event that was chosen was not processed."""
+    if event.is_due:
+        return _(
+            "Event %(event)s waits for an earlier one of its object, and is processed after it."
+        )
+    return _("Event %(event)s can't be processed: it is in other hands, or there is nothing in it.")

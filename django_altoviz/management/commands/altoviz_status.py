@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
-from django_altoviz.conf import account_names
+from django_altoviz.conf import account_names, used_account_names
 from django_altoviz.health import Health, health_of
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *, account: str | None, format: str, **options: Any) -> None:
-        found = [*health_of([account] if account else account_names())]
+        found = [*health_of([account] if account else used_account_names())]
         if account:
             found = [health for health in found if health.account == account]
         problems = [problem for health in found for problem in passed_limits(health, **options)]

@@ -1,0 +1,27 @@
+"""What the syncs found, and how far they came."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.admin.base import ReadOnlyAdmin
+from django_altoviz.admin.filters import AccountFilter
+from django_altoviz.models import COUNTS, SyncRun
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(ReadOnlyAdmin):
+    list_display = ["started_at", "entity", *COUNTS, "finished_at", "is_dry_run", "account"]
+    list_filter = ["entity", "is_dry_run", AccountFilter, "started_at"]
+    ordering = ["-id"]
+    sortable_by = ()
+    fieldsets = [
+        (None, {"fields": ["entity", "account", "is_import", "is_dry_run"]}),
+        (_("What was found"), {"fields": [*COUNTS]}),
+        (_("How far it came"), {"fields": ["started_at", "active_at", "finished_at", "error"]}),
+        (
+            _("Bookkeeping"),
+            {"classes": ["collapse"], "fields": ["id", "as_of", "position", "claims"]},
+        ),
+    ]

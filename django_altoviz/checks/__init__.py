@@ -1,0 +1,3 @@
+from django_altoviz.checks.settings import check_security, check_settings
+
+__all__ = ["check_security", "check_settings"]

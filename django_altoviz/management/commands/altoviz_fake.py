@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
+from django_altoviz.management.commands.altoviz_send_event import assignment, default_url
+from django_altoviz.testing import Behaviour, Delivery, FakeAltoviz
+from django_altoviz.testing.activity import Activity
+
+_PORT = 8765
+# The seconds after which the console shows what was delivered.
+_LOOK = 0.1
+
+
+class Command(BaseCommand):
+    help = (
+        "Serve a fake Altoviz on this machine: an API that answers, and webhooks that deliver. "
+        "Develop against it as against Altoviz, offline."
+    )
+    # A project whose settings are not complete yet is who needs this most.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=_PORT)
+        parser.add_argument(
+            "--customers",
+            type=int,
+            default=30,
+            metavar="N",
+            help="How large its company is: so many customers, invoices, and a third of quotes and "
+            "products.",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="Another company for each number.")
+        parser.add_argument(
+            "--busy",
+            type=float,
+            metavar="SECONDS",
+            help="Something happens there every so many seconds.",
+        )
+        parser.add_argument(
+            "--set",
+            type=assignment,
+            action="append",
+            default=[],
+            metavar="SWITCH=JSON",
+            help="Turn a switch of its behaviour, for example duplicate=0.2. May be repeated.",
+        )
+        parser.add_argument(
+            "--deliver-to",
+            nargs="?",
+            const="",
+            metavar="URL",
+            help="Have this webhook registered from the beginning; without a URL, the project's on "
+            "the development server.",
+        )
+        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+
+    def handle(
+        self, *, port: int, customers: int, seed: int, busy: float | None, **options: Any
+    ) -> None:
+        altoviz = started(port, seed, behaviour(options["set"]))
+        is_over = threading.Event()
+        ends = (signal.SIGINT, signal.SIGTERM)
+        former = {end: signal.signal(end, lambda *_: is_over.set()) for end in ends}
+        try:
+            populate(altoviz, customers)
+            self.register(altoviz, options["account"], options["deliver_to"])
+            self.stdout.write(instructions(altoviz, options["account"]))
+            self.watch(altoviz, is_over, Activity(altoviz, seed) if busy else None, busy or 0.0)
+        finally:
+            for end, handler in former.items():
+                signal.signal(end, handler)
+            altoviz.stop()
+
+    def register(self, altoviz: FakeAltoviz, account: str, url: str | None) -> None:
+        if url is None:
+            return
+        secrets = get_account(account).webhook_secrets
+        if not secrets:
+            raise CommandError(_("Account “%(name)s” has no WEBHOOK_SECRET.") % {"name": account})
+        altoviz.webhooks.register(url or default_url(account), secrets[0])
+
+    def watch(
+        self,
+        altoviz: FakeAltoviz,
+        is_over: threading.Event,
+        activity: Activity | None,
+        pause: float,
+    ) -> None:
+        """Show what is delivered, and have something happen, until it is over."""
+        shown, due = 0, time.monotonic() + pause
+        while not is_over.wait(_LOOK):
+            if activity and time.monotonic() >= due:
+                activity.step()
+                due += pause
+            for delivery in altoviz.deliveries[shown:]:
+                self.stdout.write(told(delivery))
+                shown += 1
+
+
+def behaviour(switches: list[tuple[list[str], Any]]) -> Behaviour:
+    """The switches of the command line."""
+    try:
+        return Behaviour(**{".".join(name): value for name, value in switches})
+    except (TypeError, ValueError) as error:
+        raise CommandError(str(error)) from error
+
+
+def started(port: int, seed: int, behaviour: Behaviour) -> FakeAltoviz:
+    try:
+        return FakeAltoviz(port=port, seed=seed, behaviour=behaviour).start()
+    except (OSError, OverflowError) as error:
+        raise CommandError(
+            _("Port %(port)s can't be used: %(error)s. Choose another one with --port.")
+            % {"port": port, "error": error}
+        ) from error
+
+
+def populate(altoviz: FakeAltoviz, customers: int) -> None:
+    fewer = customers // 3
+    altoviz.populate(customers=customers, products=fewer, invoices=customers, quotes=fewer)
+    # What is new in this run must not be taken for what was there, or deleted, in one before.
+    for records in altoviz.company.records:
+        records.skip_ids(int(time.time()) - 1_700_000_000)
+
+
+def instructions(altoviz: FakeAltoviz, account: str) -> str:
+    invoice = altoviz.invoices.shelf.last_id() or 1
+    return _(
+        """\
+A fake Altoviz is at %(url)s: %(company)s, with %(customers)s customers and %(invoices)s invoices.
+To have the project use it, put into ALTOVIZ:
+
+    "API_KEY": "%(key)s",
+    "BASE_URL": "%(url)s",
+
+Register the project's webhook, which runserver serves:
+
+    python manage.py altoviz_register_webhook --force --url %(webhook)s
+
+Make something happen, from another terminal:
+
+    curl -X POST %(url)s/fake/customers
+    curl -X PATCH %(url)s/fake/invoices/%(invoice)s -d '{"subject": "Hello"}'
+
+%(url)s/fake tells what else there is. Control-C ends it."""
+    ) % {
+        "url": altoviz.url,
+        "company": altoviz.company.name,
+        "customers": len(altoviz.customers),
+        "invoices": len(altoviz.invoices),
+        "key": altoviz.api_key,
+        "webhook": default_url(account),
+        "invoice": invoice,
+    }
+
+
+def told(delivery: Delivery) -> str:
+    outcome = delivery.error or delivery.status
+    return f"{delivery.type} {delivery.object_id} -> {delivery.url} {outcome}"

@@ -1,0 +1,128 @@
+"""A sync: each kind of object is read whole, compared, and what is gone is looked up once more."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+
+from django.db import Error, router
+from django.utils import timezone
+
+from django_altoviz.client import AltovizClient
+from django_altoviz.client.resources import Resource
+from django_altoviz.conf import DEFAULT_ACCOUNT
+from django_altoviz.event_types import Entity
+from django_altoviz.exceptions import (
+    APIError,
+    APIFailure,
+    IncompleteList,
+    ServerError,
+    SyncTakenOver,
+    UnexpectedAnswer,
+)
+from django_altoviz.models import SyncRun
+from django_altoviz.sync.comparing import newest_event
+from django_altoviz.sync.looking_up import recheck, seek_missing
+from django_altoviz.sync.reading import read_list
+from django_altoviz.sync.reconciling import Reconciler
+from django_altoviz.sync.watching import Watcher
+
+#: What a sync reads, in this order: whom and what a document names comes before it.
+ENTITIES = (Entity.CUSTOMER, Entity.CONTACT, Entity.PRODUCT, Entity.INVOICE, Entity.QUOTE)
+
+# What one list has may be no trouble of the others.
+_OF_ONE_LIST = (IncompleteList, ServerError, UnexpectedAnswer)
+# What was read longer ago is not gone on with: it says little about today.
+_GOES_ON = datetime.timedelta(days=1)
+
+
+def sync(
+    account: str = DEFAULT_ACCOUNT,
+    entities: Sequence[Entity] = ENTITIES,
+    *,
+    dry_run: bool = False,
+    signals: bool = False,
+    client: AltovizClient | None = None,
+    watcher: Watcher | None = None,
+) -> list[SyncRun]:
+    """Bring the mirror of an account to what is at Altoviz, and return what was found.
+
+    Differences become events of source ``sync``, which are processed at once. What is new in the
+    first sync of a kind of object is not told to receivers, unless ``signals``. With ``dry_run``
+    neither the mirror nor the events change.
+
+    It can be interrupted at any time: nothing is marked as deleted that was not looked up, and the
+    next one goes on where this one was.
+
+    Raises:
+        APIFailure: not all could be read; what was, is brought in.
+        SyncTakenOver: another process goes on with it.
+        ImproperlyConfigured: the account has no ``API_KEY``.
+    """
+    watcher = watcher or Watcher()
+    runs: list[SyncRun] = []
+    failures: list[APIFailure] = []
+    with ExitStack() as stack:
+        client = client or stack.enter_context(AltovizClient.for_account(account))
+        client.pace.on_pause = watcher.paused
+        for entity in ENTITIES:
+            if entity not in entities:
+                continue
+            run = _claim_run(account, entity, dry_run, watcher)
+            runs.append(run)
+            try:
+                _sync_entity(Reconciler(run, _resource(client, entity), signals=signals), watcher)
+            except _OF_ONE_LIST as error:
+                failures.append(error)
+    if failures:
+        raise failures[0]
+    return runs
+
+
+def _resource(client: AltovizClient, entity: Entity) -> Resource:
+    resource: Resource = getattr(client, f"{entity}s")
+    return resource
+
+
+def _claim_run(account: str, entity: Entity, dry_run: bool, watcher: Watcher) -> SyncRun:
+    """The run that was interrupted, or a new one."""
+    runs = SyncRun.objects.using(router.db_for_write(SyncRun))
+    runs = runs.filter(account=account, entity=entity)
+    begun = runs.filter(finished_at=None, is_dry_run=dry_run)
+    run = begun.filter(active_at__gt=timezone.now() - _GOES_ON).order_by("-pk").first()
+    goes_on = run is not None
+    if run is None:
+        begun.delete()
+        is_import = not runs.filter(finished_at__isnull=False, is_dry_run=False, error="").exists()
+        run = SyncRun(account=account, entity=entity, is_import=is_import, is_dry_run=dry_run)
+        run.as_of = newest_event(runs.db)
+        run.save(using=runs.db)
+    run.claim()
+    watcher.began(run, goes_on=goes_on)
+    return run
+
+
+def _sync_entity(reconciler: Reconciler, watcher: Watcher) -> None:
+    run = reconciler.run
+    try:
+        read_list(reconciler, watcher)
+        seek_missing(reconciler, watcher)
+        recheck(reconciler, watcher)
+        run.finish()
+    except IncompleteList as error:
+        run.finish(str(error))
+        raise
+    except SyncTakenOver:
+        raise
+    except BaseException as error:
+        with suppress(Error, SyncTakenOver):
+            run.keep(error=_reason(error))
+        raise
+    watcher.ended(run)
+
+
+def _reason(error: BaseException) -> str:
+    """What may be kept of an error: what Altoviz says in it may quote what it was sent."""
+    status = f" ({error.status_code})" if isinstance(error, APIError) else ""
+    return f"{type(error).__name__}{status}"

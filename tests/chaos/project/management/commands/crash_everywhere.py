@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import os
+
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from django_altoviz import backlog
+from django_altoviz.event_types import EventType
+from django_altoviz.models import Invoice, ReceiverRun, WebhookEvent
+from django_altoviz.samples import sample, to_body
+from django_altoviz.signing import SIGNATURE_HEADER, sign
+from tests.chaos.deliveries import SECRET
+from tests.chaos.project.models import Effect
+
+CRASHED = 77
+
+
+class Command(BaseCommand):
+    help = (
+        "Deliver two events of one object, and die before the first statement; then anew, and die "
+        "before the second; and so on, until all is done. Print what there is after each recovery."
+    )
+
+    def handle(self, **options):
+        reports, has_crashed = [], True
+        while has_crashed:
+            crash_at = len(reports) + 1
+            bodies = [
+                body_of(EventType.INVOICE_CREATED, crash_at, "1"),
+                body_of(EventType.INVOICE_UPDATED, crash_at, "2"),
+            ]
+            has_crashed = dies(bodies, crash_at)
+            recover(bodies)
+            reports.append(report(crash_at, has_crashed))
+        self.stdout.write(json.dumps(reports))
+
+
+def body_of(event_type, object_id, number):
+    envelope = sample(event_type)
+    data = envelope.data | {"id": object_id, "number": number}
+    for position, line in enumerate(data["lines"]):
+        line["id"] = object_id * 100 + position
+    return to_body(type(envelope)(f"evt_{object_id:024d}{number}", envelope.type, data))
+
+
+def deliver(bodies):
+    for body in bodies:
+        headers = {SIGNATURE_HEADER: sign(body, SECRET)}
+        answer = Client().post("/altoviz/webhook/", body, "text/plain", headers=headers)
+        assert answer.status_code == 200, answer.content
+
+
+def dies(bodies, crash_at):
+    """Deliver them to a process that lives up to that statement. Whether there was that one."""
+    connection.close()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with connection.execute_wrapper(Crash(crash_at)):
+                deliver(bodies)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    _pid, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, CRASHED), code
+    return code == CRASHED
+
+
+class Crash:
+    """End the process before the statement of that number. To commit is a statement, too."""
+
+    def __init__(self, at):
+        self.left = at
+        commit = connection._commit
+        connection._commit = lambda: (self.count(), commit())
+
+    def __call__(self, execute, *statement):
+        self.count()
+        return execute(*statement)
+
+    def count(self):
+        self.left -= 1
+        if self.left == 0:
+            os._exit(CRASHED)
+
+
+def recover(bodies):
+    """The sender, who got no answer, delivers again; and the safety net does the rest."""
+    deliver(bodies)
+    while WebhookEvent.objects.unsettled().exists():
+        # As if the lease had lapsed, and the pause were over.
+        events = WebhookEvent.objects.unsettled()
+        events.filter(locked_until__isnull=False).update(locked_until=timezone.now())
+        events.filter(next_attempt_at__isnull=False).update(next_attempt_at=timezone.now())
+        list(backlog.drain())
+
+
+def report(object_id, has_crashed):
+    events = list(WebhookEvent.objects.filter(object_id=object_id).order_by("pk"))
+    numbers = {event.pk: event.event_id[-1] for event in events}
+    effects = Effect.objects.filter(event__in=numbers).order_by("pk")
+    invoice = Invoice.objects.get(altoviz_id=object_id)
+    return {
+        "has_crashed": has_crashed,
+        "statuses": [event.status for event in events],
+        "attempts": [event.attempts for event in events],
+        "effects": [f"{effect.receiver} of {numbers[effect.event]}" for effect in effects],
+        "runs": ReceiverRun.objects.filter(event__in=numbers).count(),
+        "mirror": [invoice.number, invoice.lines.count()],
+    }

@@ -1,0 +1,38 @@
+"""Two receivers of everything, which fail now and then: before their work, and after it."""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+from django.dispatch import receiver
+
+from django_altoviz.signals import BY_EVENT_TYPE
+
+from .models import Effect
+
+FAILURES = float(os.environ["CHAOS_FAILURES"])
+SEED = os.environ["CHAOS_SEED"]
+
+
+class Failure(Exception):
+    """Of a receiver, at random."""
+
+
+@receiver([*BY_EVENT_TYPE.values()])
+def first(event, **kwargs):
+    fail_at_random("first", event)
+    Effect.objects.create(event=event.pk, receiver="first")
+
+
+@receiver([*BY_EVENT_TYPE.values()])
+def second(event, **kwargs):
+    Effect.objects.create(event=event.pk, receiver="second")
+    fail_at_random("second", event)
+
+
+def fail_at_random(name, event):
+    """Fail by a chance that the seed, the event and the attempt decide, not the clock."""
+    chance = zlib.crc32(f"{SEED} {name} {event.event_id} {event.attempts}".encode()) / 2**32
+    if chance < FAILURES:
+        raise Failure(name)

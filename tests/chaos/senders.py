@@ -1,0 +1,86 @@
+"""Senders that deliver the events side by side, and note when each was sent and how it was answered."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.chaos.deliveries import Event
+
+SENDERS = 4
+TIMEOUT = 20
+#: How often an event is sent that is not accepted, and how long the sender waits between.
+SENDINGS = 4
+PAUSE = 0.3
+#: So many senders out of a hundred do as Altoviz may: they send once, whatever comes of it.
+CARELESS = 0.2
+
+
+@dataclass(frozen=True)
+class Sending:
+    event: Event
+    sent_at: float
+    answered_at: float
+    #: What came back: a status, or 0 for nothing.
+    status: int
+
+    @property
+    def is_accepted(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Senders:
+    """Deliver the events to the port, each by whoever is free next."""
+
+    def __init__(self, events: Sequence[Event], port: int, seed: str) -> None:
+        self.port, self.seed = port, seed
+        self.log: list[Sending] = []
+        self.slowest = 0.0
+        self._queue: Iterator[tuple[int, Event]] = iter(list(enumerate(events)))
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(SENDERS)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def are_done(self) -> bool:
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            number, event = item
+            is_careless = random.Random(f"{self.seed} {number}").random() < CARELESS
+            for _ in range(1 if is_careless else SENDINGS):
+                sending = self._send(event)
+                self.log.append(sending)
+                if sending.is_accepted:
+                    break
+                time.sleep(PAUSE)
+
+    def _next(self) -> tuple[int, Event] | None:
+        with self._lock:
+            return next(self._queue, None)
+
+    def _send(self, event: Event) -> Sending:
+        sent_at = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+        try:
+            connection.request("POST", "/altoviz/webhook/", event.body, event.headers)
+            response = connection.getresponse()
+            response.read()
+            status = response.status
+        except (OSError, http.client.HTTPException):
+            status = 0
+        finally:
+            connection.close()
+        return Sending(event, sent_at, time.monotonic(), status)

@@ -1,0 +1,53 @@
+"""A process dies between any two statements of what it does: nothing is lost, nothing is repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tests.chaos import databases, servers
+from tests.chaos.scenario import manage
+
+DATABASES = {
+    "sqlite": databases.sqlite,
+    "postgres": databases.postgres,
+    "mariadb": databases.mariadb,
+}
+#: SQLite always, and the database that the suite runs on.
+CHOSEN = sorted({"sqlite", os.environ.get("DATABASE", "sqlite")})
+
+
+@pytest.fixture(params=CHOSEN)
+def reports(request, tmp_path):
+    with DATABASES[request.param](tmp_path) as database:
+        environment = database.environment | {
+            "PYTHONPATH": str(servers.ROOT),
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.project.settings",
+            "CHAOS_DISPATCHER": "inline",
+            # Receivers fail, too.
+            "CHAOS_FAILURES": "0.2",
+            "CHAOS_SEED": "of the crashes",
+        }
+        manage(environment, "migrate", "--run-syncdb", "--verbosity=0")
+        return json.loads(manage(environment, "crash_everywhere"))
+
+
+def test_each_crash_leaves_exactly_one_effect(reports):
+    *crashed, last = reports
+    assert len(crashed) >= 15
+    assert not last["has_crashed"]
+    for number, report in enumerate(reports, 1):
+        assert report["statuses"] == ["processed"] * 2, number
+        assert sorted(report["effects"]) == [
+            "first of 1",
+            "first of 2",
+            "second of 1",
+            "second of 2",
+        ], number
+        assert [effect[-1] for effect in report["effects"]] == ["1", "1", "2", "2"], number
+        assert report["runs"] == 4, number
+        assert report["mirror"] == ["2", 4], number
+    # Both a crash within an attempt and a receiver's failure were met, and made up for.
+    assert any(max(report["attempts"]) > 1 for report in crashed)

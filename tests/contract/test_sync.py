@@ -1,0 +1,35 @@
+"""A sync reads whatever the official description allows: random values of the declared types."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+
+from django_altoviz.models import MIRRORS, Status, WebhookEvent
+from django_altoviz.sync import ENTITIES, sync
+from tests.settings import ALTOVIZ
+
+
+@pytest.fixture(scope="module")
+def invented(prism):
+    with prism("mock", "-d") as url:
+        yield url
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_what_the_description_allows_is_mirrored_or_fails_by_name(
+    invented, entity, settings, caplog
+):
+    cache.clear()  # the quota
+    api = {"API_KEY": "key", "BASE_URL": invented, "API_REQUESTS_PER_MINUTE": 100_000}
+    settings.ALTOVIZ = ALTOVIZ | api
+    runs = [sync(entities=[entity], signals=True)[0] for _ in range(10)]
+    assert all(run.finished_at is not None for run in runs)
+    assert sum(run.seen for run in runs) > 10
+    assert MIRRORS[entity].objects.exists()
+    failed = WebhookEvent.objects.filter(status=Status.FAILED)
+    assert all("exceptions.InvalidPayload: " in event.error for event in failed)
+    # Asked for one object, it answers with any.
+    unreadable = caplog.text.count("could not be read: UnexpectedAnswer")
+    assert sum(run.failed for run in runs) == failed.count() + unreadable

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from celery import Celery, _state
+from celery.signals import after_task_publish
+
+from django_altoviz.dispatchers import celery as dispatcher
+from tests.dispatchers.brokers import forget, real_broker
+
+PATH = "django_altoviz.dispatchers"
+
+
+@pytest.fixture
+def celery_app(settings, monkeypatch):
+    """The project's Celery app, whose broker is within this process, and the dispatcher is set."""
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.celery"}
+    monkeypatch.setattr(dispatcher, "broker", dispatcher.Broker())
+    monkeypatch.setattr(_state, "default_app", None)
+    app = Celery("tests", broker="memory://")
+    app.set_default()
+    app.conf.task_default_queue = f"altoviz_{uuid.uuid4().hex}"
+    yield app
+    _state._set_current_app(None)
+    app.close()
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def broker(request, celery_app):
+    """A real broker's URL, which the app has."""
+    celery_app.conf.broker_url = real_broker(request.param)
+    yield celery_app.conf.broker_url
+    forget(real_broker(request.param), celery_app.conf.task_default_queue)
+
+
+@pytest.fixture
+def published():
+    """The arguments of the tasks that were published."""
+    published = []
+
+    def note(body, **kwargs):
+        published.append(body[0])
+
+    after_task_publish.connect(note, weak=False)
+    yield published
+    after_task_publish.disconnect(note)

@@ -1,0 +1,16 @@
+"""The project of the worker processes: the suite's own, on the database of the test that starts it."""
+
+from __future__ import annotations
+
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import ALTOVIZ, DATABASES, INSTALLED_APPS
+
+DATABASES = {"default": DATABASES["default"] | {"NAME": os.environ["WORKER_DATABASE"]}}
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.dispatchers.apps.DispatchersConfig"]
+ALTOVIZ = ALTOVIZ | {
+    "DISPATCHER": os.environ["WORKER_DISPATCHER"],
+    "LEASE_SECONDS": 2,
+}
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

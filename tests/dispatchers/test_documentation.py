@@ -1,0 +1,78 @@
+"""What docs/scaling.rst shows, run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from django_altoviz.dispatchers import queued
+from django_altoviz.event_types import EventType
+from django_altoviz.models import ReceiverRun, WebhookEvent
+from tests.conftest import body_of
+from tests.dispatchers.workers import ROOT
+from tests.test_docs import blocks
+
+SHOWN = blocks((ROOT / "docs" / "scaling.rst").read_text(), "python")
+SETTINGS = """
+SECRET_KEY = "of this test"
+INSTALLED_APPS = ["django_altoviz"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+ROOT_URLCONF = "django_altoviz.urls"
+ALTOVIZ = {"WEBHOOK_SECRET": "of this test"}
+"""
+CELERY = """
+import json
+import shop
+app = shop.celery_app
+app.loader.import_default_modules()
+scheduled = [entry["task"] for entry in app.conf.beat_schedule.values()]
+queues = [app.amqp.router.route({}, name)["queue"].name for name in scheduled]
+print(json.dumps([app.conf.broker_url, scheduled, queues, sorted(app.tasks)]))
+"""
+
+
+def test_celery_is_set_up_as_shown(tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "celery.py").write_text(SHOWN["celery-app"])
+    (tmp_path / "shop" / "__init__.py").write_text(SHOWN["celery-init"])
+    (tmp_path / "shop" / "settings.py").write_text(SETTINGS + SHOWN["celery-settings"])
+    environment = {name: os.environ[name] for name in os.environ if name[:6] != "DJANGO"}
+    output = subprocess.run(
+        [sys.executable, "-c", CELERY],
+        env=environment | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    ).stdout
+    broker, scheduled, queues, tasks = json.loads(output)
+    path = "django_altoviz.dispatchers.celery"
+    assert broker == "redis://127.0.0.1:6379/0"
+    assert scheduled == [f"{path}.process_due"]
+    assert queues == ["altoviz"]
+    assert {f"{path}.process_due", f"{path}.process_event"} <= {*tasks}
+
+
+def test_the_settings_of_django_tasks_choose_it():
+    names = {"INSTALLED_APPS": [], "ALTOVIZ": {}}
+    exec(SHOWN["django-tasks-settings"], names)
+    assert names["ALTOVIZ"]["DISPATCHER"] == "django_altoviz.dispatchers.django_tasks"
+    assert names["TASKS"]["default"]["BACKEND"] == "django_tasks_db.DatabaseBackend"
+
+
+@pytest.mark.django_db
+def test_how_long_receivers_took(post, capsys):
+    for seconds in (1.0, 3.0):
+        post(body_of(EventType.CUSTOMER_CREATED))
+        event = WebhookEvent.objects.latest("pk")
+        ReceiverRun.objects.create(event=event, receiver="shop.tell", seconds=seconds)
+    exec(SHOWN["receiver-times"], {})
+    assert capsys.readouterr().out == "shop.tell 2 2.0 3.0\n"
+
+
+def test_a_run_of_the_safety_net_takes_on_as_many_as_is_said():
+    page = " ".join((ROOT / "docs" / "scaling.rst").read_text().split())
+    assert f"up to {queued.DUE_LIMIT} events" in page

@@ -1,0 +1,60 @@
+"""Workers in processes of their own, and what they work on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+CELERY = ["-m", "celery", "-A", "tests.dispatchers.project", "worker", "--loglevel=INFO"]
+CELERY += ["--concurrency=2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+DB_WORKER = ["-m", "django", "db_worker", "--interval=0.1", "--no-startup-delay", "--no-reload"]
+
+
+@contextlib.contextmanager
+def working(command, directory, **environment):
+    """The worker's process, from when it is ready; it is ended at the end."""
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "tests.dispatchers.settings",
+        "WORKER_DATABASE": str(connection.settings_dict["NAME"]),
+        "WORKER_TRAP": str(directory / "trap"),
+    } | environment
+    with open(directory / "worker.log", "w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            end(process)
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def eventually(condition, seconds=30):
+    """What the condition is in the end: true as soon as it is, or false after so many seconds."""
+    give_up_at = time.monotonic() + seconds
+    while not (result := condition()) and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    return result

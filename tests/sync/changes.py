@@ -1,0 +1,107 @@
+"""Random changes at a fake Altoviz, and whether the mirror is as it is."""
+
+from __future__ import annotations
+
+import contextlib
+
+from django_altoviz.event_types import Entity
+from django_altoviz.models import MIRRORS
+from django_altoviz.sync import ENTITIES
+from django_altoviz.testing import NoSuchObject, Refused
+
+
+def change(altoviz, random):
+    """Change something, or try in vain, as people do."""
+    records = getattr(altoviz, f"{random.choice(ENTITIES)}s")
+    with contextlib.suppress(Refused, NoSuchObject):
+        random.choice(_changes_of(records))(altoviz, records, random)
+
+
+def _changes_of(records):
+    at_documents = [_send, _cancel_or_refuse, _settle, _take_up]
+    return [
+        _create,
+        _create,
+        _edit,
+        _edit,
+        _delete,
+        *(at_documents if _is_document(records) else []),
+    ]
+
+
+def _is_document(records):
+    return records.name in ("Invoice", "Quote")
+
+
+def _any_id(records, random):
+    ids = records.shelf.ids()
+    if not ids:
+        raise NoSuchObject
+    return random.choice(ids)
+
+
+def _create(altoviz, records, random):
+    if _is_document(records):
+        records.create(customerId=_any_id(altoviz.customers, random))
+    else:
+        records.create()
+
+
+def _edit(altoviz, records, random):
+    fields = {"Customer": "companyName", "Contact": "lastName", "Product": "name"}
+    field = fields.get(records.name, "subject")
+    # Few names, so that things are set back to what they were.
+    records.change(_any_id(records, random), **{field: random.choice("ABC")})
+
+
+def _delete(altoviz, records, random):
+    records.delete(_any_id(records, random))
+
+
+def _send(altoviz, records, random):
+    records.send(_any_id(records, random))
+
+
+def _take_up(altoviz, records, random):
+    id = _any_id(records, random)
+    records.finalize(id) if records.name == "Invoice" else records.accept(id)
+
+
+def _settle(altoviz, records, random):
+    id = _any_id(records, random)
+    records.pay(id) if records.name == "Invoice" else records.invoice(id)
+
+
+def _cancel_or_refuse(altoviz, records, random):
+    id = _any_id(records, random)
+    records.cancel(id) if records.name == "Invoice" else records.refuse(id)
+
+
+def differences(altoviz):
+    """What in the mirror is not as at Altoviz, lines and columns included."""
+    return [
+        (entity.value, id)
+        for entity in ENTITIES
+        for here, there in [(_mirrored(entity), _there(altoviz, entity))]
+        for id in here.keys() | there.keys()
+        if here.get(id) != there.get(id)
+    ]
+
+
+def _mirrored(entity):
+    model = MIRRORS[entity]
+    return {row.altoviz_id: _shown(row) for row in model.objects.all()}
+
+
+def _shown(row):
+    columns = {name: getattr(row, name) for name in row.columns_from({})}
+    lines = [line.data for line in row.lines.all()] if hasattr(row, "lines") else None
+    return row.data, columns, lines
+
+
+def _there(altoviz, entity):
+    model = MIRRORS[Entity(entity)]
+    return {
+        object["id"]: (object, model.columns_from(object), object.get("lines"))
+        for object in getattr(altoviz, f"{entity}s").all()
+    }

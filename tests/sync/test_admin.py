@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from django_altoviz.event_types import Entity
+from django_altoviz.models import Customer, SyncRun
+from django_altoviz.sync import sync
+from tests.sync.lists import customer
+
+pytestmark = pytest.mark.django_db
+RUNS = "/admin/django_altoviz/syncrun/"
+
+
+@pytest.fixture
+def page(admin_client, altoviz):
+    altoviz.add(Entity.CUSTOMER, customer(1), customer(2, active="maybe"))
+    sync(entities=[Entity.CUSTOMER])
+
+    def page(path):
+        answer = admin_client.get(path, headers={"Accept-Language": "en"})
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return page
+
+
+def test_syncs_are_listed_with_what_they_found(page):
+    text = page(RUNS)
+    assert "1 sync" in text
+    assert '<td class="field-seen">2</td><td class="field-new">1</td>' in text
+    assert '<td class="field-failed">1</td>' in text
+
+
+def test_a_sync_is_shown_and_can_not_be_changed(page, admin_client):
+    path = f"{RUNS}{SyncRun.objects.get().pk}/change/"
+    text = page(path)
+    assert "What was found" in text
+    assert 'type="submit"' not in text.replace('<button type="submit">Log out</button>', "")
+    assert admin_client.post(path, {"seen": 5}).status_code == 403
+
+
+def test_an_imported_row_names_no_event_as_its_last(page):
+    row = Customer.objects.get()
+    assert "None: a sync has read it." in page(f"/admin/django_altoviz/customer/{row.pk}/change/")

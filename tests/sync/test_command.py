@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import threading
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from django_altoviz.event_types import Entity
+from django_altoviz.management import progress
+from django_altoviz.management.commands import altoviz_sync
+from django_altoviz.models import Customer, Invoice, SyncRun
+from django_altoviz.signals import customer_created
+from django_altoviz.sync import sync
+from tests.client.scripted import Answer
+from tests.sync.lists import customer, invoice
+
+pytestmark = pytest.mark.django_db
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(*args, error_output=None, **options):
+    """What the command writes to its two outputs, and its exit code."""
+    out, err = io.StringIO(), error_output or io.StringIO()
+    code = 0
+    try:
+        call_command("altoviz_sync", *args, stdout=out, stderr=err, no_color=True, **options)
+    except SystemExit as exit:
+        code = exit.code
+    except CommandError as error:
+        code = 1
+        err.write(str(error))
+    return out.getvalue(), err.getvalue(), code
+
+
+@pytest.fixture
+def filled(altoviz):
+    altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 251)))
+    altoviz.add(Entity.INVOICE, invoice(1))
+    return altoviz
+
+
+def test_all_kinds_are_brought_in_and_counted(filled):
+    out, err, code = run()
+    rows = [line.split() for line in out.splitlines()]
+    assert rows == [
+        ["seen", "new", "changed", "deleted", "unchanged", "failed"],
+        ["customers", "250", "250", "0", "0", "0", "0"],
+        ["contacts", "0", "0", "0", "0", "0", "0"],
+        ["products", "0", "0", "0", "0", "0", "0"],
+        ["invoices", "1", "1", "0", "0", "0", "0"],
+        ["quotes", "0", "0", "0", "0", "0", "0"],
+    ]
+    assert len({len(line) for line in out.splitlines()}) == 1
+    assert err.splitlines()[:2] == ["customers: reading.", "contacts: reading."]
+    assert code == 0
+    assert Customer.objects.count() == 250
+
+
+def test_only_the_kinds_that_are_named(filled):
+    out, _, code = run("invoices", "customers")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["customers", "invoices"]
+    assert code == 0
+
+
+def test_an_unknown_kind_is_refused(altoviz):
+    with pytest.raises(CommandError, match="'credits': no such kind; choose from customers, "):
+        call_command("altoviz_sync", "credits")
+
+
+def test_json_is_all_of_the_output(filled):
+    out, _, _ = run("customers", "--format=json")
+    assert json.loads(out) == {
+        "customers": {
+            "seen": 250,
+            "new": 250,
+            "changed": 0,
+            "deleted": 0,
+            "unchanged": 0,
+            "failed": 0,
+            "import": True,
+            "finished": True,
+            "error": "",
+        }
+    }
+
+
+def test_nothing_is_said_on_the_way_at_verbosity_0(filled):
+    assert run("customers", "--verbosity=0")[1] == ""
+
+
+def test_a_dry_run_exits_with_3_where_something_differs(filled):
+    assert run("customers", "--dry-run")[2] == altoviz_sync.DRIFTED
+    assert not Customer.objects.exists()
+    run("customers")
+    assert run("customers", "--dry-run")[2] == 0
+
+
+def test_signals_can_be_had_from_the_first_sync(filled):
+    calls = []
+
+    def hear(**kwargs):
+        calls.append(kwargs)
+
+    customer_created.connect(hear)
+    try:
+        run("customers", "--signals")
+    finally:
+        customer_created.disconnect(hear)
+    assert len(calls) == 250
+
+
+def test_the_account_is_the_one_named(filled):
+    run("invoices", "--account=acme")
+    assert Invoice.objects.get().account == "acme"
+
+
+def test_what_failed_is_a_failure(altoviz):
+    altoviz.add(Entity.CUSTOMER, customer(1, active="maybe"), customer(2))
+    out, err, code = run("customers")
+    assert out.splitlines()[1].split() == ["customers", "2", "1", "0", "0", "0", "1"]
+    assert err.endswith("1 object failed. Its event in the admin, or the log, says why.")
+    assert code == 1
+
+
+def test_an_error_of_the_api_is_told_with_what_was_done(filled):
+    filled.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 701)))
+    filled.before[6] = lambda: Answer(401)
+    out, err, code = run("customers", "--format=json")
+    assert json.loads(out)["customers"]["new"] == 500
+    assert "does not accept the API key" in err
+    assert code == 1
+
+
+def test_without_a_key_nothing_is_tried(altoviz, settings):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": ""}
+    _, err, code = run()
+    assert "has no API_KEY" in err
+    assert code == 1
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
+def test_interrupted_it_says_what_was_done_and_goes_on_later(filled, how):
+    def interrupt():
+        if how == "Ctrl-C":
+            raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    filled.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 701)))
+    filled.after[6] = interrupt
+    former = signal.getsignal(signal.SIGTERM)
+    out, err, code = run("customers")
+    assert out.splitlines()[1].split()[:3] == ["customers", "500", "500"]
+    assert err.splitlines()[-1] == "Interrupted. Run it again: it goes on where it was."
+    assert code == 130
+    assert signal.getsignal(signal.SIGTERM) == former
+    out, err, code = run("customers")
+    assert out.splitlines()[1].split()[:3] == ["customers", "700", "700"]
+    assert err.splitlines()[0] == "customers: going on after 500."
+    assert code == 0
+
+
+def test_another_run_that_takes_over_ends_this_one(filled):
+    filled.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 701)))
+    filled.after[6] = lambda: sync(entities=[Entity.CUSTOMER]) if len(filled.requests) == 6 else 0
+    _, err, code = run("customers")
+    assert err.endswith("Another run of altoviz_sync goes on with it.")
+    assert code == 1
+    assert SyncRun.objects.get().seen == 700
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_runs_in_any_thread(filled):
+    answers = []
+
+    def in_thread():
+        answers.append(run("invoices"))
+        connection.close()
+
+    thread = threading.Thread(target=in_thread)
+    thread.start()
+    thread.join()
+    assert answers[0][2] == 0
+
+
+def test_lines_tell_how_far_it_is(filled, monkeypatch):
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    filled.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 701)))
+    _, err, _ = run("customers")
+    assert err.splitlines() == [
+        "customers: reading.",
+        "customers: 500 of 700.",
+        "customers: 700 of 700.",
+    ]
+
+
+def test_a_pause_for_the_quota_is_explained(filled, settings):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"API_REQUESTS_PER_MINUTE": 2}
+    output = io.StringIO()
+    write = output.write
+
+    def interrupt_at_pause(text):
+        write(text)
+        if text.startswith("Waiting"):
+            raise KeyboardInterrupt
+
+    output.write = interrupt_at_pause
+    _, err, code = run("customers", error_output=output)
+    assert re.search(r"Waiting \d+ s: Altoviz takes about 100 requests a minute", err)
+    assert code == 130
+
+
+class TestOnATerminal:
+    def test_there_is_a_bar(self, filled):
+        pytest.importorskip("tqdm")
+        _, err, code = run("customers", error_output=Terminal())
+        assert "customers: 100%" in err
+        assert "250/250" in err
+        assert err.count("\n") == 1  # the bar stays on its line
+        assert code == 0
+
+    def test_a_pause_is_explained_beside_the_bar(self, filled, settings):
+        pytest.importorskip("tqdm")
+        output = Terminal()
+        write = output.write
+
+        def interrupt_at_pause(text):
+            write(text)
+            if text.startswith("Waiting"):
+                raise KeyboardInterrupt
+
+        output.write = interrupt_at_pause
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_REQUESTS_PER_MINUTE": 2}
+        _, err, code = run("customers", error_output=output)
+        assert "Waiting" in err
+        assert code == 130
+
+    def test_there_are_lines_where_tqdm_is_missing(self, filled, monkeypatch):
+        monkeypatch.setattr(altoviz_sync, "terminal_progress", progress.Lines)
+        _, err, _ = run("customers", error_output=Terminal())
+        assert err.splitlines() == ["customers: reading."]

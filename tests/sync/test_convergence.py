@@ -1,0 +1,167 @@
+"""Whatever was lost, doubled or confused on the way: after a sync the mirror is as Altoviz is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from random import Random
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from django_altoviz.client import AltovizClient
+from django_altoviz.models import Source, Status, WebhookEvent
+from django_altoviz.sync import sync
+from django_altoviz.testing import Behaviour, FakeAltoviz, through_test_client
+from tests.settings import ALTOVIZ
+from tests.sync.changes import change, differences
+
+TROUBLE = {"drop": 0.3, "duplicate": 0.3, "reorder": 0.3}
+EXAMPLE = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    # A shorter sequence of another seed is no simpler one.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+
+
+@pytest.fixture
+def connect(settings):
+    """A fake whose API the project reads and whose deliveries reach the project."""
+
+    def connect(seed=0, **switches):
+        altoviz = FakeAltoviz(
+            seed=seed,
+            behaviour=Behaviour(quota=None, **switches),
+            transport=through_test_client,
+        )
+        altoviz.webhooks.register(
+            "https://shop.example/altoviz/webhook/", ALTOVIZ["WEBHOOK_SECRET"]
+        )
+        settings.ALTOVIZ = ALTOVIZ | altoviz.settings | {"API_REQUESTS_PER_MINUTE": 10**6}
+        return altoviz
+
+    return connect
+
+
+@settings(EXAMPLE, max_examples=15)
+@given(
+    seed=st.integers(0, 2**32),
+    bursts=st.lists(st.integers(0, 40), min_size=1, max_size=4),
+    deleted_data=st.sampled_from(["full", "id", "null"]),
+    lines_in_lists=st.booleans(),
+    is_filled_first=st.booleans(),
+    paging_headers=st.booleans(),
+)
+@pytest.mark.django_db
+def test_one_sync_heals_all_drift(connect, seed, bursts, is_filled_first, **switches):
+    random = Random(seed)
+    with transaction.atomic(), connect(seed, **switches) as altoviz:
+        altoviz.populate(customers=5, products=5, invoices=5, quotes=5)
+        if is_filled_first:
+            sync()
+        altoviz.behave(**TROUBLE)
+        for burst in bursts:
+            for _ in range(burst):
+                change(altoviz, random)
+            altoviz.wait()
+        sync()
+        assert differences(altoviz) == []
+        before = WebhookEvent.objects.count()
+        assert all(run.is_in_step for run in sync())
+        assert WebhookEvent.objects.count() == before
+        transaction.set_rollback(True)
+
+
+@settings(EXAMPLE, max_examples=1)
+@given(seed=st.integers(0, 2**32))
+@pytest.mark.django_db
+def test_2000_changes_are_healed_by_one_sync(connect, seed):
+    random = Random(seed)
+    with transaction.atomic(), connect(seed, **TROUBLE) as altoviz:
+        altoviz.populate(customers=20, products=20, invoices=20, quotes=20)
+        sync()
+        for n in range(2000):
+            change(altoviz, random)
+            if n % 50 == 0:
+                altoviz.wait()
+        altoviz.wait()
+        drifted = differences(altoviz)
+        sync()
+        assert drifted
+        assert differences(altoviz) == []
+        assert not WebhookEvent.objects.filter(status=Status.FAILED).exists()
+        transaction.set_rollback(True)
+
+
+def run_beside(work):
+    """Run it in a thread, and return what to call for its end."""
+    errors = []
+
+    def run():
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def join():
+        thread.join()
+        assert errors == []
+
+    return join
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhileDeliveriesComeIn:
+    @pytest.fixture(autouse=True)
+    def answers_age(self, monkeypatch):
+        """Something changes between an answer and what is made of it, each time."""
+
+        def send(*args, **options):
+            answer = answered(*args, **options)
+            time.sleep(0.05)
+            return answer
+
+        answered = AltovizClient._send
+        monkeypatch.setattr(AltovizClient, "_send", send)
+
+    def run(self, altoviz, seed):
+        """Some syncs, while one change follows the other."""
+        random, is_over = Random(seed), threading.Event()
+
+        def work():
+            while not is_over.is_set():
+                change(altoviz, random)
+                altoviz.wait()
+
+        join = run_beside(work)
+        try:
+            for _ in range(4):
+                sync()
+        finally:
+            is_over.set()
+            join()
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_no_event_is_overwritten_by_an_older_page(self, connect, seed):
+        """Each change is told at once and in order, so that the mirror needs no sync in the end."""
+        with connect(seed, payment_event=True) as altoviz:
+            altoviz.populate(customers=150, products=10, invoices=120, quotes=10)
+            self.run(altoviz, seed)
+            assert {delivery.status for delivery in altoviz.wait()} == {200}
+            assert differences(altoviz) == []
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_what_is_lost_and_confused_is_healed_by_one_more(self, connect, seed):
+        with connect(seed, **TROUBLE) as altoviz:
+            altoviz.populate(customers=150, products=10, invoices=120, quotes=10)
+            self.run(altoviz, seed)
+            sync()
+            assert differences(altoviz) == []
+            assert WebhookEvent.objects.filter(source=Source.SYNC).exists()

@@ -1,0 +1,726 @@
+"""A sync against lists that change, and events that come in, while it reads."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from django_altoviz.event_types import Entity
+from django_altoviz.exceptions import (
+    ConnectionFailed,
+    IncompleteList,
+    NotAuthorized,
+    SyncTakenOver,
+)
+from django_altoviz.models import (
+    Customer,
+    Invoice,
+    Quote,
+    Source,
+    Status,
+    SyncRun,
+    SyncStep,
+    WebhookEvent,
+)
+from django_altoviz.processing import process
+from django_altoviz.signals import (
+    customer_created,
+    customer_deleted,
+    customer_updated,
+    event_received,
+)
+from django_altoviz.sync import ENTITIES, Watcher, reconciling, sync
+from tests.client.scripted import Answer
+from tests.conftest import body_of
+from tests.sync.lists import customer, invoice, quote, value
+
+pytestmark = pytest.mark.django_db
+
+CUSTOMERS = [Entity.CUSTOMER]
+INVOICES = [Entity.INVOICE]
+
+
+def counts(run):
+    return {name: n for name, n in run.counts.items() if n}
+
+
+def sync_one(entities=CUSTOMERS, **options):
+    (run,) = sync(entities=entities, **options)
+    return run
+
+
+def deliver(event_type, **data):
+    """A webhook's event, stored and processed."""
+    event = WebhookEvent.from_delivery(body_of(event_type, **data), "default", {})
+    WebhookEvent.objects.store(event)
+    process(event)
+    return event
+
+
+def told():
+    """What the syncs have told, as types and ids of objects."""
+    events = WebhookEvent.objects.filter(source=Source.SYNC).order_by("pk")
+    return [*events.values_list("type", "object_id")]
+
+
+@pytest.fixture
+def heard():
+    """What receivers hear of customers."""
+    calls = []
+
+    def hear(signal, sender, instance, changes, event, **kwargs):
+        calls.append((event.type, instance.altoviz_id, changes))
+
+    signals = customer_created, customer_updated, customer_deleted
+    for each in signals:
+        each.connect(hear)
+    yield calls
+    for each in signals:
+        each.disconnect(hear)
+
+
+class TestTheFirst:
+    def test_fills_the_mirror(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, *(customer(id, name=f"no {id}") for id in range(1, 1251)))
+        altoviz.add(Entity.INVOICE, invoice(1), invoice(2))
+        runs = sync()
+        assert [run.entity for run in runs] == [*ENTITIES]
+        assert [counts(run) for run in runs] == [
+            {"seen": 1250, "new": 1250}, {}, {}, {"seen": 2, "new": 2}, {},
+        ]  # fmt: skip
+        assert all(run.is_import and run.finished_at for run in runs)
+        assert Customer.objects.count() == 1250
+        row = Customer.objects.get(altoviz_id=777)
+        assert (row.name, row.data, row.account) == (
+            "no 777",
+            customer(777, name="no 777"),
+            "default",
+        )
+        lines = Invoice.objects.get(altoviz_id=2).lines.all()
+        assert [line.data for line in lines] == invoice(2)["lines"]
+        assert Invoice.objects.get(altoviz_id=2).customer_id == invoice(2)["customerId"]
+
+    def test_leaves_neither_events_nor_steps(self, altoviz, heard):
+        altoviz.add(Entity.CUSTOMER, customer(1))
+        sync_one()
+        assert not WebhookEvent.objects.exists()
+        assert not SyncStep.objects.exists()
+        assert heard == []
+
+    def test_can_tell_receivers_all_the_same(self, altoviz, heard):
+        altoviz.add(Entity.CUSTOMER, customer(1), customer(2))
+        assert counts(sync_one(signals=True)) == {"seen": 2, "new": 2}
+        assert [call[:2] for call in heard] == [("CustomerCreated", 1), ("CustomerCreated", 2)]
+        assert told() == [("CustomerCreated", 1), ("CustomerCreated", 2)]
+
+    def test_tells_of_what_had_drifted_before(self, altoviz, heard):
+        deliver("CustomerCreated", **customer(1, name="then"))
+        altoviz.add(Entity.CUSTOMER, customer(1, name="now"), customer(2))
+        assert counts(sync_one()) == {"seen": 2, "new": 1, "changed": 1}
+        assert heard[1:] == [("CustomerUpdated", 1, {"name": ("then", "now")})]
+
+    def test_keeps_what_does_not_fit_as_events_that_say_why(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, customer(1), customer(2, active="maybe"), customer(3))
+        altoviz.add(Entity.CUSTOMER, customer(4, name="\ud800"), customer(5, name="a\0b"))
+        assert counts(sync_one()) == {"seen": 5, "new": 2, "failed": 3}
+        events = WebhookEvent.objects.order_by("pk")
+        assert [(event.status, event.object_id) for event in events] == [
+            (Status.FAILED, 2), (Status.FAILED, 4), (Status.FAILED, 5),
+        ]  # fmt: skip
+        for event, why in zip(
+            events, ["active: expected", "name: a text with U+D800", "U+0000"], strict=True
+        ):
+            assert why in event.error
+        assert events[1].envelope.data == customer(4, name="\ud800")
+
+    def test_is_over_when_all_kinds_were_read_to_their_ends(self, altoviz):
+        altoviz.before[1] = lambda: Answer(401)
+        with pytest.raises(NotAuthorized):
+            sync_one()
+        assert sync_one().is_import
+        assert not sync_one().is_import
+
+    def test_of_each_account_is_its_own(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, customer(1))
+        sync_one()
+        (run,) = sync("acme", CUSTOMERS)
+        # An id is unique in all of Altoviz: another account's row is not overwritten.
+        assert counts(run) == {"seen": 1, "failed": 1}
+        assert "ForeignObject" in WebhookEvent.objects.get(account="acme").error
+        assert Customer.objects.get().account == "default"
+
+
+class TestLater:
+    @pytest.fixture(autouse=True)
+    def first(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 251)))
+        altoviz.add(Entity.INVOICE, invoice(1), invoice(2, isCancelled=True))
+        sync(entities=[*CUSTOMERS, *INVOICES])
+
+    def test_writes_nothing_where_nothing_differs(self, altoviz):
+        before = [*Customer.objects.values_list("pk", "synced_at", "last_event_id")]
+        run = sync_one()
+        assert counts(run) == {"seen": 250, "unchanged": 250}
+        assert run.is_in_step
+        assert not WebhookEvent.objects.exists()
+        assert [*Customer.objects.values_list("pk", "synced_at", "last_event_id")] == before
+
+    def test_tells_what_was_missed(self, altoviz, heard):
+        altoviz.add(Entity.CUSTOMER, customer(7, name="renamed"), customer(300))
+        del altoviz.objects[Entity.CUSTOMER][9]
+        run = sync_one()
+        assert counts(run) == {"seen": 250, "new": 1, "changed": 1, "unchanged": 248, "deleted": 1}
+        assert not run.is_in_step
+        assert [(type, id) for type, id, _ in heard] == [
+            ("CustomerCreated", 300), ("CustomerUpdated", 7), ("CustomerDeleted", 9),
+        ]  # fmt: skip
+        assert heard[1][2] == {"name": (customer(7)["name"], "renamed")}
+        assert Customer.with_deleted.get(altoviz_id=9).name == customer(9)["name"]
+        assert not Customer.objects.filter(altoviz_id=9).exists()
+        assert sync_one().is_in_step
+
+    def test_events_look_like_those_of_webhooks(self, altoviz):
+        received = []
+
+        def note(event, **kwargs):
+            received.append(event.pk)
+
+        event_received.connect(note)
+        try:
+            altoviz.add(Entity.CUSTOMER, customer(7, name="renamed"))
+            sync_one()
+        finally:
+            event_received.disconnect(note)
+        event = WebhookEvent.objects.get()
+        assert (event.source, event.status) == (Source.SYNC, Status.PROCESSED)
+        assert event.event_id.startswith("sync_")
+        assert event.envelope.data == customer(7, name="renamed")
+        assert received == [event.pk]
+
+    def test_a_change_back_is_told_too(self, altoviz, heard):
+        for name in ("A", "B", "A", "B"):
+            altoviz.add(Entity.CUSTOMER, customer(7, name=name))
+            sync_one()
+            assert Customer.objects.get(altoviz_id=7).name == name
+        assert len(heard) == 4
+
+    def test_cancelled_invoices_are_not_missing(self, altoviz):
+        assert counts(sync_one(INVOICES)) == {"seen": 2, "unchanged": 2}
+        assert Invoice.objects.get(altoviz_id=2).is_cancelled
+
+    def test_what_is_not_listed_but_there_lives(self, altoviz):
+        """Nothing is deleted for not being in a list."""
+        hidden = altoviz.objects[Entity.CUSTOMER].pop(5)
+        altoviz.before[len(altoviz.requests) + 4] = lambda: value(hidden)
+        run = sync_one()
+        assert altoviz.requests[-1][0] == "/v1/Customers/5"
+        assert counts(run) == {"seen": 250, "unchanged": 250}
+        assert run.is_in_step
+
+    def test_what_is_seen_alive_again_is_revived(self, altoviz, heard):
+        deliver("CustomerDeleted", id=5)
+        assert not Customer.objects.filter(altoviz_id=5).exists()
+        run = sync_one()
+        assert counts(run)["changed"] == 1
+        assert Customer.objects.get(altoviz_id=5).data == customer(5)
+        assert "deleted_at" in heard[-1][2]
+
+    def test_what_was_deleted_stays_so(self, altoviz):
+        deliver("CustomerDeleted", id=5)
+        del altoviz.objects[Entity.CUSTOMER][5]
+        assert sync_one().is_in_step
+
+    def test_numbers_are_compared_as_numbers(self, altoviz):
+        data = json.loads(json.dumps(customer(7), default=float))
+        altoviz.add(Entity.CUSTOMER, data)
+        assert sync_one().is_in_step
+
+    def test_another_account_is_left_alone(self, altoviz):
+        altoviz.objects[Entity.CUSTOMER].clear()
+        altoviz.add(Entity.CUSTOMER, customer(1000))
+        (run,) = sync("acme", CUSTOMERS)
+        assert counts(run) == {"seen": 1, "new": 1}
+        assert Customer.objects.filter(account="default").count() == 250
+
+    def test_what_fails_is_not_told_over_and_over(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, customer(7, active="maybe"), customer(400, active="maybe"))
+        for _ in range(3):
+            assert counts(sync_one())["failed"] == 2
+        assert WebhookEvent.objects.count() == 2
+        altoviz.add(Entity.CUSTOMER, customer(7, active="perhaps"))
+        assert counts(sync_one())["failed"] == 2
+        assert WebhookEvent.objects.count() == 3
+
+    def test_a_receiver_that_fails_is_a_failure_of_its_event(self, altoviz):
+        def fail(**kwargs):
+            raise RuntimeError("not today")
+
+        customer_updated.connect(fail)
+        try:
+            altoviz.add(Entity.CUSTOMER, customer(7, name="renamed"))
+            assert counts(sync_one())["failed"] == 1
+        finally:
+            customer_updated.disconnect(fail)
+        assert Customer.objects.get(altoviz_id=7).name == "renamed"
+        assert sync_one().is_in_step
+
+
+class TestLines:
+    def test_that_a_list_leaves_out_are_read_singly(self, altoviz):
+        altoviz.without_lines = True
+        altoviz.add(Entity.INVOICE, invoice(1), invoice(2, lines=[]))
+        altoviz.add(Entity.QUOTE, quote(3))
+        sync(entities=[Entity.INVOICE, Entity.QUOTE])
+        assert Invoice.objects.get(altoviz_id=1).lines.count() == len(invoice(1)["lines"])
+        assert Quote.objects.get(altoviz_id=3).data == quote(3)
+        assert altoviz.singly == ["/v1/SaleInvoices/1", "/v1/SaleInvoices/2", "/v1/SaleQuotes/3"]
+        assert sync_one(INVOICES).is_in_step
+
+    def test_that_are_listed_are_not(self, altoviz):
+        altoviz.add(Entity.INVOICE, invoice(1), invoice(2, lines=[]))
+        sync_one(INVOICES)
+        assert altoviz.singly == []
+
+    def test_of_what_is_gone_meanwhile(self, altoviz):
+        altoviz.add(Entity.INVOICE, invoice(1), invoice(2))
+        sync_one(INVOICES)
+        altoviz.without_lines = True
+        altoviz.before[len(altoviz.requests) + 2] = lambda: (
+            altoviz.objects[Entity.INVOICE].pop(1) and None
+        )
+        assert counts(sync_one(INVOICES)) == {"seen": 2, "unchanged": 1, "deleted": 1}
+        assert not Invoice.objects.filter(altoviz_id=1).exists()
+
+    @pytest.mark.parametrize("answer", [Answer(500), Answer(400), value(invoice(99))])
+    def test_of_one_that_can_not_be_read_stop_no_other(self, altoviz, answer, caplog):
+        altoviz.without_lines = True
+        altoviz.add(Entity.INVOICE, invoice(1), invoice(2))
+        altoviz.answers["/v1/SaleInvoices/1"] = answer
+        assert counts(sync_one(INVOICES)) == {"seen": 2, "new": 1, "failed": 1}
+        assert "invoice 1 could not be read" in caplog.text
+        assert Invoice.objects.get().altoviz_id == 2
+
+
+class TestAListThatMoves:
+    """Rows have no order, and shift between pages while they are read."""
+
+    @pytest.fixture(autouse=True)
+    def lists(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 301)))
+
+    @pytest.mark.parametrize("counted", [True, False])
+    def test_hides_no_object(self, altoviz, counted):
+        altoviz.counted = counted
+        sync_one()
+        # After page 1 was read, one on it goes: what was first on page 2 moves to page 1.
+        first = len(altoviz.requests) + 1
+        altoviz.before[first + 1] = lambda: altoviz.objects[Entity.CUSTOMER].pop(1) and None
+        altoviz.add(Entity.CUSTOMER, customer(101, name="renamed"))
+        sync_one()
+        assert Customer.objects.get(altoviz_id=101).name == "renamed"
+        # Where its length is told, the list is read again, and the one that went is missing there.
+        assert Customer.objects.count() == (299 if counted else 300)
+        assert counts(sync_one()).get("deleted", 0) == (0 if counted else 1)
+
+    def test_repeats_none(self, altoviz, heard):
+        def insert():
+            objects = altoviz.objects[Entity.CUSTOMER]
+            altoviz.objects[Entity.CUSTOMER] = {999: customer(999)} | objects
+
+        altoviz.before[2] = insert
+        run = sync_one(signals=True)
+        assert len(heard) == Customer.objects.count() == 301
+        assert counts(run) == {"seen": 301, "new": 301}
+
+    def test_is_read_again_until_it_holds_still(self, altoviz):
+        altoviz.before[2] = lambda: altoviz.objects[Entity.CUSTOMER].pop(250) and None
+        sync_one()
+        pages = [int(query["PageIndex"]) for _, query in altoviz.requests if query]
+        assert pages == [1, 2, 3, 1, 2, 3]
+
+    def test_that_grows_at_its_end_is_read_once(self, altoviz):
+        altoviz.before[2] = lambda: altoviz.add(Entity.CUSTOMER, customer(999))
+        assert counts(sync_one()) == {"seen": 301, "new": 301}
+        assert len(altoviz.requests) == 4
+
+    def test_that_never_holds_still_is_left_after_three_passes(self, altoviz):
+        """As with many people at work: it would never end."""
+        sync_one()
+        since, ids = len(altoviz.requests), iter(range(1, 300))
+        objects = altoviz.objects[Entity.CUSTOMER]
+        altoviz.before["each"] = lambda: objects.pop(next(ids)) and None if listing() else None
+
+        def listing():
+            return len(altoviz.requests) <= since + 9
+
+        assert sync_one().finished_at is not None
+        # What was missing in the last pass was asked for by its id, and nothing else is gone.
+        left = {*Customer.objects.values_list("altoviz_id", flat=True)}
+        assert len(objects) == 291
+        assert {*objects} <= left < {*range(1, 301)}
+        sync_one()
+        assert {*Customer.objects.values_list("altoviz_id", flat=True)} == {*objects}
+
+    def test_that_has_less_than_is_spoken_of_is_not_whole_and_deletes_nothing(self, altoviz):
+        sync_one()
+        del altoviz.objects[Entity.CUSTOMER][5]
+        altoviz.uncovered = 2
+        with pytest.raises(
+            IncompleteList, match=r"299 objects .* speaks of 301\. Nothing was marked"
+        ):
+            sync_one()
+        assert Customer.objects.count() == 300
+        failed = SyncRun.objects.latest("pk")
+        assert "299 objects were read" in failed.error
+        assert failed.finished_at is not None
+        altoviz.uncovered = 0
+        assert counts(sync_one()) == {"seen": 299, "unchanged": 299, "deleted": 1}
+
+    def test_keeps_no_other_list_from_being_read(self, altoviz):
+        altoviz.uncovered = 2
+        with pytest.raises(IncompleteList):
+            sync(entities=[Entity.CUSTOMER, Entity.QUOTE])
+        assert [run.entity for run in SyncRun.objects.order_by("pk")] == ["customer", "quote"]
+
+    def test_unseen_by_its_length_deletes_nothing_that_lives(self, altoviz):
+        """One goes while another one comes: the list is as long as before."""
+
+        def swap():
+            del altoviz.objects[Entity.CUSTOMER][1]
+            altoviz.add(Entity.CUSTOMER, customer(999))
+
+        sync_one()
+        altoviz.before[len(altoviz.requests) + 2] = swap
+        sync_one()
+        assert Customer.objects.filter(altoviz_id__in=[101, 999]).count() == 2
+        assert counts(sync_one())["deleted"] == 1
+
+
+class TestEventsMeanwhile:
+    @pytest.fixture(autouse=True)
+    def first(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 4)))
+        sync_one()
+        self.altoviz = altoviz
+
+    def after_next_request(self, do, number=1):
+        self.altoviz.after[len(self.altoviz.requests) + number] = do
+
+    def test_are_not_overwritten_by_the_older_page(self):
+        def change():
+            deliver("CustomerUpdated", **customer(2, name="newer"))
+            self.altoviz.add(Entity.CUSTOMER, customer(2, name="newer"))
+
+        self.altoviz.add(Entity.CUSTOMER, customer(2, name="older"))
+        self.after_next_request(change)
+        assert counts(sync_one()) == {"seen": 3, "unchanged": 3}
+        assert Customer.objects.get(altoviz_id=2).name == "newer"
+        assert told() == []
+
+    def test_that_tell_something_older_are_found_out(self):
+        """A delivery that was late is newer than the page only by its arrival."""
+        self.altoviz.add(Entity.CUSTOMER, customer(2, name="now"))
+        self.after_next_request(lambda: deliver("CustomerUpdated", **customer(2, name="then")))
+        sync_one()
+        assert Customer.objects.get(altoviz_id=2).name == "now"
+
+    def test_between_a_difference_and_its_event_are_not_overwritten(self, monkeypatch):
+        """The last moment at which an event can come in between."""
+
+        def store_later(run, action, data, as_of):
+            deliver("CustomerUpdated", **customer(2, name="newest"))
+            self.altoviz.add(Entity.CUSTOMER, customer(2, name="newest"))
+            monkeypatch.undo()
+            return tell(run, action, data, as_of)
+
+        tell = reconciling.tell
+        self.altoviz.add(Entity.CUSTOMER, customer(2, name="newer"))
+        monkeypatch.setattr(reconciling, "tell", store_later)
+        sync_one()
+        assert Customer.objects.get(altoviz_id=2).name == "newest"
+        event = WebhookEvent.objects.get(source=Source.SYNC)
+        assert event.status == Status.IGNORED
+        assert event.error == "Another event came in after the object had been read."
+
+    def test_that_come_after_the_page_are_looked_up_in_the_end(self):
+        class Late(Watcher):
+            def progressed(self, run):
+                if not self.came:
+                    self.came = deliver("CustomerUpdated", **customer(3, name="then"))
+
+            came = None
+
+        run = sync_one(watcher=Late())
+        assert Customer.objects.get(altoviz_id=3).name == customer(3)["name"]
+        assert counts(run) == {"seen": 3, "unchanged": 3, "changed": 1}
+
+    def test_of_an_object_that_went_meanwhile(self):
+        class Late(Watcher):
+            came = None
+
+            def progressed(watcher, run):
+                if not watcher.came:
+                    watcher.came = deliver("CustomerUpdated", **customer(3, name="last words"))
+                    del self.altoviz.objects[Entity.CUSTOMER][3]
+
+        assert counts(sync_one(watcher=Late()))["deleted"] == 1
+        assert not Customer.objects.filter(altoviz_id=3).exists()
+
+    def test_of_an_object_that_no_list_has_yet_are_no_deletion(self):
+        def create():
+            deliver("CustomerCreated", **customer(9))
+            self.altoviz.add(Entity.CUSTOMER, customer(9))
+
+        self.after_next_request(create)
+        assert sync_one().is_in_step
+        assert Customer.objects.filter(altoviz_id=9).exists()
+
+    def test_that_wait_are_processed_first(self):
+        event = WebhookEvent.from_delivery(
+            body_of("CustomerUpdated", **customer(2, name="waiting")), "default", {}
+        )
+        WebhookEvent.objects.store(event)
+        run = sync_one()
+        # The page is younger than the event that waited, and says what the mirror said before it.
+        assert Customer.objects.get(altoviz_id=2).name == customer(2)["name"]
+        assert counts(run) == {"seen": 3, "unchanged": 2, "changed": 1}
+
+    def test_that_failed_can_not_come_back_over_a_newer_page(self):
+        deliver("CustomerUpdated", **customer(2, active="maybe"))
+        assert counts(sync_one())["changed"] == 1
+        failed = WebhookEvent.objects.get(status=Status.FAILED)
+        assert Customer.objects.get(altoviz_id=2).last_event_id > failed.pk
+        assert sync_one().is_in_step
+
+    def test_that_go_on_coming_have_the_last_word(self):
+        names = iter("abcdefgh")
+
+        def change():
+            deliver("CustomerUpdated", **customer(2, name=next(names)))
+
+        self.altoviz.after["each"] = change
+        self.altoviz.add(Entity.CUSTOMER, customer(2, name="behind"))
+        sync_one()
+        assert Customer.objects.get(altoviz_id=2).name in "abcdefgh"
+
+    def test_at_the_first_sync_are_not_overwritten(self, altoviz):
+        """A webhook is faster than the import with one object of its page."""
+        altoviz.add(Entity.QUOTE, quote(1), quote(2), quote(3))
+        newer = quote(2, subject="newer")
+
+        def change():
+            deliver("QuoteUpdated", **newer)
+            altoviz.add(Entity.QUOTE, newer)
+
+        self.after_next_request(change)
+        run = sync_one([Entity.QUOTE])
+        assert Quote.objects.get(altoviz_id=2).subject == "newer"
+        assert counts(run) == {"seen": 3, "new": 2, "unchanged": 1}
+
+
+class TestInterrupted:
+    @pytest.fixture(autouse=True)
+    def lists(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+
+    def interrupt_at(self, altoviz, number, answer=None):
+        def interrupt():
+            if answer is None:
+                raise KeyboardInterrupt
+            return answer
+
+        altoviz.before[len(altoviz.requests) + number] = interrupt
+
+    def pages(self, altoviz, since=0):
+        return [int(query["PageIndex"]) for _, query in altoviz.requests[since:] if query]
+
+    def test_by_altoviz_it_goes_on_where_it_stopped(self, altoviz):
+        self.interrupt_at(altoviz, 12, Answer(401))
+        with pytest.raises(NotAuthorized):
+            sync_one()
+        stopped = SyncRun.objects.get()
+        assert counts(stopped) == {"seen": 1000, "new": 1000}
+        assert stopped.error == "NotAuthorized (401)"
+        assert Customer.objects.count() == 1000
+        since = len(altoviz.requests)
+        run = sync_one()
+        assert run == stopped
+        assert self.pages(altoviz, since) == [11, 12, 13, 14, 15]
+        assert counts(run) == {"seen": 1500, "new": 1500}
+        assert run.error == ""
+
+    def test_by_hand_it_goes_on_too(self, altoviz):
+        class Impatient(Watcher):
+            def progressed(self, run):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            sync_one(watcher=Impatient())
+        assert SyncRun.objects.get().error == "KeyboardInterrupt"
+        assert counts(sync_one()) == {"seen": 1500, "new": 1500}
+
+    def test_marks_nothing_as_deleted(self, altoviz):
+        sync_one()
+        altoviz.objects[Entity.CUSTOMER].clear()
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1001)))
+        since = len(altoviz.requests)
+
+        def break_down():
+            return Answer(fault="reset") if len(altoviz.requests) > since + 7 else None
+
+        altoviz.before["each"] = break_down
+        with pytest.raises(ConnectionFailed):
+            sync_one()
+        assert Customer.objects.count() == 1500
+
+    def test_while_it_looks_up_what_is_missing(self, altoviz):
+        sync_one()
+        objects = altoviz.objects[Entity.CUSTOMER]
+        altoviz.objects[Entity.CUSTOMER] = {id: objects[id] for id in range(1, 1491)}
+        self.interrupt_at(altoviz, 15 + 4, Answer(401))
+        with pytest.raises(NotAuthorized):
+            sync_one()
+        assert Customer.objects.count() == 1497
+        since = len(altoviz.requests)
+        run = sync_one()
+        assert Customer.objects.count() == 1490
+        assert counts(run) == {"seen": 1490, "unchanged": 1490, "deleted": 10}
+        assert self.pages(altoviz, since) == []
+        assert len(altoviz.requests) - since == 7
+
+    def test_long_ago_it_begins_anew(self, altoviz):
+        self.interrupt_at(altoviz, 12, Answer(401))
+        with pytest.raises(NotAuthorized):
+            sync_one()
+        long_ago = timezone.now() - datetime.timedelta(days=2)
+        SyncRun.objects.update(active_at=long_ago)
+        run = sync_one()
+        assert run.is_import
+        assert counts(run) == {"seen": 1500, "new": 500, "unchanged": 1000}
+        assert SyncRun.objects.get() == run
+        assert not SyncStep.objects.exists()
+
+    def test_by_another_process_it_leaves_the_rest_to_that(self, altoviz):
+        class Slow(Watcher):
+            def progressed(self, run):
+                if run.position["page"] == 5:
+                    other.append(sync_one())
+
+        other = []
+        with pytest.raises(SyncTakenOver):
+            sync_one(watcher=Slow())
+        assert counts(other[0]) == {"seen": 1500, "new": 1500}
+        assert SyncRun.objects.get().finished_at is not None
+        assert Customer.objects.count() == 1500
+
+
+@pytest.mark.django_db(transaction=True)
+class TestKilled:
+    """A sync in a process of its own, ended by SIGKILL."""
+
+    def kill_at(self, page, settings):
+        arguments = [connection.settings_dict["NAME"], settings.ALTOVIZ["BASE_URL"], str(page)]
+        ended = subprocess.run([sys.executable, "-m", "tests.sync.killed", *arguments], timeout=60)
+        assert ended.returncode == -signal.SIGKILL
+
+    def test_the_first_one_goes_on_where_it_was(self, altoviz, settings):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+        for page in (5, 10):
+            self.kill_at(page, settings)
+            assert Customer.objects.count() == page * 100
+        run = sync_one()
+        assert counts(run) == {"seen": 1500, "new": 1500}
+        pages = [int(query["PageIndex"]) for _, query in altoviz.requests]
+        assert pages == [*range(1, 16)]
+
+    def test_a_later_one_deletes_nothing_before_its_end(self, altoviz, settings):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+        sync_one()
+        objects = altoviz.objects[Entity.CUSTOMER]
+        altoviz.objects[Entity.CUSTOMER] = {id: objects[id] for id in range(1, 1481)}
+        altoviz.add(Entity.CUSTOMER, customer(3, name="renamed"))
+        self.kill_at(5, settings)
+        assert Customer.objects.count() == 1500
+        run = sync_one()
+        assert counts(run) == {"seen": 1480, "changed": 1, "unchanged": 1479, "deleted": 20}
+
+
+class TestADryRun:
+    @pytest.fixture(autouse=True)
+    def first(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 6)))
+        sync_one()
+
+    def test_finds_the_same_and_changes_nothing(self, altoviz, heard):
+        altoviz.add(Entity.CUSTOMER, customer(2, name="renamed"), customer(9))
+        altoviz.add(Entity.CUSTOMER, customer(3, active="maybe"))
+        del altoviz.objects[Entity.CUSTOMER][5]
+        before = [*Customer.with_deleted.values_list("pk", "data", "deleted_at")]
+        run = sync_one(dry_run=True)
+        found = counts(run)
+        assert found == {
+            "seen": 5,
+            "new": 1,
+            "changed": 1,
+            "unchanged": 2,
+            "deleted": 1,
+            "failed": 1,
+        }
+        assert [*Customer.with_deleted.values_list("pk", "data", "deleted_at")] == before
+        assert not WebhookEvent.objects.exists()
+        assert heard == []
+        assert counts(sync_one()) == found
+
+    def test_is_no_first_sync(self, altoviz):
+        altoviz.add(Entity.QUOTE, quote(1))
+        run = sync_one([Entity.QUOTE], dry_run=True)
+        assert counts(run) == {"seen": 1, "new": 1}
+        assert not Quote.objects.exists()
+        assert sync_one([Entity.QUOTE]).is_import
+
+    def test_does_not_process_what_waits(self, altoviz):
+        event = WebhookEvent.from_delivery(
+            body_of("CustomerUpdated", **customer(2, name="waiting")), "default", {}
+        )
+        WebhookEvent.objects.store(event)
+        sync_one(dry_run=True)
+        event.refresh_from_db()
+        assert event.status == Status.PENDING
+
+    def test_does_not_go_on_where_another_one_stopped(self, altoviz):
+        altoviz.before[len(altoviz.requests) + 1] = lambda: Answer(401)
+        with pytest.raises(NotAuthorized):
+            sync_one()
+        run = sync_one(dry_run=True)
+        assert run.is_dry_run
+        assert not sync_one().is_dry_run
+
+
+def test_what_has_no_proper_id_is_kept_as_an_event_that_fails(altoviz):
+    altoviz.add(Entity.CUSTOMER, customer(-5), customer(2**70), customer(1))
+    assert counts(sync_one()) == {"seen": 3, "new": 1, "failed": 2}
+    events = WebhookEvent.objects.all()
+    assert all("id: expected a positive integer" in event.error for event in events)
+
+
+def test_the_quota_is_explained_to_the_watcher(altoviz, settings):
+    class Waiting(Watcher):
+        pauses = []
+
+        def paused(self, seconds):
+            self.pauses.append(seconds)
+            settings.CACHES  # noqa: B018
+            raise KeyboardInterrupt
+
+    settings.ALTOVIZ = settings.ALTOVIZ | {"API_REQUESTS_PER_MINUTE": 2}
+    altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 301)))
+    with pytest.raises(KeyboardInterrupt):
+        sync_one(watcher=Waiting())
+    assert 0 < Waiting.pauses[0] <= 65

@@ -1,0 +1,114 @@
+"""That the benchmark runs, and sees when events are lost. What it measures is no test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.measuring import deliveries
+from benchmarks.measuring.databases import SQLite
+from benchmarks.measuring.figures import rows_of
+from benchmarks.measuring.receiving import Contestant, EventsLost, Round
+from benchmarks.measuring.report import report, table
+from benchmarks.measuring.targets import BY_NAME
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+
+
+def contestant(name, *rates, database=None):
+    rounds = [Round(100, rate, [1 / rate] * 100, 100 / rate, 0.0, 0.01) for rate in rates]
+    return Contestant(BY_NAME[name], database or SimpleNamespace(kind="sqlite"), None, None, rounds)
+
+
+def test_a_round_of_the_floors_and_of_this_app(tmp_path):
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "DJANGO_"}
+    command = [sys.executable, "-m", "benchmarks.measuring", "--length", "tiny"]
+    command += ["--databases", "sqlite", "--targets", "floor,deferred,inline"]
+    command += ["--parts", "receiving", "--results", tmp_path]
+    done = subprocess.run(
+        command, cwd=ROOT, env=inherited, capture_output=True, encoding="utf-8", timeout=180
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    (kept,) = tmp_path.glob("*.json")
+    rows = json.loads(kept.read_text())["receiving"]
+    assert [row["target"] for row in rows] == [
+        name for name in BY_NAME if name.startswith(("floor", "deferred", "inline"))
+    ]
+    assert all(row["requests"] > 0 and row["rate"][1] > 0 for row in rows)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".rst"}
+
+
+class TestVerification:
+    @pytest.fixture
+    def stored(self, tmp_path):
+        database = SQLite("stored", tmp_path)
+        database.execute("CREATE TABLE django_altoviz_webhookevent (event_id, status)")
+        return contestant("inline", 100.0, database=database)
+
+    def keep(self, stored, *events):
+        for event in events:
+            stored.database.execute(f"INSERT INTO django_altoviz_webhookevent VALUES {event}")
+
+    def test_passes_where_each_event_is_stored_once(self, stored):
+        stored.accepted = ["evt_1", "evt_2"]
+        self.keep(stored, ("evt_2", "processed"), ("evt_1", "processed"))
+        stored.verify()
+
+    @pytest.mark.parametrize("events", [["evt_1"], ["evt_1", "evt_1"], ["evt_1", "evt_2", "evt_3"]])
+    def test_sees_what_is_lost_doubled_or_foreign(self, stored, events):
+        stored.accepted = ["evt_1", "evt_2"]
+        self.keep(stored, *((event, "processed") for event in events))
+        with pytest.raises(EventsLost, match="accepted"):
+            stored.verify()
+
+    def test_sees_what_is_stored_but_not_done(self, stored):
+        stored.accepted = ["evt_1"]
+        self.keep(stored, ("evt_1", "pending"))
+        with pytest.raises(EventsLost, match="state"):
+            stored.verify()
+
+
+def test_ratios_are_taken_round_by_round():
+    # The machine became twice as fast; within each round the ratio is a half.
+    deferred, floor = contestant("deferred", 100, 200), contestant("floor-insert", 200, 400)
+    row, _ = rows_of([deferred, floor])
+    assert row.ratio_to("floor-insert").rate == (0.5, 0.5, 0.5)
+    assert row.ratio_to("floor-insert").cpu == (0.5, 0.5, 0.5)
+    assert row.ratio_to("djstripe") is None
+
+
+def test_an_aim_that_is_missed_is_said_so():
+    text = report(
+        {"receiving": rows_of([contestant("deferred", 80), contestant("floor-insert", 100)])}
+    )
+    (aim,) = [line.split() for line in text.splitlines() if line.startswith("deferred / floor")]
+    assert aim == ["deferred", "/", "floor-insert", "sqlite", "0.9", "0.80", "0.80", "missed"]
+
+
+def test_tables_are_those_of_the_documentation():
+    core = pytest.importorskip("docutils.core", reason="docutils is not installed")
+    tree = core.publish_doctree(table(["name", "n"], [["one", "1"], ["eleven", "11"]]))
+    assert "eleven" in tree.astext()
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        deliveries.customers,
+        deliveries.stripe_customers,
+        deliveries.stripe_payment_methods,
+        deliveries.github_issues,
+    ],
+)
+def test_events_are_of_similar_size(load):
+    _head, _, body = next(load("/path/")).request.partition(b"\r\n\r\n")
+    assert 2000 <= len(body) <= 2500
