@@ -193,11 +193,8 @@ def _forget_event(event: WebhookEvent, dry_run: bool) -> int:
 
 def _body_left(event: WebhookEvent) -> str:
     envelope = exact_json.loads(text_to_body(event.body).decode("utf-8-sig"))
-    data = envelope.get("data")
-    if not isinstance(data, dict):
-        return event.body
-    left = without_personal_data(Entity(event.entity), data)
-    if left == data:
+    left = without_personal_data(Entity(event.entity), envelope["data"])
+    if left == envelope["data"]:
         return event.body
     return body_to_text(exact_json.to_bytes(envelope | {"data": left}))
 

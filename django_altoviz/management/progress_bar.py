@@ -18,9 +18,8 @@ class Bar(Progress):
         self._bar = tqdm(desc=name_of(run), total=total_of(run), initial=run.seen, file=self.output)
 
     def progressed(self, run: SyncRun) -> None:
-        if self._bar is not None:
-            self._bar.total = total_of(run)
-            self._bar.update(run.seen - self._bar.n)
+        self._bar.total = total_of(run)
+        self._bar.update(run.seen - self._bar.n)
 
     def paused(self, seconds: float) -> None:
         tqdm.write(pause_explained(seconds), file=self.output)

@@ -20,8 +20,9 @@ from django_altoviz.sync.reconciling import UNREADABLE, Action, Counts, Reconcil
 from django_altoviz.sync.watching import Watcher
 
 _PASSES = 3
-# Read and written in one step. What an interruption loses is a step at most.
+# Read and written in one step, unless they are long. What an interruption loses is a step at most.
 _PAGES = 5
+_CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _read_pages(resource: Resource, position: Position) -> tuple[Position, list[
         rows += page.rows
         texts.append(page.text)
         position = position.after(page)
-        if position.ended:
+        if position.ended or sum(map(len, texts)) > _CHARACTERS:
             break
     return position, rows, "".join(texts)
 

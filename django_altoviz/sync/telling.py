@@ -20,10 +20,9 @@ def tell(run: SyncRun, action: str, data: Object, as_of: int) -> Status:
     """
     body = body_of(EventType[f"{Entity(run.entity).name}_{action}"], data)
     event = WebhookEvent.from_delivery(body, run.account, {"as_of": str(as_of)}, Source.SYNC)
-    waiting = WebhookEvent.objects.using(run._state.db).store(event)
+    WebhookEvent.objects.using(run._state.db).store(event)
     event_received.send_robust(WebhookEvent, event=event)
-    if waiting is not None:
-        process(event)
+    process(event)
     return Status(event.status)
 
 

@@ -63,6 +63,7 @@ def forget(url, queue):
     with Connection(url) as broker:
         if broker.transport.driver_type == "redis":
             client = broker.default_channel.client
-            client.delete(queue, *client.keys(f"_kombu.binding.{queue}"))
+            client.delete(queue, *client.keys(f"_kombu.binding*.{queue}"))
         else:
             broker.default_channel.queue_delete(queue)
+            broker.default_channel.exchange_delete(queue)

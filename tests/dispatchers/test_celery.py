@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -154,30 +155,32 @@ class TestBrokerDown:
         self.assert_waits(post, SLACK)
         assert "could not be dispatched; it waits." in caplog.text
 
+    @pytest.fixture
+    def make_silent(self):
+        with contextlib.ExitStack() as stack:
+            yield lambda is_full: stack.enter_context(contextlib.closing(brokers.Silent(is_full)))
+
     @pytest.mark.parametrize("is_full", [False, True])
     @pytest.mark.parametrize("scheme", SCHEMES)
-    def test_nobody_answers(self, celery_app, post, scheme, is_full, caplog):
-        silent = brokers.Silent(is_full)
+    def test_nobody_answers(self, celery_app, post, scheme, is_full, caplog, make_silent):
+        silent = make_silent(is_full)
         celery_app.conf.broker_url = scheme.format(silent.port)
         self.assert_waits(post, dispatcher.PATIENCE + SLACK)
         self.assert_waits(post, dispatcher.PATIENCE)
         assert "The broker did not answer a moment ago" in caplog.text
-        silent.close()
 
     def test_after_a_pause_the_broker_is_asked_again(
-        self, celery_app, post, monkeypatch, published
+        self, celery_app, post, monkeypatch, published, make_silent
     ):
-        monkeypatch.setattr(dispatcher, "PATIENCE", 0.2)
-        silent = brokers.Silent(is_full=False)
-        celery_app.conf.broker_url = SCHEMES[0].format(silent.port)
+        monkeypatch.setattr(dispatcher, "PATIENCE", 0.5)
+        celery_app.conf.broker_url = SCHEMES[0].format(make_silent(is_full=False).port)
         self.assert_waits(post, SLACK)
         celery_app.conf.broker_url = "memory://"
         self.assert_waits(post, SLACK)
         assert published == []
-        time.sleep(dispatcher.PAUSE * 0.25)
+        time.sleep(max(0, dispatcher.broker.paused_until - time.monotonic()))
         self.assert_waits(post, SLACK)
         assert len(published) == 1
-        silent.close()
 
     def test_a_broker_that_refuses_at_once_is_asked_for_each_event(
         self, celery_app, post, published

@@ -339,6 +339,13 @@ class TestAListThatMoves:
         assert len(heard) == Customer.objects.count() == 301
         assert counts(run) == {"seen": 301, "new": 301}
 
+    def test_is_remembered_by_its_ids(self, altoviz):
+        run = SyncRun.objects.create(account="default", entity="customer", is_import=True, as_of=0)
+        SyncStep.of(run, 1, [7, 3, 2**40]).save()
+        assert SyncStep.seen(run, [3, 4, 2**40]) == {3, 2**40}
+        assert SyncStep.seen(run, [3], pass_number=2) == SyncStep.seen(run, []) == set()
+        assert str(SyncStep.objects.get()) == f"3-{2**40}"
+
     def test_is_read_again_until_it_holds_still(self, altoviz):
         altoviz.before[2] = lambda: altoviz.objects[Entity.CUSTOMER].pop(250) and None
         sync_one()
@@ -498,6 +505,43 @@ class TestEventsMeanwhile:
         failed = WebhookEvent.objects.get(status=Status.FAILED)
         assert Customer.objects.get(altoviz_id=2).last_event_id > failed.pk
         assert sync_one().is_in_step
+
+    def test_that_are_to_be_tried_again_and_say_the_same_are_not_told_again(self):
+        newer = customer(2, name="newer")
+        event = WebhookEvent.from_delivery(body_of("CustomerUpdated", **newer), "default", {})
+        event.next_attempt_at = timezone.now() + datetime.timedelta(hours=1)
+        WebhookEvent.objects.store(event)
+        self.altoviz.add(Entity.CUSTOMER, newer)
+        assert counts(sync_one()) == {"seen": 3, "unchanged": 2, "changed": 1}
+        assert told() == []
+
+    def test_that_wait_and_say_the_same_when_it_is_looked_up(self):
+        def come():
+            newer = customer(2, name="newer")
+            event = WebhookEvent.from_delivery(body_of("CustomerUpdated", **newer), "default", {})
+            event.next_attempt_at = timezone.now() + datetime.timedelta(hours=1)
+            WebhookEvent.objects.store(event)
+            self.altoviz.add(Entity.CUSTOMER, newer)
+
+        self.after_next_request(come)
+        assert counts(sync_one())["changed"] == 1
+        assert told() == []
+
+    def test_that_failed_are_made_good_by_what_is_looked_up(self):
+        def come():
+            deliver("CustomerCreated", **customer(9, active="maybe"))
+            self.altoviz.add(Entity.CUSTOMER, customer(9))
+
+        self.after_next_request(come)
+        sync_one()
+        assert Customer.objects.filter(altoviz_id=9).exists()
+        assert told() == [("CustomerCreated", 9)]
+
+    def test_of_what_can_not_be_looked_up_stop_nothing(self, caplog):
+        self.altoviz.answers["/v1/Customers/3"] = Answer(400)
+        self.after_next_request(lambda: deliver("CustomerUpdated", **customer(3, name="then")))
+        assert counts(sync_one()) == {"seen": 3, "unchanged": 2, "failed": 2}
+        assert "customer 3 could not be read: InvalidRequest" in caplog.text
 
     def test_that_go_on_coming_have_the_last_word(self):
         names = iter("abcdefgh")
