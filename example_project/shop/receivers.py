@@ -1,9 +1,9 @@
 """What the shop does when something happens in Altoviz.
 
 Each receiver runs in a transaction of its own, which commits exactly once per event. ``instance`` is
-the mirror's row as it is when the receiver runs: after a late or a retried event that is what came
-since. So most receivers here copy what the row says, whichever event it was, and are right in any
-order. Mail and the like belong into ``transaction.on_commit``.
+the mirror's row as it is when the receiver runs: after an event that came late, or that was processed
+again, that is what came since. So most receivers here copy what the row says, whichever event it
+was, and are right in any order. Mail and the like belong into ``transaction.on_commit``.
 """
 
 from __future__ import annotations
