@@ -40,7 +40,6 @@ def replay(
     *,
     limit: int | None = None,
     from_scratch: bool = False,
-    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[WebhookEvent, bool]]:
     """Process the events whatever became of them, in order of arrival.
 
@@ -48,8 +47,6 @@ def replay(
     """
     for window in _windows(events, limit):
         for event in _in_chunks(events, window):
-            if stopped():
-                return
             yield event, process_again(event, from_scratch=from_scratch)
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
 from django_altoviz.checks import check_security, check_settings
-from django_altoviz.dispatchers import deferred, get_dispatch
+from django_altoviz.dispatchers import deferred, get_dispatch, load_ours
 
 SECRET = "a-secret-of-decent-length"
 GOOD = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_URL": "https://shop.example/altoviz/webhook/"}
@@ -66,6 +69,11 @@ def test_good_settings():
         ({"WEBHOOK_SECRET": "sécret"}, "W003"),
         ({"WEBHOOK_SECRET": f"{SECRET}\n"}, "W004"),
         (GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": ["x", " y"]}}}, "W004"),
+        (GOOD | {"REFETCH": True}, "W009"),
+        (GOOD | {"MAX_ATTEMPTS": 0}, "E006"),
+        (GOOD | {"RETRY_BACKOFF_SECONDS": 0}, "E006"),
+        (GOOD | {"RETRY_BACKOFF_SECONDS": True}, "E001"),
+        (GOOD | {"WAIT_FOR_RETRIES": 1}, "E001"),
         (GOOD | {"WEBHOOK_URL": "http://shop.example/altoviz/webhook/"}, "W006"),
         (GOOD | {"WEBHOOK_URL": "https://shop.example/altoviz/"}, "W007"),
         (GOOD | {"WEBHOOK_URL": "https://shop.example/altoviz/webhook/acme/"}, "W007"),
@@ -74,6 +82,34 @@ def test_good_settings():
 )
 def test_what_is_wrong_is_found(altoviz, expected):
     assert set(ids(altoviz)) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("dispatcher", "package", "hint"),
+    [
+        ("celery", "celery", "django-altoviz[celery]"),
+        ("celery", None, "dispatchers.inline"),
+    ],
+)
+def test_a_dispatcher_whose_extra_is_missing(monkeypatch, dispatcher, package, hint):
+    path = f"django_altoviz.dispatchers.{dispatcher}"
+    if package is None:
+        path += "_of_another_name"
+    else:
+        monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+        monkeypatch.delitem(sys.modules, path, raising=False)
+    with override_settings(ALTOVIZ=GOOD | {"DISPATCHER": path}):
+        (message,) = check_settings()
+    assert message.id == "django_altoviz.E005"
+    assert hint in message.hint
+
+
+def test_only_a_dispatcher_of_this_package_is_loaded_at_the_start(settings):
+    settings.ALTOVIZ = GOOD | {"DISPATCHER": "nowhere"}
+    load_ours()
+    settings.ALTOVIZ = GOOD | {"DISPATCHER": "django_altoviz.dispatchers.nowhere"}
+    with pytest.raises(ImproperlyConfigured):
+        load_ours()
 
 
 def test_only_named_accounts_need_no_default_one():

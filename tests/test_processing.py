@@ -197,6 +197,11 @@ class TestTurns:
         assert process(second) == [second]
         assert process(first) == [first]
 
+    def test_one_that_names_no_object_is_left_to_who_has_it(self):
+        event = store("CustomerUpdated", id=None)
+        WebhookEvent.objects.get().claim(LEASE)
+        assert process(event) == []
+
     def test_one_that_was_taken_and_settled_meanwhile_holds_nothing_up(self, monkeypatch):
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
         attempt = processing._attempt

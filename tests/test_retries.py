@@ -159,6 +159,15 @@ class TestAttempts:
         assert [entry["status"] for entry in event.history] == ["failed"] * 3 + ["dead"]
         assert not Customer.objects.exists()
 
+    def test_are_not_ended_while_another_worker_makes_one(self, using):
+        using(MAX_ATTEMPTS=1)
+        store(id=1).claim(LEASE)
+        WebhookEvent.objects.update(locked_until=timezone.now())
+        stale = WebhookEvent.objects.get()
+        WebhookEvent.objects.update(locked_until=timezone.now() + LEASE)
+        assert process(stale) == []
+        assert statuses() == ["processing"]
+
     def test_a_crash_and_the_failure_after_it_are_two(self):
         event = store(id=1, active="maybe")
         event.claim(LEASE)

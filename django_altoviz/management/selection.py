@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_datetime
 
 from django_altoviz.conf import account_names
 from django_altoviz.event_types import Entity, EventType
@@ -79,9 +79,7 @@ def moment(text: str) -> datetime.datetime:
     """A date or a time in ISO format from the command line, of the project's time zone if it names
     none."""
     try:
-        value = parse_datetime(text)
-        if value is None and (day := parse_date(text)):
-            value = datetime.datetime.combine(day, datetime.time())
+        value = parse_datetime(text if ":" in text else f"{text}T00:00")
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r}: {error}") from error
     if value is None:

@@ -164,8 +164,6 @@ class Queued(models.Model):
 
     def has_company(self) -> bool:
         """Whether there are other events of its object that are not settled."""
-        if self.object_id is None:
-            return False
         connection: Any = connections[self._using]
         condition = (
             f"EXISTS (SELECT 1 FROM {connection.ops.quote_name(self._meta.db_table)} "

@@ -217,6 +217,23 @@ class TestOtherWorkers:
         assert order == [1, 7, 8, 5, 6, 3, 4, 1, 2]
         assert set(statuses()) == {"processed"}
 
+    def test_can_be_told_to_end_at_any_event(self, post, monkeypatch):
+        monkeypatch.setattr(backlog, "_CHUNK", 1)
+        process = backlog.process
+        for stop_after in range(5):
+            WebhookEvent.objects.all().delete()
+            for number in range(3):
+                post(body_of("CustomerUpdated", id=number + 1))
+            calls = []
+
+            def meet(event, calls=calls):
+                calls.append(event.pk)
+                return [] if len(calls) == 1 else process(event)
+
+            monkeypatch.setattr(backlog, "process", meet)
+            list(backlog.drain(stopped=lambda calls=calls, most=stop_after: len(calls) >= most))
+            assert len(calls) == min(stop_after, 4)
+
 
 @pytest.mark.django_db(transaction=True)
 class TestWatch:

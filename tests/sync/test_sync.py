@@ -584,6 +584,26 @@ class TestEventsMeanwhile:
         assert Quote.objects.get(altoviz_id=2).subject == "newer"
         assert counts(run) == {"seen": 3, "new": 2, "unchanged": 1}
 
+    def test_a_row_that_a_webhook_has_filled_in_the_same_moment_is_read_again(
+        self, altoviz, monkeypatch
+    ):
+        altoviz.add(Entity.QUOTE, quote(1), quote(2), quote(3))
+        newer = quote(2, subject="newer")
+        rows_of = reconciling.rows_of
+
+        def rows_of_and_change(*args):
+            rows = rows_of(*args)
+            monkeypatch.setattr(reconciling, "rows_of", rows_of)
+            deliver("QuoteUpdated", **newer)
+            altoviz.add(Entity.QUOTE, newer)
+            return rows
+
+        monkeypatch.setattr(reconciling, "rows_of", rows_of_and_change)
+        run = sync_one([Entity.QUOTE])
+        assert Quote.objects.get(altoviz_id=2).subject == "newer"
+        assert Quote.objects.count() == 3
+        assert counts(run) == {"seen": 3, "new": 2, "unchanged": 1}
+
 
 class TestInterrupted:
     @pytest.fixture(autouse=True)

@@ -1,0 +1,78 @@
+"""The statements that are written out, also as other databases than the one at hand need them."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.db import connection
+from django.db.models.signals import post_save, pre_save
+
+from django_altoviz.models import Customer, Status, WebhookEvent, insert, locked
+from django_altoviz.processing import process
+from tests.conftest import body_of
+
+LEASE = datetime.timedelta(seconds=60)
+
+
+def store():
+    event = WebhookEvent.from_delivery(body_of("CustomerUpdated", id=1), "default", {})
+    return WebhookEvent.objects.store(event)
+
+
+@pytest.mark.django_db
+class TestInsert:
+    def test_gives_the_primary_key_also_where_a_database_does_not_return_it(self, monkeypatch):
+        monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+        row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
+        insert(row, "default")
+        assert Customer.objects.get() == row
+
+    def test_and_update_send_djangos_signals(self):
+        told = []
+
+        def hear(sender, signal, **about):
+            told.append((signal is post_save, about.get("created"), about["update_fields"]))
+
+        for signal in (pre_save, post_save):
+            signal.connect(hear, sender=Customer)
+        try:
+            process(store())
+            process(store())
+        finally:
+            for signal in (pre_save, post_save):
+                signal.disconnect(hear, sender=Customer)
+        fields = frozenset({"data", "last_event_id", "synced_at"})
+        assert told == [
+            (False, None, None),
+            (True, True, None),
+            (False, None, fields),
+            (True, False, fields),
+        ]
+
+
+@pytest.mark.django_db
+def test_the_mirrors_row_is_locked_where_the_database_can(monkeypatch):
+    process(store())
+    asked = []
+    monkeypatch.setattr(connection.features, "has_select_for_update", True)
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda: asked.append(1) or "")
+    assert locked(Customer, "altoviz_id", 1, "default") == Customer.objects.get()
+    assert asked
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="it is made to look like PostgreSQL")
+@pytest.mark.django_db(transaction=True)
+def test_what_is_noted_about_an_event_need_not_be_flushed(monkeypatch):
+    set_values = []
+
+    def set_config(name, value, is_local):
+        set_values.append((name, value, is_local))
+        return value
+
+    event = store()
+    connection.connection.create_function("set_config", 3, set_config)
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    assert event.claim(LEASE)
+    event.settle(Status.PROCESSED)
+    assert set_values == [("synchronous_commit", "off", True)] * 2
