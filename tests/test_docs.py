@@ -599,7 +599,8 @@ class TestCode:
         run(blocks(TESTING, "python")["fake"])
         assert capsys.readouterr().out == "1662.56\n"
 
-    def test_the_fixtures(self, pytester):
+    def test_the_fixtures(self, pytester, monkeypatch):
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
         code = blocks(TESTING, "python")
         pytester.makeconftest(code["conftest"])
         pytester.makepyfile(code["fixtures"])

@@ -88,7 +88,7 @@ def test_the_package_has_the_name_to_install():
 def test_workers_are_set_up_as_shown(project, name):
     settings = project.path / "shop" / "settings.py"
     before = settings.read_text()
-    settings.write_text(before + "\n" + snippet(name))
+    settings.write_text(f"{before}\n{snippet(name)}\n")
     if name == "django-tasks" and django.VERSION < (6, 0):
         settings.write_text(settings.read_text() + 'INSTALLED_APPS += ["django_tasks"]\n')
     try:

@@ -52,15 +52,13 @@ def sync(
 
     Differences become events of source ``sync``, which are processed at once. What is new in the
     first sync of a kind of object is not told to receivers, unless ``signals``. With ``dry_run``
-    neither the mirror nor the events change. With ``all_gone`` it is believed that of many objects
-    of the mirror none is left.
+    neither the mirror nor the events change; ``all_gone`` believes it if of many objects none is left.
 
     It can be interrupted at any time: nothing is marked as deleted that was not looked up, and the
     next one goes on where this one was.
 
     Raises:
-        APIFailure: not all could be read; what was, is brought in.
-        AllGone: Altoviz has none of the objects that the mirror has.
+        APIFailure: not all could be read; what was, is brought in. Or ``AllGone``.
         SyncTakenOver: another process goes on with it.
         ImproperlyConfigured: the account has no ``API_KEY``.
     """
@@ -70,15 +68,12 @@ def sync(
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
         client.pace.on_pause = watcher.paused
-        for entity in ENTITIES:
-            if entity not in entities:
-                continue
-            run = _claim_run(account, entity, dry_run, watcher)
-            runs.append(run)
+        for entity in [entity for entity in ENTITIES if entity in entities]:
+            runs.append(run := _claim_run(account, entity, dry_run, watcher))
+            reconciler = Reconciler(
+                run, _resource(client, entity), signals=signals, all_gone=all_gone
+            )
             try:
-                reconciler = Reconciler(
-                    run, _resource(client, entity), signals=signals, all_gone=all_gone
-                )
                 _sync_entity(reconciler, watcher)
             except _OF_ONE_LIST as error:
                 failures.append(error)

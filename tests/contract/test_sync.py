@@ -24,7 +24,7 @@ def test_what_the_description_allows_is_mirrored_or_fails_by_name(
     cache.clear()  # the quota
     api = {"API_KEY": "key", "BASE_URL": invented, "API_REQUESTS_PER_MINUTE": 100_000}
     settings.ALTOVIZ = ALTOVIZ | api
-    runs = [sync(entities=[entity], signals=True)[0] for _ in range(10)]
+    runs = [sync(entities=[entity], signals=True, all_gone=True)[0] for _ in range(10)]
     assert all(run.finished_at is not None for run in runs)
     assert sum(run.seen for run in runs) > 10
     assert MIRRORS[entity].objects.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +15,8 @@ from django_altoviz.models import Customer, Invoice, Status, WebhookEvent
 from django_altoviz.samples import sample
 from django_altoviz.signals import invoice_created
 from django_altoviz.testing import event_body, post_event
+
+ROOT = Path(__file__).parents[2]
 
 
 class TestBody:
@@ -137,6 +140,7 @@ def test_the_plugin_is_opt_in(pytester_project):
 def pytester_project(pytester, monkeypatch):
     """A project of somebody else, whose tests use the fixtures."""
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def run(altoviz, opt_in=True):
         pytester.makepyfile(
