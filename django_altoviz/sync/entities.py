@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 
 from django.db import Error, router
@@ -58,25 +58,37 @@ def sync(
     next one goes on where this one was.
 
     Raises:
-        APIFailure: not all could be read; what was, is brought in. Or ``AllGone``.
+        APIFailure: not all could be read; what was, is brought in.
+        AllGone: Altoviz has none of the objects that the mirror has.
         SyncTakenOver: another process goes on with it.
         ImproperlyConfigured: the account has no ``API_KEY``.
     """
     watcher = watcher or Watcher()
-    runs: list[SyncRun] = []
-    failures: list[APIFailure] = []
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
         client.pace.on_pause = watcher.paused
-        for entity in [entity for entity in ENTITIES if entity in entities]:
-            runs.append(run := _claim_run(account, entity, dry_run, watcher))
-            reconciler = Reconciler(
-                run, _resource(client, entity), signals=signals, all_gone=all_gone
+        reconcilers = (
+            Reconciler(
+                _claim_run(account, entity, dry_run, watcher),
+                _resource(client, entity),
+                signals=signals,
+                all_gone=all_gone,
             )
-            try:
-                _sync_entity(reconciler, watcher)
-            except _OF_ONE_LIST as error:
-                failures.append(error)
+            for entity in ENTITIES
+            if entity in entities
+        )
+        return _sync_each(reconcilers, watcher)
+
+
+def _sync_each(reconcilers: Iterable[Reconciler], watcher: Watcher) -> list[SyncRun]:
+    runs: list[SyncRun] = []
+    failures: list[APIFailure] = []
+    for reconciler in reconcilers:
+        runs.append(reconciler.run)
+        try:
+            _sync_entity(reconciler, watcher)
+        except _OF_ONE_LIST as error:
+            failures.append(error)
     if failures:
         raise failures[0]
     return runs
