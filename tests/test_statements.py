@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.db.models.signals import post_save, pre_save
 
 from django_altoviz.models import Customer, Status, WebhookEvent, insert, locked
+from django_altoviz.models.statements import update
 from django_altoviz.processing import process
 from tests.conftest import body_of
 
@@ -22,11 +24,37 @@ def store():
 
 @pytest.mark.django_db
 class TestInsert:
+    @pytest.mark.skipif(connection.vendor == "postgresql", reason="which always does")
     def test_gives_the_primary_key_also_where_a_database_does_not_return_it(self, monkeypatch):
         monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
         row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
         insert(row, "default")
         assert Customer.objects.get() == row
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {},
+            {"data": {}, "email": "", "number": "0", "active": False},
+            {"data": [], "email": None, "active": True},
+            {"data": {"id": 1, "": "'"}, "email": "'; --", "number": "{}", "name": "%s"},
+            {"initial_commitment_amount": Decimal("0"), "internal_id": "[]"},
+        ],
+    )
+    def test_and_update_keep_every_value_exactly(self, values):
+        row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
+        other = Customer(altoviz_id=2, account="other", data={"id": 2}, last_event_id=2)
+        insert(other, "default")
+        for name, value in values.items():
+            setattr(row, name, value)
+        insert(row, "default")
+        if values:
+            assert update(other, values)
+        for stored in Customer.objects.all():
+            assert {name: getattr(stored, name) for name in values} == values
+        assert Customer.objects.get(altoviz_id=1).__dict__ | {"_state": 0} == row.__dict__ | {
+            "_state": 0
+        }
 
     def test_and_update_send_djangos_signals(self):
         told = []

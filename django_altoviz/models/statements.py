@@ -37,13 +37,12 @@ def _insert(row: models.Model, using: str) -> None:
     values = {field: field.pre_save(row, True) for field in meta.concrete_fields}
     # What is NULL is so without being said, the primary key of a new row among it.
     given = {field: value for field, value in values.items() if value is not None}
+    places, parameters = _written(given, connection)
     columns = ", ".join(quote(field.column) for field in given)
-    places = ", ".join(["%s"] * len(given))
-    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({places})"
+    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(places)})"
     returns = connection.features.can_return_columns_from_insert
     if returns:
         sql += f" RETURNING {quote(meta.pk.column)}"
-    parameters = [field.get_db_prep_save(value, connection) for field, value in given.items()]
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         if returns:
@@ -73,13 +72,43 @@ def update(
     connection: Any = connections[row._state.db or DEFAULT_DB_ALIAS]
     quote = connection.ops.quote_name
     meta = row._meta
-    fields: dict[str, Any] = {name: meta.get_field(name) for name in values}
-    columns = ", ".join(f"{quote(field.column)} = %s" for field in fields.values())
+    given: dict[Any, Any] = {meta.get_field(name): value for name, value in values.items()}
+    places, prepared = _written(given, connection)
+    columns = ", ".join(
+        f"{quote(field.column)} = {place}" for field, place in zip(given, places, strict=True)
+    )
     sql = f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(meta.pk.column)} = %s"
-    prepared = [fields[name].get_db_prep_save(value, connection) for name, value in values.items()]
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} AND {where}" if where else sql, [*prepared, row.pk, *parameters])
         return bool(cursor.rowcount)
+
+
+def _written(values: Mapping[Any, Any], connection: Any) -> tuple[list[str], list[Any]]:
+    """How the values of fields stand in a statement, and its parameters.
+
+    To adapt a parameter costs more than to write a constant, and most of a new event is constant.
+    """
+    places, parameters = [], []
+    for field, value in values.items():
+        place = _constant(field, value)
+        if place is None:
+            place = "%s"
+            parameters.append(field.get_db_prep_save(value, connection))
+        places.append(place)
+    return places, parameters
+
+
+def _constant(field: Any, value: Any) -> str | None:
+    """The value as SQL, if it is one that is the same on all databases and holds nothing foreign."""
+    if value is None:
+        return "NULL"
+    if isinstance(field, models.JSONField):
+        return "'{}'" if value == {} else "'[]'" if value == [] else None
+    if value == "":
+        return "''"
+    if isinstance(value, models.TextChoices):
+        return f"'{value.value}'"
+    return str(value) if type(value) is int else None
 
 
 def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
