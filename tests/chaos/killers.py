@@ -50,7 +50,9 @@ class Killer:
 
     def _run(self) -> None:
         while not self._stopping.wait(self.chance.uniform(*INTERVAL)):
-            self.chance.choice(self._disturbances())()
+            done = len(self.story)
+            while len(self.story) == done:  # what is chosen may find nothing to disturb
+                self.chance.choice(self._disturbances())()
 
     def _disturbances(self) -> list[Callable[[], None]]:
         disturbances = [self.break_connections]

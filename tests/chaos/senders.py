@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.chaos.chance import chance_of
 from tests.chaos.deliveries import Event
 
 SENDERS = 4
@@ -18,6 +18,8 @@ SENDINGS = 4
 PAUSE = 0.3
 #: So many senders out of a hundred do as Altoviz may: they send once, whatever comes of it.
 CARELESS = 0.2
+#: How long, in seconds, the events take at the least, so that there is time to disturb.
+DURATION = 6
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,13 @@ class Senders:
         self.log: list[Sending] = []
         self.slowest = 0.0
         self._queue: Iterator[tuple[int, Event]] = iter(list(enumerate(events)))
+        self._interval = DURATION / len(events)
+        self._started = 0.0
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(SENDERS)]
 
     def start(self) -> None:
+        self._started = time.monotonic()
         for thread in self._threads:
             thread.start()
 
@@ -59,13 +64,17 @@ class Senders:
     def _run(self) -> None:
         while (item := self._next()) is not None:
             number, event = item
-            is_careless = random.Random(f"{self.seed} {number}").random() < CARELESS
+            self._wait_for_the_time_of(number)
+            is_careless = chance_of(self.seed, number) < CARELESS
             for _ in range(1 if is_careless else SENDINGS):
                 sending = self._send(event)
                 self.log.append(sending)
                 if sending.is_accepted:
                     break
                 time.sleep(PAUSE)
+
+    def _wait_for_the_time_of(self, number: int) -> None:
+        time.sleep(max(0, self._started + number * self._interval - time.monotonic()))
 
     def _next(self) -> tuple[int, Event] | None:
         with self._lock:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import zlib
 
 from django.dispatch import receiver
 
 from django_altoviz.signals import BY_EVENT_TYPE
+from tests.chaos.chance import chance_of
 
 from .models import Effect
 
@@ -37,6 +37,5 @@ def second(event, **kwargs):
 
 def fail_at_random(name, event):
     """Fail by a chance that the seed, the event and the attempt decide, not the clock."""
-    chance = zlib.crc32(f"{SEED} {name} {event.event_id} {event.attempts}".encode()) / 2**32
-    if chance < FAILURES:
+    if chance_of(SEED, name, event.event_id, event.attempts) < FAILURES:
         raise Failure(name)
