@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 import time
-from contextlib import contextmanager
 from io import StringIO
 
 import pytest
@@ -250,8 +249,9 @@ class TestWatch:
 
         helper = threading.Thread(target=come_later_and_end)
         helper.start()
-        with restored_signals():
-            call_command("altoviz_process_events", "--watch", "--interval", "0.01", stdout=out)
+        former = signal.getsignal(signal.SIGTERM)
+        call_command("altoviz_process_events", "--watch", "--interval", "0.01", stdout=out)
+        assert signal.getsignal(signal.SIGTERM) == former
         helper.join()
         assert out.getvalue() == "processed: 2, ignored: 0, failed: 0, dead: 0\n"
 
@@ -263,8 +263,7 @@ class TestWatch:
             post(body_of("CustomerUpdated", id=number + 1))
         customer_updated.connect(end)
         try:
-            with restored_signals():
-                assert run("--watch").startswith("processed: 1, ")
+            assert run("--watch").startswith("processed: 1, ")
         finally:
             customer_updated.disconnect(end)
         assert statuses() == ["processed", "pending", "pending"]
@@ -279,19 +278,8 @@ class TestWatch:
             raise OperationalError("server closed the connection")
 
         monkeypatch.setattr(backlog, "process", gone_once)
-        with restored_signals():
-            assert run("--watch", "--interval", "0.01").startswith("processed: 1, ")
+        assert run("--watch", "--interval", "0.01").startswith("processed: 1, ")
         assert "does not answer" in caplog.text
-
-
-@contextmanager
-def restored_signals():
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def wait_until(condition):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
 from django_altoviz.management.commands.altoviz_send_event import assignment, default_url
+from django_altoviz.management.interruption import on_signals
 from django_altoviz.testing import Behaviour, Delivery, FakeAltoviz
 from django_altoviz.testing.activity import Activity
 
@@ -66,16 +67,14 @@ class Command(BaseCommand):
     ) -> None:
         altoviz = started(port, seed, behaviour(options["set"]))
         is_over = threading.Event()
-        ends = (signal.SIGINT, signal.SIGTERM)
-        former = {end: signal.signal(end, lambda *_: is_over.set()) for end in ends}
         try:
-            populate(altoviz, customers)
-            self.register(altoviz, options["account"], options["deliver_to"])
-            self.stdout.write(instructions(altoviz, options["account"]))
-            self.watch(altoviz, is_over, Activity(altoviz, seed) if busy else None, busy or 0.0)
+            with on_signals(lambda *_: is_over.set(), signal.SIGINT, signal.SIGTERM):
+                populate(altoviz, customers)
+                self.register(altoviz, options["account"], options["deliver_to"])
+                self.stdout.write(instructions(altoviz, options["account"]))
+                activity = Activity(altoviz, seed) if busy else None
+                self.watch(altoviz, is_over, activity, busy or 0.0)
         finally:
-            for end, handler in former.items():
-                signal.signal(end, handler)
             altoviz.stop()
 
     def register(self, altoviz: FakeAltoviz, account: str, url: str | None) -> None:

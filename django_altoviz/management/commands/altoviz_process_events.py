@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from django_altoviz.backlog import drain, replay
 from django_altoviz.log import log_about
+from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.selection import add_selection, selected
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 
@@ -74,7 +75,8 @@ class Command(BaseCommand):
         self.is_stopped = False
         outcomes: Counter[str] = Counter()
         if watch:
-            self.watch(events, outcomes, options["interval"])
+            with on_signals(self.stop, signal.SIGTERM, signal.SIGINT):
+                self.watch(events, outcomes, options["interval"])
         else:
             for event in self.processed(events, from_scratch, **options):
                 outcomes[event.status] += 1
@@ -104,8 +106,6 @@ class Command(BaseCommand):
 
     def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
         """Until a signal comes; what is being processed then is brought to its end."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.stop)
         while not self.is_stopped:
             before = outcomes.total()
             try:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import signal
-import threading
 from argparse import ArgumentTypeError
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
@@ -14,6 +13,7 @@ from django.utils.translation import ngettext
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
 from django_altoviz.management.api_command import APICommand, api_of, configured_account
+from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.progress import Lines, Progress, as_json, table
 from django_altoviz.models import SyncRun
 from django_altoviz.sync import ENTITIES, sync
@@ -70,7 +70,7 @@ class Command(APICommand):
         configured = configured_account(account)
         progress = progress_on(self.stderr, options["verbosity"])
         try:
-            with api_of(configured) as client, interruptible():
+            with api_of(configured) as client, on_signals(interrupt, signal.SIGTERM):
                 sync(
                     account,
                     kinds or ENTITIES,
@@ -97,21 +97,9 @@ def progress_on(output: OutputWrapper, verbosity: int) -> Progress:
     return terminal_progress(output) if output.isatty() else Lines(output)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does. Only a program's main thread may be asked for that."""
-
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
+def interrupt(*args: object) -> None:
+    """SIGTERM ends the work as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def judge(runs: list[SyncRun], dry_run: bool) -> None:
