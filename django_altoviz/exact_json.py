@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -16,6 +17,9 @@ from typing import Any, NoReturn
 _MARK = secrets.token_hex(16)
 _MARKED_NUMBER = re.compile(f'"{_MARK}([^"]*)"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SPACE = r"[ \t\n\r]*"
+_OPENING = re.compile(rf"{_SPACE}\[{_SPACE}(\]{_SPACE}\Z)?")
+_BETWEEN = re.compile(rf"{_SPACE}(?:,{_SPACE}|(\]{_SPACE}\Z))")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -44,14 +48,35 @@ class ExactJSONEncoder(json.JSONEncoder):
         return _MARKED_NUMBER.sub(r"\1", super().encode(o))
 
 
+_decoder = ExactJSONDecoder()
+
+
 def loads(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
         ValueError: it is not JSON, or a number is beyond what Python reads, or it is nested too deep.
     """
+    return _refusing(_decoder.decode, text)
+
+
+def loads_items(text: str) -> Iterator[tuple[Any, str]]:
+    """The items of a JSON list, each with its own text. Raises ``ValueError`` as ``loads`` does."""
+    mark = _OPENING.match(text)
+    if mark is None:
+        raise ValueError("no list")
+    while not mark[1]:
+        start = mark.end()
+        item, end = _refusing(_decoder.raw_decode, text, start)
+        yield item, text[start:end]
+        mark = _BETWEEN.match(text, end)
+        if mark is None:
+            raise ValueError(f"neither a comma nor the end of the list at character {end}")
+
+
+def _refusing(decode: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return json.loads(text, cls=ExactJSONDecoder)
+        return decode(*arguments)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     except ArithmeticError as error:

@@ -179,18 +179,13 @@ def objects(data: Mapping[str, Any], *path: str) -> list[Mapping[str, Any]]:
     return values
 
 
-def may_be_unstorable(text: str) -> bool:
-    """Whether what ``refuse_unstorable`` looks for can be in what was read from this text."""
-    return _MAY_BE_UNSTORABLE.search(text) is not None
-
-
 def refuse_unstorable(data: Any, body: str) -> None:
     """Raise ``InvalidPayload`` where a text of ``data`` has NUL or a lone surrogate.
 
     PostgreSQL takes neither. They can only have come from an escape in the body's text, so as good
     as every body is cleared by one look at that text.
     """
-    if may_be_unstorable(body):
+    if _MAY_BE_UNSTORABLE.search(body):
         _refuse_unstorable(data, ())
 
 

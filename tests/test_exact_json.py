@@ -64,6 +64,40 @@ def test_what_cannot_be_read_is_a_value_error(text):
         exact_json.loads(text)
 
 
+SPACE = st.text(" \t\n\r", max_size=2)
+
+
+@given(st.lists(st.tuples(VALUES, SPACE, SPACE)), SPACE)
+def test_the_items_of_a_list_come_with_their_texts(values, space):
+    texts = [exact_json.dumps(value) for value, *_ in values]
+    inside = ",".join(
+        f"{before}{text}{after}" for text, (_, before, after) in zip(texts, values, strict=True)
+    )
+    whole = f"{space}[{inside or space}]{space}"
+    items = [*exact_json.loads_items(whole)]
+    assert items == [(value, text) for text, (value, *_) in zip(texts, values, strict=True)]
+    assert [item for item, _ in items] == exact_json.loads(whole)
+
+
+@given(st.text('[]{},:"1a \n\t\x0b') | VALUES.map(exact_json.dumps))
+def test_what_is_no_list_has_no_items(text):
+    try:
+        expected = exact_json.loads(text)
+    except ValueError:
+        expected = None
+    if isinstance(expected, list):
+        assert [item for item, _ in exact_json.loads_items(text)] == expected
+    else:
+        with pytest.raises(ValueError):
+            list(exact_json.loads_items(text))
+
+
+@pytest.mark.parametrize("item", ["[" * 100_000, "1e99999999999999999999", "NaN"])
+def test_what_cannot_be_read_is_no_item(item):
+    with pytest.raises(ValueError):
+        list(exact_json.loads_items(f"[1, {item}]"))
+
+
 def test_what_is_no_json_is_not_written():
     with pytest.raises(TypeError):
         exact_json.dumps({1, 2})

@@ -84,6 +84,7 @@ OWN = {
     "synced_at",
     "deleted_at",
     "milestones",
+    "fingerprint",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from django_altoviz.client.responses import (
     Page,
     check,
     parse,
+    parse_items,
     parse_list,
     parse_object,
     parse_page,
@@ -169,9 +170,8 @@ class AltovizClient:
         return parse_list(f"GET {path}", value)
 
     def get_page(self, path: str, query: Mapping[str, Any]) -> Page:
-        value, response = self._get(path, query)
-        text = response.content.decode("utf-8-sig")
-        return parse_page(f"GET {path}", value, response.headers, text)
+        items, response = self._get(path, query, parse_items)
+        return parse_page(f"GET {path}", items, response.headers)
 
     def download(self, path: str) -> Download:
         response = self._send("GET", path, stream=True, headers={"Accept": "application/pdf"})
@@ -204,13 +204,17 @@ class AltovizClient:
     ) -> None:
         self.close()
 
-    def _get(self, path: str, query: Mapping[str, Any] | None) -> tuple[Any, requests.Response]:
+    def _get(
+        self,
+        path: str,
+        query: Mapping[str, Any] | None,
+        read: Callable[[str, int, bytes], Any] = parse,
+    ) -> tuple[Any, requests.Response]:
         reads = 1
         while True:
             try:
                 response = self._send("GET", path, params=query)
-                value = parse(f"GET {path}", response.status_code, response.content)
-                return value, response
+                return read(f"GET {path}", response.status_code, response.content), response
             except (ConnectionFailed, UnexpectedAnswer):
                 if reads == self._reads:
                     raise

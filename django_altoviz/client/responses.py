@@ -41,16 +41,16 @@ _ERRORS: dict[int, type[APIError]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list.
+    """One page of a list, and the text that each of its rows was read from.
 
     ``page_count`` and ``record_count`` are those of the whole list, ``None`` where Altoviz does not
-    tell them. ``text`` is what the rows were read from.
+    tell them.
     """
 
     rows: list[dict[str, Any]]
+    texts: list[str]
     page_count: int | None
     record_count: int | None
-    text: str = ""
 
     def is_last(self, number: int) -> bool:
         """Whether the list ends here, where this is the page of that number."""
@@ -85,6 +85,15 @@ def parse(request: str, status_code: int, body: bytes) -> Any:
         return exact_json.loads(body.decode("utf-8-sig"))
     except ValueError as error:
         raise UnexpectedAnswer(f"{request} was answered with what is not JSON.") from error
+
+
+def parse_items(request: str, status_code: int, body: bytes) -> list[tuple[Any, str]]:
+    """The items of a list, each with its own text. Raises as ``parse`` does."""
+    check(request, status_code, body)
+    try:
+        return list(exact_json.loads_items(body.decode("utf-8-sig")))
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{request} was not answered with a list in JSON.") from error
 
 
 def check(request: str, status_code: int, body: bytes) -> None:
@@ -122,16 +131,16 @@ def parse_object(request: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def parse_page(request: str, value: Any, headers: Mapping[str, str], text: str = "") -> Page:
+def parse_page(request: str, items: list[tuple[Any, str]], headers: Mapping[str, str]) -> Page:
     """A page of a list, with what its headers tell [observed]."""
-    rows = parse_list(request, value)
+    rows = parse_list(request, [value for value, _text in items])
     if not all(isinstance(row.get("id"), int) for row in rows):
         raise UnexpectedAnswer(f"{request} was answered with objects that have no id.")
     return Page(
         rows=rows,
+        texts=[text for _value, text in items],
         page_count=_count(headers.get("x-page-count")),
         record_count=_count(headers.get("x-record-count")),
-        text=text,
     )
 
 

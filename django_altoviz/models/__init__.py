@@ -1,5 +1,5 @@
 from django_altoviz.event_types import Entity
-from django_altoviz.models.base import Changes, Mirror, dump_changes, load_changes
+from django_altoviz.models.base import FINGERPRINT, Changes, Mirror, dump_changes, load_changes
 from django_altoviz.models.documents import Document
 from django_altoviz.models.events import WebhookEvent
 from django_altoviz.models.invoices import Invoice, InvoiceLine
@@ -22,6 +22,7 @@ MIRRORS: dict[Entity, type[Mirror]] = {
 
 __all__ = [
     "COUNTS",
+    "FINGERPRINT",
     "MIRRORS",
     "Changes",
     "Contact",

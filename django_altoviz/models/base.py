@@ -15,6 +15,8 @@ from django_altoviz.models.fields import ExactJSONField
 from django_altoviz.models.statements import insert, save
 from django_altoviz.payloads import SHORT_TEXT, refuse_unstorable, short_text
 
+#: The characters of a fingerprint.
+FINGERPRINT = 32
 #: {column: (old value, new value)}, with ``None`` for all old values of a new row.
 Changes = dict[str, tuple[Any, Any]]
 
@@ -48,8 +50,15 @@ class Mirror(models.Model):
     )
     synced_at = models.DateTimeField(_("synced at"), auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True)
+    fingerprint = models.CharField(
+        _("fingerprint"),
+        max_length=FINGERPRINT,
+        default="",
+        editable=False,
+        help_text=_("Of the text in which the first sync found the object."),
+    )
 
-    _ALWAYS_WRITTEN: tuple[str, ...] = ("data", "last_event_id", "synced_at")
+    _ALWAYS_WRITTEN: tuple[str, ...] = ("data", "last_event_id", "synced_at", "fingerprint")
 
     objects = LiveManager()
     with_deleted = models.Manager()
@@ -75,7 +84,7 @@ class Mirror(models.Model):
         """
         refuse_unstorable(data, body)
         columns = self.columns_from(data)
-        self.data = data
+        self.data, self.fingerprint = data, ""
         return self.set(columns)
 
     def set(self, columns: Mapping[str, Any]) -> Changes:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import TextField
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from django_altoviz import exact_json
 from django_altoviz.envelopes import object_id_of
 from django_altoviz.event_types import Entity
-from django_altoviz.models import MIRRORS, Mirror, Status, SyncRun, WebhookEvent
+from django_altoviz.models import FINGERPRINT, MIRRORS, Mirror, Status, SyncRun, WebhookEvent
 
 Object = dict[str, Any]
 #: By their Altoviz ids.
 Objects = dict[int, Object]
+#: What objects were read from, where a list has shown them, by their Altoviz ids.
+Texts = Mapping[int, str]
 
 #: Events in one of these may have an effect on the mirror that they have not had yet.
 _OWING = (Status.PENDING, Status.PROCESSING, Status.FAILED, Status.DEAD)
@@ -39,17 +42,16 @@ class Found:
     waits: int = 0
 
 
-def by_id(rows: Iterable[Object]) -> tuple[Objects, list[Object]]:
-    """The objects by their ids, and those whose id can't be one."""
-    objects: Objects = {}
-    nameless = []
-    for row in rows:
-        id = object_id_of(row)
+def by_id(rows: Iterable[tuple[Object, str]]) -> tuple[Objects, dict[int, str], list[Object]]:
+    """The objects and their texts by their ids, and the objects whose id can't be one."""
+    objects, texts, nameless = {}, {}, []
+    for object, text in rows:
+        id = object_id_of(object)
         if id is None:
-            nameless.append(row)
+            nameless.append(object)
         else:
-            objects[id] = row
-    return objects, nameless
+            objects[id], texts[id] = object, text
+    return objects, texts, nameless
 
 
 def mirror_of(run: SyncRun) -> type[Mirror]:
@@ -76,21 +78,23 @@ def owed(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEve
     return {event.object_id: event for event in events.filter(object_id__in=ids).order_by("pk")}
 
 
-def compare(run: SyncRun, objects: Objects, as_of: int, owed: Mapping[int, WebhookEvent]) -> Found:
+def fingerprint(text: str) -> str:
+    """By this a text is known again: no two that differ have the same one by chance."""
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT]
+
+
+def compare(
+    run: SyncRun, objects: Objects, texts: Texts, as_of: int, owed: Mapping[int, WebhookEvent]
+) -> Found:
     """Hold objects against the mirror. ``as_of`` is the last event that came before they were read.
 
     An object is unchanged only where no ``owed`` event can still change it.
     """
-    stored = _stored(run, objects)
+    last_events, same = _shown(run, objects, texts)
     found = Found()
     for id, object in objects.items():
-        event = owed.get(id)
-        if id not in stored:
-            same, last_event = False, -1
-        else:
-            account, data, last_event, deleted_at = stored[id]
-            same = account == run.account and data == object and deleted_at is None
-        if same and (event is None or event.pk <= last_event):
+        event, last_event = owed.get(id), last_events.get(id, -1)
+        if id in same and (event is None or event.pk <= last_event):
             found.unchanged += 1
         elif last_event > as_of:
             found.overtaken.append(id)
@@ -99,24 +103,41 @@ def compare(run: SyncRun, objects: Objects, as_of: int, owed: Mapping[int, Webho
                 found.failed += 1
             else:
                 found.waits += 1
-        elif id in stored:
+        elif id in last_events:
             found.differing[id] = object
         else:
             found.missing[id] = object
     return found
 
 
-def _stored(run: SyncRun, ids: Collection[int]) -> dict[int, tuple[str, Object, int, Any]]:
-    """Account, data, last event and deletion of the rows."""
-    rows = mirror_of(run).with_deleted.using(run._state.db).filter(altoviz_id__in=ids).order_by()
-    columns = list(
-        rows.annotate(text=Cast("data", TextField())).values_list(
-            "altoviz_id", "text", "account", "last_event_id", "deleted_at"
-        )
+def _shown(run: SyncRun, objects: Objects, texts: Texts) -> tuple[dict[int, int], set[int]]:
+    """The last events of the rows, and the ids of those that show their object just as it is."""
+    last_events, same, doubtful = {}, set(), []
+    rows = _rows(run, objects).values_list(
+        "altoviz_id", "account", "last_event_id", "deleted_at", "fingerprint"
     )
-    # One text is read three times as fast as many, for their keys are the same.
-    objects = exact_json.loads(f"[{','.join(row[1] for row in columns)}]")
-    return {
-        id: (account, object, last_event, deleted_at)
-        for object, (id, _, account, last_event, deleted_at) in zip(objects, columns, strict=True)
-    }
+    for id, account, last_event, deleted_at, known in rows:
+        last_events[id] = last_event
+        if account != run.account or deleted_at is not None:
+            continue
+        if id in texts and fingerprint(texts[id]) == known:
+            same.add(id)
+        else:
+            doubtful.append(id)
+    if doubtful:
+        same.update(id for id, data in _data(run, doubtful) if data == objects[id])
+    return last_events, same
+
+
+def _data(run: SyncRun, ids: Collection[int]) -> Iterable[tuple[int, Object]]:
+    """The objects as the rows show them. To read them takes several times as long as all else."""
+    rows = [
+        *_rows(run, ids).annotate(text=Cast("data", TextField())).values_list("altoviz_id", "text")
+    ]
+    objects = exact_json.loads(f"[{','.join(text for _id, text in rows)}]")
+    return zip((id for id, _text in rows), objects, strict=True)
+
+
+def _rows(run: SyncRun, ids: Iterable[int]) -> QuerySet[Mirror]:
+    rows: QuerySet[Mirror] = mirror_of(run).with_deleted.using(run._state.db)
+    return rows.filter(altoviz_id__in=[*ids]).order_by()

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from django.db import Error, transaction
 
+from django_altoviz import exact_json
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import Mirror, SyncRun
-from django_altoviz.payloads import may_be_unstorable
-from django_altoviz.sync.comparing import Objects, mirror_of
+from django_altoviz.sync.comparing import Objects, Texts, fingerprint, mirror_of
 
 
-def rows_of(run: SyncRun, objects: Objects, as_of: int, text: str) -> tuple[list[Mirror], Objects]:
+def rows_of(
+    run: SyncRun, objects: Objects, texts: Texts, as_of: int
+) -> tuple[list[Mirror], Objects]:
     """The rows that show the objects, not saved yet, and the objects that do not fit."""
     model = mirror_of(run)
     rows, misfits = [], {}
-    if not may_be_unstorable(text):
-        text = ""  # so that it is not searched for each of them
     for id, object in objects.items():
+        text = texts.get(id, "")
         row = model(altoviz_id=id, account=run.account, last_event_id=as_of)
         try:
-            row.show(object, text)
+            row.show(object, text or exact_json.as_text(object))
         except InvalidPayload:
             misfits[id] = object
         else:
+            row.fingerprint = fingerprint(text) if text else ""
             row.reach(is_certain=True)  # what it has reached is not told any more
             rows.append(row)
     return rows, misfits

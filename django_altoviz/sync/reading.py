@@ -81,8 +81,8 @@ def _step(reconciler: Reconciler, position: Position) -> Position:
     """Read some pages, and bring in what was not read before."""
     run = reconciler.run
     as_of = newest_event(run._state.db)
-    after, rows, text = _read_pages(reconciler.resource, position)
-    objects, nameless = by_id(rows)
+    after, rows = _read_pages(reconciler.resource, position)
+    objects, texts, nameless = by_id(rows)
     seen = SyncStep.seen(run, objects)
     seen_in_pass = seen
     if position.pass_number > 1:
@@ -93,26 +93,27 @@ def _step(reconciler: Reconciler, position: Position) -> Position:
     counts: Counts = Counts(seen=len(fresh))
     if position.pass_number == 1:
         counts += _tell_nameless(reconciler, nameless, as_of)
-    counts += _complete(reconciler, fresh)
+    counts += _complete(reconciler, fresh, texts)
 
     def record(brought: Counts) -> None:
         _record(run, after, counts + brought, new_in_pass)
 
-    reconciler.bring(fresh, as_of, text, record)
+    reconciler.bring(fresh, texts, as_of, record)
     return after
 
 
-def _read_pages(resource: Resource, position: Position) -> tuple[Position, list[Object], str]:
-    """The next pages' rows, and the text that they were read from."""
-    rows, texts = [], []
+def _read_pages(
+    resource: Resource, position: Position
+) -> tuple[Position, list[tuple[Object, str]]]:
+    """The next pages' rows, each with the text that it was read from."""
+    rows: list[tuple[Object, str]] = []
     for _ in range(_PAGES):
         page = resource.page(position.page + 1)
-        rows += page.rows
-        texts.append(page.text)
+        rows += zip(page.rows, page.texts, strict=True)
         position = position.after(page)
-        if position.ended or sum(map(len, texts)) > _CHARACTERS:
+        if position.ended or sum(len(text) for _row, text in rows) > _CHARACTERS:
             break
-    return position, rows, "".join(texts)
+    return position, rows
 
 
 def _tell_nameless(reconciler: Reconciler, objects: list[Object], as_of: int) -> Counts:
@@ -123,10 +124,11 @@ def _tell_nameless(reconciler: Reconciler, objects: list[Object], as_of: int) ->
     return counts
 
 
-def _complete(reconciler: Reconciler, objects: Objects) -> Counts:
+def _complete(reconciler: Reconciler, objects: Objects, texts: dict[int, str]) -> Counts:
     """Read singly what the list does not show whole, and take out what is gone or unreadable."""
     counts: Counts = Counts()
     for id in [id for id, object in objects.items() if reconciler.lacks_lines(object)]:
+        del texts[id]
         try:
             whole = reconciler.get(id)
         except UNREADABLE as error:

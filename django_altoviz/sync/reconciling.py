@@ -26,6 +26,7 @@ from django_altoviz.sync.comparing import (
     Found,
     Object,
     Objects,
+    Texts,
     compare,
     mirror_of,
     newest_event,
@@ -62,14 +63,14 @@ class Reconciler:
         self.using = run._state.db
         self.fills = run.is_import and not signals and not run.is_dry_run
 
-    def bring(self, objects: Objects, as_of: int, text: str, record: Record) -> None:
-        """Bring in what was read from ``text``, and ``record`` how many of them were what."""
-        found = self.compare(objects, as_of)
+    def bring(self, objects: Objects, texts: Texts, as_of: int, record: Record) -> None:
+        """Bring in what was read, and ``record`` how many of them were what."""
+        found = self.compare(objects, texts, as_of)
         counts = Counter(unchanged=found.unchanged, changed=found.waits, failed=found.failed)
         rows: list[Mirror] = []
         missing = found.missing
         if self.fills:
-            rows, missing = rows_of(self.run, missing, as_of, text)
+            rows, missing = rows_of(self.run, missing, texts, as_of)
         counts += self._tell_all(Found(missing=missing, differing=found.differing), as_of)
         for id in found.overtaken:
             counts += self.read_again(id)
@@ -84,14 +85,14 @@ class Reconciler:
                 counts += self.read_again(id)
             record(counts + Counter(new=len(rows) - len(refused)))
 
-    def compare(self, objects: Objects, as_of: int) -> Found:
+    def compare(self, objects: Objects, texts: Texts, as_of: int) -> Found:
         events = owed(self.run, objects, as_of)
         waiting = [event for event in events.values() if event.status == Status.PENDING]
         if waiting and not self.run.is_dry_run:
             for event in waiting:
                 process(event)
             events = owed(self.run, objects, as_of)
-        return compare(self.run, objects, as_of, events)
+        return compare(self.run, objects, texts, as_of, events)
 
     def _tell_all(self, found: Found, as_of: int) -> Counts:
         counts: Counts = Counter()
@@ -149,7 +150,7 @@ class Reconciler:
             live = self.model.objects.using(self.using)
             is_live = live.filter(altoviz_id=id, account=self.run.account).exists()
             return self.tell(Action.DELETED, {"id": id}, as_of) if is_live else ""
-        found = self.compare({id: object}, as_of)
+        found = self.compare({id: object}, {}, as_of)
         if found.overtaken:
             return None
         if found.missing:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from django_altoviz.client.responses import (
     Page,
     parse,
+    parse_items,
     parse_list,
     parse_object,
     parse_page,
@@ -108,10 +109,17 @@ def test_a_success_that_is_not_json(body):
         parse(GET, 200, body)
 
 
-@given(st.integers(100, 599), st.binary())
-def test_no_answer_can_crash_it(status, body):
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1, 2", b"\xff", b'{"id": 1}'])
+def test_a_page_that_is_no_list(body):
+    with pytest.raises(UnexpectedAnswer, match="not answered with a list"):
+        parse_items(GET, 200, body)
+
+
+@pytest.mark.parametrize("read", [parse, parse_items])
+@given(status=st.integers(100, 599), body=st.binary())
+def test_no_answer_can_crash_it(read, status, body):
     try:
-        parse(GET, status, body)
+        read(GET, status, body)
     except APIFailure as error:
         assert len(str(error)) < 1000
 
@@ -138,10 +146,11 @@ def test_objects_and_lists():
     ],
 )
 def test_pages(headers, counts):
-    assert parse_page(GET, [{"id": 1}], headers) == Page([{"id": 1}], *counts)
+    items = [({"id": 1}, '{"id":1}')]
+    assert parse_page(GET, items, headers) == Page([{"id": 1}], ['{"id":1}'], *counts)
 
 
 @pytest.mark.parametrize("row", [{}, {"id": None}, {"id": "1"}])
 def test_rows_without_an_id(row):
     with pytest.raises(UnexpectedAnswer, match="have no id"):
-        parse_page(GET, [row], {})
+        parse_page(GET, [(row, "")], {})

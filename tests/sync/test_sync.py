@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_altoviz.event_types import Entity
@@ -20,6 +21,7 @@ from django_altoviz.exceptions import (
     NotAuthorized,
     SyncTakenOver,
 )
+from django_altoviz.forgetting import forget
 from django_altoviz.models import (
     Customer,
     Invoice,
@@ -242,6 +244,27 @@ class TestLater:
         data = json.loads(json.dumps(customer(7), default=float))
         altoviz.add(Entity.CUSTOMER, data)
         assert sync_one().is_in_step
+
+    def test_reads_no_data_where_altoviz_shows_the_same_as_before(self, altoviz):
+        with CaptureQueriesContext(connection) as queries:
+            assert sync_one().is_in_step
+        of_customers = [
+            query["sql"] for query in queries if Customer._meta.db_table in query["sql"]
+        ]
+        assert of_customers
+        assert not any(connection.ops.quote_name("data") in sql for sql in of_customers)
+
+    def test_finds_what_a_late_event_has_put_back(self, altoviz, heard):
+        """Altoviz shows the same as before, but the mirror does not."""
+        deliver("CustomerUpdated", **customer(7, name="old"))
+        assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
+        assert heard[-1][2] == {"name": ("old", customer(7)["name"])}
+        assert Customer.objects.get(altoviz_id=7).data == customer(7)
+
+    def test_finds_what_was_forgotten_and_is_still_there(self, altoviz):
+        forget(Entity.CUSTOMER, 7, "default")
+        assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
+        assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
     def test_a_key_of_another_company_deletes_nothing(self, altoviz):
         altoviz.objects[Entity.CUSTOMER] = {1000: customer(1000)}
