@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +24,9 @@ _ESCAPED = re.compile(_ESCAPE + "([0-9a-f]{2})")
 
 def body_to_text(body: bytes) -> str:
     """The body as text that every database takes: NUL, and what is not UTF-8, is escaped."""
+    if b"\0" not in body and b"\x1b" not in body:
+        with contextlib.suppress(UnicodeDecodeError):
+            return body.decode()  # as good as always, and told several times as fast
     text = body.decode("utf-8", "surrogateescape")
     return _UNSTORABLE.sub(lambda match: f"{_ESCAPE}{ord(match[0]) & 0xFF:02x}", text)
 

@@ -8,7 +8,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
@@ -20,6 +19,8 @@ from django_altoviz.log import log_about
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.signals import event_received, webhook_rejected
 
+_SIGNATURE = f"HTTP_{signing.SIGNATURE_HEADER.upper().replace('-', '_')}"
+
 
 class Rejected(Exception):
     """The delivery is turned away. Who sent it learns the status and no more."""
@@ -29,7 +30,6 @@ class Rejected(Exception):
         super().__init__(reason)
 
 
-@method_decorator([csrf_exempt, login_not_required], name="dispatch")
 class WebhookView(View):
     """Receive a delivery for the account that the URL names.
 
@@ -43,8 +43,8 @@ class WebhookView(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
+        view = csrf_exempt(login_not_required(super().as_view(**initkwargs)))
         # With ATOMIC_REQUESTS a failure of the processing would take the stored event with it.
-        view = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
@@ -81,15 +81,18 @@ class WebhookView(View):
         """The account to which the request may deliver, as far as the address tells."""
         try:
             account = get_account(name)
-            client = addresses.client_address(request.META, app_settings.TRUSTED_PROXIES)
-            allowed = not account.allowed_ips or addresses.is_in(client, account.allowed_ips)
+            if account.allowed_ips:
+                self.check_address(request, account)
         except UnknownAccount as error:
             raise Rejected(404, "unknown account", str(error)) from error
         except ValueError as error:  # a network that is none
             raise Rejected(503, "not configured", str(error)) from error
-        if not allowed:
-            raise Rejected(403, "forbidden", f"address {client} is not in ALLOWED_IPS")
         return account
+
+    def check_address(self, request: HttpRequest, account: Account) -> None:
+        client = addresses.client_address(request.META, app_settings.TRUSTED_PROXIES)
+        if not addresses.is_in(client, account.allowed_ips):
+            raise Rejected(403, "forbidden", f"address {client} is not in ALLOWED_IPS")
 
     def receive(self, request: HttpRequest, account: Account) -> JsonResponse:
         """Store an authentic delivery and hand it over; nothing else is stored."""
@@ -127,7 +130,7 @@ class WebhookView(View):
             return "unsigned"
         if not account.webhook_secrets:
             raise Rejected(503, "not configured", "the account has no WEBHOOK_SECRET")
-        header = request.headers.get(signing.SIGNATURE_HEADER, "")
+        header = request.META.get(_SIGNATURE, "")
         try:
             return signing.verify(body, header, account.webhook_secrets)
         except InvalidSignature as error:

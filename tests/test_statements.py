@@ -70,7 +70,7 @@ class TestInsert:
         finally:
             for signal in (pre_save, post_save):
                 signal.disconnect(hear, sender=Customer)
-        fields = frozenset({"data", "last_event_id", "synced_at"})
+        fields = frozenset({"data", "fingerprint", "last_event_id", "synced_at"})
         assert told == [
             (False, None, None),
             (True, True, None),

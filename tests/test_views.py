@@ -209,7 +209,7 @@ class TestRejected:
             {"ALLOWED_IPS": ["rubbish"]},
             {"ALLOWED_IPS": [5]},
             {"WEBHOOK_SECRET": SECRETS["default"], "MAX_BODY_BYTES": "5"},
-            {"WEBHOOK_SECRET": SECRETS["default"], "TRUSTED_PROXIES": 5},
+            {"ALLOWED_IPS": ["127.0.0.1"], "TRUSTED_PROXIES": 5},
         ],
     )
     def test_settings_that_cannot_be_right(self, post, settings, setting):

@@ -7,7 +7,7 @@ fields, as always. Whatever is not on the way of every event goes by querysets.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -34,12 +34,16 @@ def _insert(row: models.Model, using: str) -> None:
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     meta = row._meta
-    values = {field: field.pre_save(row, True) for field in meta.concrete_fields}
-    # What is NULL is so without being said, the primary key of a new row among it.
-    given = {field: value for field, value in values.items() if value is not None}
-    places, parameters = _written(given, connection)
-    columns = ", ".join(quote(field.column) for field in given)
-    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(places)})"
+    columns, fields, values = [], [], []
+    for field, column in _columns(type(row), using).values():
+        value = field.pre_save(row, True)
+        # What is NULL is so without being said, the primary key of a new row among it.
+        if value is not None:
+            columns.append(column)
+            fields.append(field)
+            values.append(value)
+    places, parameters = _written(fields, values, connection)
+    sql = f"INSERT INTO {quote(meta.db_table)} ({', '.join(columns)}) VALUES ({', '.join(places)})"
     returns = connection.features.can_return_columns_from_insert
     if returns:
         sql += f" RETURNING {quote(meta.pk.column)}"
@@ -69,27 +73,44 @@ def update(
 ) -> bool:
     """Set columns, by attribute name, of the row as it is stored. Whether it is there, and fulfils the
     condition if there is one."""
-    connection: Any = connections[row._state.db or DEFAULT_DB_ALIAS]
+    using = row._state.db or DEFAULT_DB_ALIAS
+    connection: Any = connections[using]
     quote = connection.ops.quote_name
     meta = row._meta
-    given: dict[Any, Any] = {meta.get_field(name): value for name, value in values.items()}
-    places, prepared = _written(given, connection)
-    columns = ", ".join(
-        f"{quote(field.column)} = {place}" for field, place in zip(given, places, strict=True)
+    known = _columns(type(row), using)
+    places, prepared = _written([known[name][0] for name in values], values.values(), connection)
+    settings = ", ".join(
+        f"{known[name][1]} = {place}" for name, place in zip(values, places, strict=True)
     )
-    sql = f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(meta.pk.column)} = %s"
+    sql = f"UPDATE {quote(meta.db_table)} SET {settings} WHERE {quote(meta.pk.column)} = %s"
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} AND {where}" if where else sql, [*prepared, row.pk, *parameters])
         return bool(cursor.rowcount)
 
 
-def _written(values: Mapping[Any, Any], connection: Any) -> tuple[list[str], list[Any]]:
+@cache
+def _columns(model: type[models.Model], using: str) -> dict[str, tuple[Any, str]]:
+    """The fields that are columns, by attribute name, and how these are called in a statement."""
+    connection: Any = connections[using]
+    quote = connection.ops.quote_name
+    return {field.attname: (field, quote(field.column)) for field in model._meta.concrete_fields}
+
+
+def _written(
+    fields: Iterable[Any], values: Iterable[Any], connection: Any
+) -> tuple[list[str], list[Any]]:
     """How the values of fields stand in a statement, and its parameters.
 
     To adapt a parameter costs more than to write a constant, and most of a new event is constant.
     """
-    places, parameters = [], []
-    for field, value in values.items():
+    # SQLite keeps a statement prepared by its text, so there what varies must not be part of it.
+    writes_numbers = connection.vendor != "sqlite"
+    places: list[str] = []
+    parameters: list[Any] = []
+    for field, value in zip(fields, values, strict=True):
+        if type(value) is int and (writes_numbers or value == field.default):
+            places.append(str(value))
+            continue
         place = _constant(field, value)
         if place is None:
             place = "%s"
@@ -108,7 +129,7 @@ def _constant(field: Any, value: Any) -> str | None:
         return "''"
     if isinstance(value, models.TextChoices):
         return f"'{value.value}'"
-    return str(value) if type(value) is int else None
+    return None
 
 
 def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
@@ -116,7 +137,7 @@ def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     meta = model._meta
-    columns = ", ".join(quote(field.column) for field in meta.concrete_fields)
+    columns = ", ".join(name for _field, name in _columns(model, using).values())
     sql = f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(column)} = %s"
     if connection.features.has_select_for_update:
         sql += f" {connection.ops.for_update_sql()}"
@@ -131,7 +152,7 @@ def _from_db(model: type[Row], row: Sequence[Any], using: str) -> Row:
     for index, column, converters in _converters(model, using):
         for convert in converters:
             values[index] = convert(values[index], column, connections[using])
-    return model.from_db(using, [field.attname for field in model._meta.concrete_fields], values)
+    return model.from_db(using, _columns(model, using), values)
 
 
 @cache
