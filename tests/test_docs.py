@@ -7,6 +7,7 @@ import configparser
 import dataclasses
 import io
 import json
+import os
 import logging
 import logging.config
 import re
@@ -601,6 +602,7 @@ class TestCode:
 
     def test_the_fixtures(self, pytester, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        monkeypatch.setenv("DATABASE_NAME", f"fixtures_{os.getpid()}")  # not that of this run
         code = blocks(TESTING, "python")
         pytester.makeconftest(code["conftest"])
         pytester.makepyfile(code["fixtures"])
