@@ -7,9 +7,9 @@ import configparser
 import dataclasses
 import io
 import json
-import os
 import logging
 import logging.config
+import os
 import re
 import shlex
 import sys
