@@ -43,11 +43,14 @@ def replay(
 ) -> Iterator[tuple[WebhookEvent, bool]]:
     """Process the events whatever became of them, in order of arrival.
 
-    Yield each, with whether that could be done. ``from_scratch``: see ``process_again``.
+    Yield each, with whether that could be done. ``from_scratch``: see ``process_again``. What is not
+    one of them any more when its turn comes, such as an event that was just processed behind an
+    earlier one of its object, is passed over.
     """
     for window in _windows(events, limit):
-        for event in _in_chunks(events, window):
-            yield event, process_again(event, from_scratch=from_scratch)
+        for pk in window:
+            for event in events.filter(pk=pk):
+                yield event, process_again(event, from_scratch=from_scratch)
 
 
 def _windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
@@ -63,29 +66,37 @@ def _windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[i
         last, left = keys[-1], None if left is None else left - len(keys)
 
 
-def _in_chunks(events: WebhookEventQuerySet, keys: list[int]) -> Iterator[WebhookEvent]:
-    for start in range(0, len(keys), _CHUNK):
-        yield from events.filter(pk__in=keys[start : start + _CHUNK]).order_by("pk")
-
-
 def _drain_window(
     ready: WebhookEventQuerySet, keys: list[int], stopped: Callable[[], bool]
 ) -> Iterator[WebhookEvent]:
     chunks = [keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK)]
     interrupted: list[list[int]] = []
+    seen: set[int] = set()
     while chunks:
         chunk = chunks.pop(0)
-        # Read only now: others may have processed some of them meanwhile.
-        for event in ready.filter(pk__in=chunk).order_by("pk"):
-            if stopped():
-                return
-            tried = process(event)
+        for tried in _drain_chunk(ready, chunk, seen, stopped):
             yield from tried
             if not tried and chunks:
                 interrupted.append(chunk)
                 random.shuffle(chunks)
                 break
-    for event in _in_chunks(ready, [key for chunk in interrupted for key in chunk]):
+    for chunk in interrupted:
+        for tried in _drain_chunk(ready, chunk, seen, stopped):
+            yield from tried
+
+
+def _drain_chunk(
+    ready: WebhookEventQuerySet, chunk: list[int], seen: set[int], stopped: Callable[[], bool]
+) -> Iterator[list[WebhookEvent]]:
+    """What was tried of each event's object: nothing, where another worker is at it."""
+    if stopped():
+        return
+    # Read only now: others may have processed some of them meanwhile.
+    for event in ready.filter(pk__in=chunk).order_by("pk"):
+        if event.pk in seen:  # it has had its turn with an earlier one of its object
+            continue
+        tried = process(event)
+        seen.update(each.pk for each in tried)
+        yield tried
         if stopped():
             return
-        yield from process(event)

@@ -71,6 +71,19 @@ class GiveUp(AltovizError):
         super().__init__(self.reason)
 
 
+# What queues raise into a task whose time is over; none of them need be installed.
+_ENDS_OF_TASKS = {
+    "billiard.exceptions.SoftTimeLimitExceeded",  # Celery
+    "rq.timeouts.BaseTimeoutException",
+}
+
+
+def ends_the_task(error: Exception) -> bool:
+    """Whether it was a queue that raised it, because the task has had its time."""
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    return not kinds.isdisjoint(_ENDS_OF_TASKS)
+
+
 class APIFailure(AltovizError):
     """A request to Altoviz's API did not get the answer it asked for."""
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 from django_altoviz.conf import app_settings
-from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import ClaimLost, GiveUp
+from django_altoviz.exceptions import ClaimLost, GiveUp, ends_the_task
 from django_altoviz.mirroring import Shown
 from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent, insert
 from django_altoviz.signals import BY_EVENT_TYPE, BY_MILESTONE, EventSignal, Receiver
@@ -37,7 +36,9 @@ class Outcome:
 
 def calls_for(event: WebhookEvent, milestones: Iterable[str]) -> list[Call]:
     """Whom the event concerns: first the receivers of its type, then those of the milestones."""
-    event_type = EventType(event.type)
+    event_type = event.event_type
+    if event_type is None:
+        return []  # another version has left it waiting
     sender = MIRRORS[event_type.entity]
     calls = _calls(BY_EVENT_TYPE[event_type], sender, "")
     for milestone in milestones:
@@ -61,6 +62,8 @@ def lease() -> datetime.timedelta:
 def call_all(event: WebhookEvent, calls: Iterable[Call], shown: Shown) -> Outcome:
     """Call those that are not done with the event yet.
 
+    Where the task has had its time that is a failure, and the last call.
+
     Raises:
         ClaimLost: another worker has taken the event over.
     """
@@ -82,12 +85,15 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], shown: Shown) -> Outcom
                 outcome.given_up.append((call.name, error.reason))
             else:
                 outcome.failures.append((call.name, error))
+            if ends_the_task(error):
+                break
     return outcome
 
 
 def _call(call: Call, event: WebhookEvent, shown: Shown) -> None:
     with transaction.atomic(using=event._state.db):
-        # First of all a write, which holds the event: nobody else can be at it until the commit.
+        # First of all a write, which holds the event: nobody else can be at it until the commit, be it
+        # long after the lease.
         event.renew(lease())
         started = time.monotonic()
         call.receiver(

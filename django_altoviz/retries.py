@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from django_altoviz.conf import app_settings
 from django_altoviz.exceptions import RetryLater
-from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.models import Status
 
 # Beyond that the largest pause is reached with any base.
 _MOST_DOUBLINGS = 32
@@ -19,17 +19,13 @@ _MOST_DOUBLINGS = 32
 _LONGEST = datetime.timedelta(days=366)
 
 
-def after_failure(
-    event: WebhookEvent, errors: Sequence[Exception]
-) -> tuple[Status, dict[str, Any]]:
-    """The status of an event that has failed, and what goes with it.
+def after_failure(failures: int, errors: Sequence[Exception]) -> tuple[Status, dict[str, Any]]:
+    """The status of an event that has failed, so many times before, and what goes with it.
 
     A receiver that asks for a later attempt has not failed: it uses up none of ``MAX_ATTEMPTS``.
-    Where several have something to say, the longest pause holds, but none longer than a year. A
-    worker that was lost before counts as a failure of its own.
+    Where several have something to say, the longest pause holds, but none longer than a year.
     """
     pauses = [error.delay for error in errors if isinstance(error, RetryLater)]
-    failures = event.failures + event.is_lapsed
     if len(pauses) < len(errors):
         failures += 1
         pauses.append(pause_after(failures))

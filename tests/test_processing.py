@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import datetime
 import threading
+import time
 
 import pytest
-from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from django_altoviz import processing
+from django_altoviz.backlog import drain
 from django_altoviz.event_types import EventType
+from django_altoviz.exceptions import GiveUp
 from django_altoviz.models import (
     Customer,
     Invoice,
@@ -20,6 +31,7 @@ from django_altoviz.models import (
     Source,
     Status,
     WebhookEvent,
+    attempts,
 )
 from django_altoviz.processing import process, process_again
 from django_altoviz.signals import (
@@ -292,21 +304,63 @@ class TestFailures:
         assert outcomes() == ["pending"]
         assert process(WebhookEvent.objects.get())
 
-    def test_two_workers_that_meet_at_a_new_object_both_succeed(self, monkeypatch):
+    @pytest.mark.parametrize("error", [IntegrityError("altoviz_id"), OperationalError("deadlock")])
+    def test_two_workers_that_meet_at_a_new_object_both_succeed(self, monkeypatch, error):
         event = store("CustomerCreated", id=1)
         tries = []
 
         def meet(event, seen):
             tries.append(event.attempts)
-            if len(tries) < 3:
-                raise IntegrityError("altoviz_id")
+            if len(tries) < 6:
+                raise error
             return mirror(event, seen)
 
         mirror = processing.mirror
         monkeypatch.setattr(processing, "mirror", meet)
         process(event)
-        assert tries == [0, 0, 0]
+        assert tries == [0] * 6
         assert outcomes() == ["processed"]
+
+    def test_who_has_waited_long_for_another_worker_does_not_wait_again(self, monkeypatch):
+        event = store("CustomerCreated", id=1)
+        tries = []
+
+        def wait_in_vain(event, seen):
+            tries.append(1)
+            raise OperationalError("Lock wait timeout exceeded")
+
+        monkeypatch.setattr(processing, "mirror", wait_in_vain)
+        monkeypatch.setattr(processing, "_LONGEST_MEETING", 0)
+        process(event)
+        assert (tries, event.status) == ([1], Status.PENDING)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_commit_that_fails_is_the_events_failure(self):
+        """What a project's own receiver of Django's signals has left for the commit to find."""
+
+        def break_it(instance, **kwargs):
+            ReceiverRun.objects.create(event_id=10**9, receiver="of no event", seconds=0)
+
+        event = store("CustomerCreated", id=1)
+        post_save.connect(break_it, sender=Customer)
+        try:
+            assert process(event) == [event]
+        finally:
+            post_save.disconnect(break_it, sender=Customer)
+        assert outcomes() == ["failed"]
+        assert (event.status, event.failures, len(event.history)) == (Status.FAILED, 1, 1)
+        assert "IntegrityError" in event.error
+        assert not Customer.objects.exists()
+
+    @pytest.mark.parametrize("change", [{"body": "{"}, {"type": "CreditCreated"}])
+    def test_an_event_that_is_not_understood_any_more_stops_no_other(self, connect, change):
+        told = []
+        connect(event_failed, lambda sender, event, data, **kwargs: told.append((event, data)))
+        events = [store("CustomerCreated", id=number) for number in (1, 2)]
+        WebhookEvent.objects.filter(pk=events[0].pk).update(**change)
+        assert list(drain()) == events
+        assert outcomes() == ["failed", "processed"]
+        assert [event for event, data in told] == events[:1]
 
     def test_a_conflict_that_does_not_pass_fails_the_event(self, monkeypatch):
         event = store("CustomerCreated", id=1)
@@ -572,6 +626,68 @@ class TestAgain:
         event.claim(LEASE)
         assert not process_again(WebhookEvent.objects.get())
 
+    def test_one_that_was_processed_since_it_was_read_never(self, connect):
+        calls = []
+        connect(customer_created, lambda **kwargs: calls.append(1))
+        store("CustomerCreated", id=1)
+        stale = WebhookEvent.objects.get()
+        process(WebhookEvent.objects.get())
+        assert not process_again(stale, from_scratch=True)
+        assert (calls, outcomes()) == ([1], ["processed"])
+
+
+class TestBounds:
+    """A request and a task have an end, however many events there are of an object."""
+
+    @pytest.fixture
+    def calls(self, connect, monkeypatch):
+        monkeypatch.setattr(processing, "PATIENCE", 0)
+        calls = []
+        connect(customer_updated, lambda event, **kwargs: calls.append(event.pk))
+        return calls
+
+    def test_of_what_is_ahead(self, calls):
+        events = [store("CustomerUpdated", id=1) for _ in range(4)]
+        assert process(events[3]) == events[:1]
+        assert process(events[3]) == events[1:2]
+
+    def test_of_what_waits_behind(self, calls):
+        events = [store("CustomerUpdated", id=1) for _ in range(4)]
+        assert process(events[0]) == events[:1]
+
+    def test_the_backlog_comes_back_for_what_is_left(self, calls):
+        events = [store("CustomerUpdated", id=1) for _ in range(4)]
+        assert list(drain()) == events
+        assert calls == [event.pk for event in events]
+
+
+class TestInUse:
+    """The lease is over, and yet its worker has the event in a transaction."""
+
+    @pytest.fixture
+    def lapsed(self, monkeypatch):
+        store("CustomerUpdated", id=1).claim(LEASE)
+        WebhookEvent.objects.update(locked_until=timezone.now())
+        monkeypatch.setattr(attempts, "lock_at_once", lambda event: False)
+        return WebhookEvent.objects.get()
+
+    def test_it_is_left_alone(self, lapsed):
+        assert process(lapsed) == []
+        assert process_again(lapsed) is False
+        assert process(store("CustomerUpdated", id=1)) == []
+        assert outcomes() == ["processing", "pending"]
+
+    def test_also_where_it_has_had_all_its_attempts(self, lapsed, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"MAX_ATTEMPTS": 1}
+        assert process(lapsed) == []
+        assert outcomes() == ["processing"]
+
+    def test_by_an_earlier_one_that_came_in_late_too(self, lapsed):
+        late = store("CustomerUpdated", id=1)
+        WebhookEvent.objects.filter(pk=late.pk).update(id=lapsed.pk - 1)
+        assert process(WebhookEvent.objects.first()) == []
+        assert outcomes() == ["pending", "processing"]
+
 
 @pytest.mark.django_db(transaction=True)
 class TestConcurrency:
@@ -625,6 +741,136 @@ class TestConcurrency:
         assert set(outcomes()) == {"processed"}, [e.error for e in WebhookEvent.objects.all()]
         assert (invoice.number, invoice.last_event_id) == ("5", events[-1].pk)
         assert InvoiceLine.objects.count() == 4
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="it has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+class TestSilentWorkers:
+    """They are silent for longer than their lease, and yet alive."""
+
+    @pytest.fixture(autouse=True)
+    def lease(self, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"LEASE_SECONDS": 1}
+
+    @pytest.fixture
+    def elsewhere(self):
+        """Begin something in a thread of its own, whose errors are kept."""
+        threads, problems = [], []
+
+        def begin(job):
+            def work():
+                try:
+                    job()
+                except Exception as error:
+                    problems.append(error)
+                finally:
+                    connections.close_all()
+
+            threads.append(threading.Thread(target=work, daemon=True))
+            threads[-1].start()
+            return threads[-1]
+
+        yield begin
+        for thread in threads:
+            thread.join(30)
+        assert not problems
+
+    def test_one_whose_receiver_hangs_holds_up_nothing_but_its_object(self, connect, elsewhere):
+        calls, hangs, goes_on = [], threading.Event(), threading.Event()
+
+        def receive(event, instance, **kwargs):
+            calls.append(event.pk)
+            if instance.altoviz_id == 1 and not hangs.is_set():
+                hangs.set()
+                goes_on.wait(30)
+
+        connect(customer_updated, receive)
+        hung, other = store("CustomerUpdated", id=1), store("CustomerUpdated", id=2)
+        try:
+            elsewhere(lambda: process(hung))
+            assert hangs.wait(10)
+            time.sleep(1.1)
+            behind = store("CustomerUpdated", id=1)
+            others = [
+                elsewhere(lambda: list(drain())),
+                elsewhere(lambda: process(behind)),
+                elsewhere(lambda: process_again(WebhookEvent.objects.get(pk=hung.pk))),
+            ]
+            for thread in others:
+                thread.join(10)
+            assert not any(thread.is_alive() for thread in others)
+            assert outcomes() == ["processing", "processed", "pending"]
+        finally:
+            goes_on.set()
+        deadline = time.monotonic() + 10
+        while set(outcomes()) != {"processed"} and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert calls == [hung.pk, other.pk, behind.pk]
+        assert WebhookEvent.objects.get(pk=hung.pk).attempts == 1
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="others have no such lock")
+    def test_nor_does_one_that_has_linked_a_row_to_the_mirror(self, connect, elsewhere):
+        hangs, goes_on = threading.Event(), threading.Event()
+
+        def receive(event, instance, **kwargs):
+            with connection.cursor() as cursor:  # as a foreign key's constraint does
+                cursor.execute("SELECT 1 FROM django_altoviz_customer FOR KEY SHARE")
+            hangs.set()
+            goes_on.wait(30)
+
+        connect(customer_created, receive)
+        hung = store("CustomerCreated", id=1)
+        try:
+            elsewhere(lambda: process(hung))
+            assert hangs.wait(10)
+            behind = store("CustomerUpdated", id=1)
+            thread = elsewhere(lambda: process(behind))
+            thread.join(10)
+            assert not thread.is_alive()
+        finally:
+            goes_on.set()
+
+    def test_one_at_a_later_event_that_comes_back_is_superseded(
+        self, connect, elsewhere, monkeypatch
+    ):
+        at_work, overlaps, calls = set(), [], []
+        is_frozen, thaws = threading.Event(), threading.Event()
+
+        def create(event, **kwargs):
+            if not calls:
+                calls.append("gave up")
+                raise GiveUp("for now")
+            at_work.add(event.pk)
+            thaws.set()
+            time.sleep(0.5)
+            at_work.discard(event.pk)
+
+        def update(event, **kwargs):
+            calls.append(event.pk)
+            overlaps.extend(at_work)
+
+        connect(customer_created, create)
+        connect(customer_updated, update)
+        earlier, later = store("CustomerCreated", id=1), None
+        process(earlier)
+        call_all = processing.call_all
+
+        def freeze(event, *args):
+            if event == later and not is_frozen.is_set():
+                is_frozen.set()
+                thaws.wait(20)
+            return call_all(event, *args)
+
+        later = store("CustomerUpdated", id=1)
+        monkeypatch.setattr(processing, "call_all", freeze)
+        elsewhere(lambda: process(later))
+        assert is_frozen.wait(10)
+        time.sleep(1.1)
+        assert process_again(WebhookEvent.objects.get(pk=earlier.pk))
+        assert overlaps == []
+        assert calls == ["gave up", later.pk]
+        assert outcomes() == ["processed", "processed"]
+        assert WebhookEvent.objects.get(pk=later.pk).failures == 1
 
 
 def test_no_event_type_is_without_its_signal():

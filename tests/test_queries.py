@@ -150,9 +150,19 @@ class TestCommits:
         unhurried = [q["sql"][:40] for q in captured.captured_queries if "set_config" in q["sql"]]
         assert unhurried == ['UPDATE "django_altoviz_webhookevent" SET'] * 2  # the claim, the end
 
-    def test_of_a_transaction_around_it_are_its_own_business(self, post, deferred):
-        post(EventType.CUSTOMER_CREATED)
-        with transaction.atomic():
-            process(WebhookEvent.objects.get())
-            assert self.how() == "on"
-        assert WebhookEvent.objects.get().status == Status.PROCESSED
+    @pytest.mark.parametrize(
+        "body", [body_of("CustomerCreated"), body_of("CustomerCreated", name=5)]
+    )
+    def test_of_a_transaction_around_it_are_its_own_business(self, post, deferred, body):
+        def receive(**kwargs):
+            pass
+
+        customer_created.connect(receive)
+        try:
+            post(body)
+            with transaction.atomic():
+                process(WebhookEvent.objects.get())
+                assert self.how() == "on"
+        finally:
+            customer_created.disconnect(receive)
+        assert WebhookEvent.objects.get().attempts == 1

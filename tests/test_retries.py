@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.management import call_command
 from django.db import OperationalError, transaction
 from django.utils import timezone
@@ -220,6 +221,13 @@ class TestRetryLater:
         assert tick()[0].status == Status.PROCESSED
         assert WebhookEvent.objects.get().failures == 0
 
+    def test_is_no_failure_where_the_receiver_has_outlasted_its_lease(self, receiver, using):
+        using(LEASE_SECONDS=0)
+        receiver.raises = [RetryLater(60)]
+        event = store()
+        process(event)
+        assert (event.status, event.failures) == (Status.FAILED, 0)
+
     def test_is_no_alarm(self, receiver, caplog):
         told = []
 
@@ -245,6 +253,13 @@ class TestRetryLater:
         process(event)
         assert event.status == Status.FAILED
         assert event.next_attempt_at.year <= timezone.now().year + 2
+
+    def test_a_failure_after_the_lease_is_one(self, receiver, using):
+        using(LEASE_SECONDS=0)
+        receiver.raises = [RuntimeError()]
+        event = store()
+        process(event)
+        assert event.failures == 1
 
     def test_the_longest_pause_holds(self, receiver, other):
         receiver.raises, other.raises = [RetryLater(7200)], [RuntimeError()]
@@ -386,6 +401,34 @@ class TestWaiting:
         assert statuses() == ["processed", "processed"]
 
 
+class TestTimeIsOver:
+    """A queue raises something into a task that takes too long: it is to end, and to count."""
+
+    class OfRQ(type("BaseTimeoutException", (Exception,), {"__module__": "rq.timeouts"})):
+        pass
+
+    @pytest.mark.parametrize("error", [SoftTimeLimitExceeded(), OfRQ()])
+    def test_in_a_receiver(self, receiver, other, error):
+        receiver.raises = [error]
+        events = [store(id=1) for _ in range(2)]
+        with pytest.raises(type(error)):
+            process(events[0])
+        assert other.calls == []
+        assert statuses() == ["failed", "pending"]
+        assert WebhookEvent.objects.first().failures == 1
+        tick()
+        assert statuses() == ["processed", "processed"]
+
+    def test_while_the_event_is_mirrored(self, monkeypatch):
+        def last(event, seen):
+            raise SoftTimeLimitExceeded
+
+        monkeypatch.setattr(processing, "mirror", last)
+        with pytest.raises(SoftTimeLimitExceeded):
+            process(store())
+        assert statuses() == ["failed"]
+
+
 def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
     """It waits, and later events of its object do not pass it."""
     event = store(id=1)
@@ -404,13 +447,12 @@ def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
 
 
 def test_all_pauses_are_heard():
-    event = store()
     for errors, status, failures in [
         ([RuntimeError()], Status.FAILED, 1),
         ([RetryLater(1)], Status.FAILED, 0),
         ([RetryLater(1), RuntimeError()], Status.FAILED, 1),
     ]:
-        result, more = after_failure(event, errors)
+        result, more = after_failure(0, errors)
         assert (result, more["failures"]) == (status, failures)
 
 

@@ -6,11 +6,11 @@ import datetime
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.signals import post_save, pre_save
 
 from django_altoviz.models import Customer, Status, WebhookEvent, insert, locked
-from django_altoviz.models.statements import update
+from django_altoviz.models.statements import lock_at_once, update
 from django_altoviz.processing import process
 from tests.conftest import body_of
 
@@ -84,9 +84,19 @@ def test_the_mirrors_row_is_locked_where_the_database_can(monkeypatch):
     process(store())
     asked = []
     monkeypatch.setattr(connection.features, "has_select_for_update", True)
-    monkeypatch.setattr(connection.ops, "for_update_sql", lambda: asked.append(1) or "")
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **how: asked.append(how) or "")
     assert locked(Customer, "altoviz_id", 1, "default") == Customer.objects.get()
     assert asked
+
+
+@pytest.mark.django_db
+def test_a_row_that_is_gone_is_not_to_be_had(monkeypatch):
+    monkeypatch.setattr(connection.features, "has_select_for_update_skip_locked", True)
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **how: "")
+    event = store()
+    assert lock_at_once(event)
+    WebhookEvent.objects.all().delete()
+    assert not lock_at_once(event)
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="it is made to look like PostgreSQL")
@@ -101,6 +111,7 @@ def test_what_is_noted_about_an_event_need_not_be_flushed(monkeypatch):
     event = store()
     connection.connection.create_function("set_config", 3, set_config)
     monkeypatch.setattr(connection, "vendor", "postgresql")
-    assert event.claim(LEASE)
+    with transaction.atomic():
+        assert event.claim(LEASE, {})
     event.settle(Status.PROCESSED)
     assert set_values == [("synchronous_commit", "off", True)] * 2

@@ -26,7 +26,7 @@ PAUSE = 5
 
 @shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def process_event(pk: int) -> None:
-    queued.process_event(pk)
+    queued.process_event(pk, broker.publish)
 
 
 @shared_task(ignore_result=True)  # type: ignore[untyped-decorator]

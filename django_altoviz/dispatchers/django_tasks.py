@@ -18,7 +18,7 @@ task = import_module("django.tasks" if django.VERSION >= (6, 0) else "django_tas
 
 @task()  # type: ignore[untyped-decorator]
 def process_event(pk: int) -> None:
-    queued.process_event(pk)
+    queued.process_event(pk, process_event.enqueue)
 
 
 @task()  # type: ignore[untyped-decorator]

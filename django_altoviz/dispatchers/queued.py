@@ -5,13 +5,14 @@ The queue carries primary keys, and may lose or repeat them: what is to be done 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from django.db import router, transaction
 
 from django_altoviz.backlog import drain
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing import process
+from django_altoviz.processing import PATIENCE, process
 
 #: How many events one run of ``process_due`` takes on.
 DUE_LIMIT = 1000
@@ -32,15 +33,26 @@ def enqueue_after_commit(event: WebhookEvent, enqueue: Callable[[int], object]) 
     transaction.on_commit(attempt, using=event._state.db)
 
 
-def process_event(pk: int) -> None:
+def process_event(pk: int, enqueue: Callable[[int], object] | None = None) -> None:
     """Process the event, in a worker. Nothing happens where it is gone or settled.
+
+    What the object has left when the task has gone on for long enough gets a task of its own by
+    ``enqueue``; without that it waits for ``process_due``.
 
     Raises:
         django.db.Error: the database does not answer; the event still waits to be processed.
     """
     event = _events().filter(pk=pk).first()
-    if event is not None:
-        process(event)
+    if event is None:
+        return
+    started = time.monotonic()
+    process(event)
+    if enqueue is None or time.monotonic() - started < PATIENCE:
+        return
+    # The tasks of these have come and gone, for they found the object taken by this one.
+    left = _events().of_object(event).ready().order_by("pk").first()
+    if left is not None:
+        enqueue_after_commit(left, enqueue)
 
 
 def process_due(limit: int = DUE_LIMIT) -> int:

@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,7 +18,7 @@ from django_altoviz.envelopes import storable
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import ClaimLost
 from django_altoviz.models.queue import SETTLED, Status, WebhookEventQuerySet, WithoutPruned
-from django_altoviz.models.statements import holds, update
+from django_altoviz.models.statements import holds, lock_at_once, update
 
 _LOST = "The worker died, or was silent for longer than its lease."
 
@@ -87,7 +87,7 @@ class Queued(models.Model):
         apart.
         """
         taken = {"status": Status.PROCESSING, "locked_until": timezone.now() + lease}
-        return self._begin(taken | dict(effect or {}))
+        return self._begin(taken, effect)
 
     def finish(
         self, status: Status, error: str = "", effect: Mapping[str, Any] | None = None, **more: Any
@@ -96,12 +96,12 @@ class Queued(models.Model):
 
         False where ``claim`` would be.
         """
-        return self._begin(self._ended(self._past(), status, error, **more) | dict(effect or {}))
+        return self._begin(self._ended(self._past(), status, error, **more), effect)
 
-    def _begin(self, values: dict[str, Any]) -> bool:
-        if self.is_settled or self.is_held:
+    def _begin(self, values: dict[str, Any], effect: Mapping[str, Any] | None) -> bool:
+        if self.is_settled or self.is_held or self.is_in_use():
             return False
-        values["attempts"] = self.attempts + 1
+        values |= {"attempts": self.attempts + 1, **(effect or {})}
         if self.is_lapsed:
             values = {"failures": self.failures + 1, "history": self._past()} | values
         condition, parameters = self._as_read()
@@ -115,19 +115,44 @@ class Queued(models.Model):
                 return False
         # What is as it was read need not be written: the condition says that nobody has changed it.
         values = {name: value for name, value in values.items() if getattr(self, name) != value}
-        if not update(self, values, condition + self._unhurried(), parameters):
+        if effect is not None:  # in the transaction that has brought the mirror there
+            condition += self._unhurried(own_blocks=1)
+        if not update(self, values, condition, parameters):
             return False
         self._take_over(values)
         return True
 
-    def _unhurried(self) -> str:
-        """Has PostgreSQL not wait for the disk when it commits this, where the transaction is our own.
+    def is_in_use(self) -> bool:
+        """Whether the worker that has left it is at it after all: it has the row in a transaction, and
+        whoever wrote to it would wait for as long as that one likes."""
+        return self.is_lapsed and not lock_at_once(self)
+
+    def release(self) -> None:
+        """Take the event from the worker that has left it, and have it wait for its turn.
+
+        Nothing happens where that one is at it after all, or another worker has it by now.
+        """
+        condition, parameters = self._as_read()
+        values = {
+            "status": Status.PENDING,
+            "attempts": self.attempts + 1,
+            "failures": self.failures + 1,
+            "history": self._past(),
+            "locked_until": None,
+        }
+        with transaction.atomic(using=self._using):
+            if not self.is_in_use():
+                update(self, values, condition, parameters)
+
+    def _unhurried(self, own_blocks: int) -> str:
+        """Has PostgreSQL not wait for the disk when it commits this, where the transaction is our own:
+        begun by no more than so many blocks.
 
         The event itself is on the disk since it was stored, and so is what receivers have done. If a
         power cut takes the note of it, the event waits, and what is noted here is done again.
         """
         connection: Any = connections[self._using]
-        if connection.vendor != "postgresql" or len(connection.atomic_blocks) > 1:
+        if connection.vendor != "postgresql" or len(connection.atomic_blocks) > own_blocks:
             return ""
         return " AND set_config('synchronous_commit', 'off', true) = 'off'"
 
@@ -143,7 +168,7 @@ class Queued(models.Model):
         """That it is not the event's turn: one is ahead of it, or being processed.
 
         That may be a later one: an event can have its number and yet not be there while the next is
-        already taken up.
+        already taken up. It need not be held any more, for its worker may come back: see ``release``.
         """
         connection: Any = connections[self._using]
         waits = "other.status IN ('pending', 'processing')"
@@ -153,10 +178,9 @@ class Queued(models.Model):
             f"EXISTS (SELECT 1 FROM {connection.ops.quote_name(self._meta.db_table)} other "
             "WHERE other.object_id = %s AND other.entity = %s AND other.account = %s AND "
             f"(other.id < %s AND ({waits}) OR "
-            "other.id > %s AND other.status = 'processing' AND other.locked_until > %s))"
+            "other.id > %s AND other.status = 'processing'))"
         )
-        now = connection.ops.adapt_datetimefield_value(timezone.now())
-        return condition, [self.object_id, self.entity, self.account, self.pk, self.pk, now]
+        return condition, [self.object_id, self.entity, self.account, self.pk, self.pk]
 
     def is_blocked(self) -> bool:
         """Whether it is not the event's turn."""
@@ -184,7 +208,7 @@ class Queued(models.Model):
     def settle(self, status: Status, error: str = "", **more: Any) -> None:
         """End the attempt. Raises ``ClaimLost`` where another worker has taken the event over."""
         ended = self._ended(self.history, status, error, **more)
-        self._update(ended, self._unhurried())
+        self._update(ended, self._unhurried(own_blocks=0))
 
     def _past(self) -> list[dict[str, str]]:
         """The history up to a new attempt."""

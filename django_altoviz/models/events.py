@@ -132,9 +132,14 @@ class WebhookEvent(Queued):
         """Make the event wait again, whatever became of it, to be tried at once.
 
         Receivers that have given it up are called again; with ``from_scratch`` so are those that
-        have handled it. False where there is nothing to process in it, or a worker has it.
+        have handled it. False where there is nothing to process in it, a worker has it, or it is not
+        any more what this instance was read as.
         """
-        if self.event_type is None or self.pruned_at is not None:
+        if (
+            self.event_type is None
+            or self.pruned_at is not None
+            or self.status == Status.PROCESSING
+        ):
             return False
         waiting = {
             "status": Status.PENDING,
@@ -144,8 +149,10 @@ class WebhookEvent(Queued):
             "failures": 0,
         }
         with transaction.atomic(using=self._state.db):
-            idle = self._stored().filter(pruned_at=None).exclude(status=Status.PROCESSING)
-            if not idle.update(**waiting):
+            as_read = self._stored().filter(
+                pruned_at=None, status=self.status, attempts=self.attempts
+            )
+            if not as_read.update(**waiting):
                 return False
             runs = self.receiver_runs.all()
             (runs if from_scratch else runs.exclude(gave_up="")).delete()

@@ -42,6 +42,10 @@ def _held() -> Q:
     return Q(status=Status.PROCESSING, locked_until__gt=timezone.now())
 
 
+def _lapsed() -> Q:
+    return Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
+
+
 def _retried() -> Q:
     """Events whose receivers are being tried again, where others are to wait for that.
 
@@ -66,8 +70,11 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
     def due(self) -> WebhookEventQuerySet:
         """What is to be processed by now: new, failed, or left by a worker that is gone."""
         waits = Q(status__in=(Status.PENDING, Status.FAILED)) & _due_now()
-        lapsed = Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
-        return self.filter(waits | lapsed)
+        return self.filter(waits | _lapsed())
+
+    def lapsed(self) -> WebhookEventQuerySet:
+        """What a worker has left unfinished, or was silent about for longer than its lease."""
+        return self.filter(_lapsed())
 
     def ready(self) -> WebhookEventQuerySet:
         """What is due and does not stand behind an event of its object that is not."""

@@ -140,11 +140,33 @@ def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
     columns = ", ".join(name for _field, name in _columns(model, using).values())
     sql = f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(column)} = %s"
     if connection.features.has_select_for_update:
-        sql += f" {connection.ops.for_update_sql()}"
+        sql += f" {_for_update(connection)}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [value])
         row = cursor.fetchone()
     return None if row is None else _from_db(model, row, using)
+
+
+def lock_at_once(row: models.Model) -> bool:
+    """Lock the row until the end of the transaction. False where another transaction has it, or it is
+    gone. Where a database can't tell without waiting, nothing is locked, and it is to be had."""
+    using = row._state.db or DEFAULT_DB_ALIAS
+    connection: Any = connections[using]
+    if not connection.features.has_select_for_update_skip_locked:
+        return True
+    quote = connection.ops.quote_name
+    table, key = quote(row._meta.db_table), quote(row._meta.pk.column)
+    how = _for_update(connection, skip_locked=True)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {table} WHERE {key} = %s {how}", [row.pk])
+        return cursor.fetchone() is not None
+
+
+def _for_update(connection: Any, **options: bool) -> str:
+    # On PostgreSQL a row is then not waited for because others have just been linked to it.
+    no_key = connection.features.has_select_for_no_key_update
+    sql: str = connection.ops.for_update_sql(no_key=no_key, **options)
+    return sql
 
 
 def _from_db(model: type[Row], row: Sequence[Any], using: str) -> Row:

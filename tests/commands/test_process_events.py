@@ -127,6 +127,13 @@ class TestReplay:
         run("--status", "processed", "--from-scratch")
         assert [event.attempts for event in heard] == [1, 3]
 
+    def test_calls_no_receiver_twice_of_what_was_processed_behind_another(self, post, heard):
+        for _ in range(2):
+            post(body_of("CustomerUpdated", id=1))
+        run("--status", "pending", "--from-scratch")
+        assert [event.attempts for event in heard] == [1, 1]
+        assert statuses() == ["processed", "processed"]
+
     def test_of_chosen_events(self, post, heard):
         for number in (1, 2):
             post(body_of("CustomerUpdated", f"evt_{number}", id=number))
@@ -215,6 +222,12 @@ class TestOtherWorkers:
         run()
         assert order == [1, 7, 8, 5, 6, 3, 4, 1, 2]
         assert set(statuses()) == {"processed"}
+
+    def test_what_was_processed_behind_another_is_no_other_workers(self, post, heard):
+        for number in range(30):
+            post(body_of("CustomerUpdated", id=1 if number < 3 else number))
+        run()
+        assert [event.pk for event in heard] == sorted(event.pk for event in heard)
 
     def test_can_be_told_to_end_at_any_event(self, post, monkeypatch):
         monkeypatch.setattr(backlog, "_CHUNK", 1)

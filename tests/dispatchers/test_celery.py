@@ -10,7 +10,9 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from django_altoviz import processing
 from django_altoviz.dispatchers import celery as dispatcher
+from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, Status, WebhookEvent
 from tests.conftest import body_of
@@ -126,6 +128,21 @@ class TestTasks:
         celery_app.conf.task_always_eager = True
         post(body_of(UPDATED))
         assert WebhookEvent.objects.get().status == Status.PROCESSED
+
+    def test_a_task_whose_worker_dies_comes_back(self, celery_app):
+        task = celery_app.tasks["django_altoviz.dispatchers.celery.process_event"]
+        assert (task.acks_late, task.reject_on_worker_lost) == (True, True)
+
+    def test_what_a_task_leaves_of_an_object_gets_the_next(
+        self, celery_app, post, published, monkeypatch
+    ):
+        for _ in range(3):
+            post(body_of(UPDATED, id=1))
+        for module in (processing, queued):
+            monkeypatch.setattr(module, "PATIENCE", 0)
+        while published:
+            dispatcher.process_event(*published.pop())
+        assert WebhookEvent.objects.filter(status=Status.PROCESSED).count() == 3
 
     def test_process_due_does_what_no_task_did(self, celery_app, post):
         for number in (1, 2, 3):

@@ -8,8 +8,10 @@ from django.core.management import call_command
 from django.db import transaction
 from django_tasks_db.models import DBTaskResult
 
+from django_altoviz import processing
 from django_altoviz.checks import check_settings
 from django_altoviz.dispatchers import django_tasks as dispatcher
+from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
 from tests.conftest import body_of
@@ -38,6 +40,16 @@ def processed(count):
 def test_the_immediate_backend_processes_at_once(post):
     post(body_of(UPDATED))
     assert WebhookEvent.objects.get().status == Status.PROCESSED
+
+
+def test_what_a_task_leaves_of_an_object_gets_the_next(post, settings, monkeypatch):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
+    for _ in range(3):
+        post(body_of(UPDATED, id=1))
+    for module in (processing, queued):
+        monkeypatch.setattr(module, "PATIENCE", 0)
+    dispatcher.dispatch(WebhookEvent.objects.last())
+    assert processed(3)()
 
 
 def test_process_due_does_what_no_task_did(post, settings):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
+from django_altoviz import processing
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
@@ -31,6 +33,45 @@ def test_an_event_that_has_failed_is_tried_once_in_a_run(post):
     assert queued.process_due() == 2
     assert statuses() == ["failed", "processed"]
     assert WebhookEvent.objects.first().attempts == 1
+
+
+class TestLongBacklog:
+    """A task ends after some time, and what it leaves is not forgotten."""
+
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch):
+        for module in (processing, queued):
+            monkeypatch.setattr(module, "PATIENCE", 0)
+
+    def test_what_a_task_leaves_gets_a_task_of_its_own(
+        self, post, django_capture_on_commit_callbacks
+    ):
+        for _ in range(3):
+            post(body_of(EventType.CUSTOMER_UPDATED, id=1))
+        post(body_of(EventType.CUSTOMER_UPDATED, id=2))
+        _first, second, third, _other = WebhookEvent.objects.values_list("pk", flat=True)
+        enqueued = []
+        for pk in (third, second, third):
+            with django_capture_on_commit_callbacks(execute=True):
+                queued.process_event(pk, enqueued.append)
+        assert enqueued == [second, third]
+        assert statuses() == ["processed"] * 3 + ["pending"]
+
+    def test_without_a_way_to_give_it_one_it_is_found_by_the_safety_net(self, post):
+        for _ in range(2):
+            post(body_of(EventType.CUSTOMER_UPDATED, id=1))
+        queued.process_event(WebhookEvent.objects.last().pk)
+        assert statuses() == ["processed", "pending"]
+        assert queued.process_due() == 1
+
+
+def test_an_event_waits_for_the_commit_of_its_own_database(monkeypatch):
+    asked = []
+    monkeypatch.setattr(transaction, "on_commit", lambda attempt, *, using: asked.append(using))
+    event = WebhookEvent(pk=1)
+    event._state.db = "other"
+    queued.enqueue_after_commit(event, asked.append)
+    assert asked == ["other"]
 
 
 class ReadsElsewhere:
