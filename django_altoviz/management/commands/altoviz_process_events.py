@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error, close_old_connections
+from django.db import Error, close_old_connections, router
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -136,7 +136,8 @@ class Command(BaseCommand):
             self.stdout.write(_("Would process: %(count)s") % {"count": number})
 
     def report(self, outcomes: Counter[str], format: str) -> None:
-        left = WebhookEvent.objects.unsettled().count()
+        stored = WebhookEvent.objects.using(router.db_for_write(WebhookEvent))
+        left = stored.unsettled().count()
         if format == "json":
             counts = {status.value: outcomes[status] for status in _OUTCOMES}
             self.stdout.write(json.dumps(counts | {"left": left}))
