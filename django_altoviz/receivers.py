@@ -68,8 +68,8 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], shown: Shown) -> Outcom
         ClaimLost: another worker has taken the event over.
     """
     # At the first attempt nobody can be.
-    runs = event.receiver_runs.values_list("receiver", "gave_up") if event.attempts > 1 else ()
-    done = dict(runs)
+    runs = event.receiver_runs.using(event._state.db)  # a replica may not have them yet
+    done = dict(runs.values_list("receiver", "gave_up") if event.attempts > 1 else ())
     outcome = Outcome(given_up=[(name, reason) for name, reason in done.items() if reason])
     for call in calls:
         if call.name in done:
@@ -80,7 +80,7 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], shown: Shown) -> Outcom
             raise
         except Exception as error:
             # What is raised in on_commit comes when the receiver is recorded already.
-            if isinstance(error, GiveUp) and not event.receiver_runs.filter(receiver=call.name):
+            if isinstance(error, GiveUp) and not runs.filter(receiver=call.name):
                 _give_up(event, call.name, error.reason)
                 outcome.given_up.append((call.name, error.reason))
             else:

@@ -6,13 +6,20 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_altoviz.models import ReceiverRun, Source, Status, WebhookEvent
+from django_altoviz.models import (
+    ReceiverRun,
+    Source,
+    Status,
+    WebhookEvent,
+    WebhookEventQuerySet,
+)
 
 _BATCH = 500
+_EMPTY = {"body": "", "arrival": {}, "changes": {}, "history": [], "error": ""}
 #: Done with, unless told otherwise. Of the dead the effect is still owed, and of the failed, too.
 DONE = (Status.PROCESSED, Status.IGNORED, Status.MALFORMED)
 #: What can be pruned at all. Who has the failed pruned gives them up.
@@ -64,7 +71,7 @@ def prune(
     emptied, deleted = _emptied(kept), _deleted(kept, dedupe_days)
     if dry_run:
         return Pruned(emptied.count(), deleted.count())
-    return Pruned(_in_batches(emptied, _empty), _in_batches(deleted, _delete))
+    return Pruned(_in_batches(emptied, _EMPTY, _end), _in_batches(deleted, {}, _delete))
 
 
 def _older_than(days: int) -> Q:
@@ -80,34 +87,49 @@ def _done_with(kept: Windows) -> Q:
 
 
 def _emptied(kept: Windows) -> QuerySet[WebhookEvent]:
-    return WebhookEvent.with_pruned.filter(_KNOWN_BY_ID, _done_with(kept), pruned_at=None)
+    return _events().filter(_KNOWN_BY_ID, _done_with(kept), pruned_at=None)
 
 
 def _deleted(kept: Windows, dedupe_days: int | None) -> QuerySet[WebhookEvent]:
     gone = ~_KNOWN_BY_ID & _done_with(kept)
     if dedupe_days is not None:
         gone |= Q(pruned_at__isnull=False) & _older_than(dedupe_days)
-    return WebhookEvent.with_pruned.filter(gone)
+    return _events().filter(gone)
 
 
-def _in_batches(events: QuerySet[WebhookEvent], remove: Callable[[list[int]], None]) -> int:
-    """Remove the events in short transactions, each batch read anew, and return their number."""
-    removed = 0
-    while keys := list(events.order_by("pk").values_list("pk", flat=True)[:_BATCH]):
-        remove(keys)
-        removed += len(keys)
-    return removed
+def _events() -> WebhookEventQuerySet:
+    return WebhookEvent.with_pruned.using(router.db_for_write(WebhookEvent))
 
 
-def _empty(keys: list[int]) -> None:
-    with transaction.atomic():
-        failed = WebhookEvent.objects.filter(pk__in=keys, status=Status.FAILED)
-        failed.update(status=Status.DEAD, settled_at=timezone.now())
-        ReceiverRun.objects.filter(event__in=keys).delete()
-        WebhookEvent.objects.filter(pk__in=keys).update(
-            body="", arrival={}, changes={}, history=[], error="", pruned_at=timezone.now()
-        )
+def _in_batches(
+    events: QuerySet[WebhookEvent],
+    values: Mapping[str, object],
+    remove: Callable[[list[int]], None],
+) -> int:
+    """Prune the events in short transactions, and return their number.
+
+    Each gets these values, and is then removed as far as it is to be.
+    """
+    pruned = last = 0
+    keys_of = events.order_by("pk").values_list("pk", flat=True)
+    while keys := list(keys_of.filter(pk__gt=last)[:_BATCH]):
+        last = keys[-1]
+        now = timezone.now()
+        with transaction.atomic(using=events.db):
+            # Meanwhile one may have been reopened. This asks again, and holds the events before
+            # anything of theirs is touched, as `reopen` does: of the two, the second has to look.
+            pruned += events.filter(pk__in=keys).update(**values, pruned_at=now)
+            held = _events().filter(pk__in=keys, pruned_at=now)
+            remove(list(held.values_list("pk", flat=True)))
+    return pruned
+
+
+def _end(keys: list[int]) -> None:
+    """What is left of an event that has lost its content is settled, and no receiver's business."""
+    failed = _events().filter(pk__in=keys, status=Status.FAILED)
+    failed.update(status=Status.DEAD, settled_at=timezone.now())
+    ReceiverRun.objects.using(failed.db).filter(event__in=keys).delete()
 
 
 def _delete(keys: list[int]) -> None:
-    WebhookEvent.with_pruned.filter(pk__in=keys).delete()
+    _events().filter(pk__in=keys).delete()

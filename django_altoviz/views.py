@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -18,6 +17,7 @@ from django_altoviz.exceptions import InvalidSignature, UnknownAccount
 from django_altoviz.log import log_about
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.signals import event_received, webhook_rejected
+from django_altoviz.transactions import own_transactions
 
 _SIGNATURE = f"HTTP_{signing.SIGNATURE_HEADER.upper().replace('-', '_')}"
 
@@ -45,9 +45,7 @@ class WebhookView(View):
     def as_view(cls, **initkwargs: Any) -> Any:
         view = csrf_exempt(login_not_required(super().as_view(**initkwargs)))
         # With ATOMIC_REQUESTS a failure of the processing would take the stored event with it.
-        for alias in connections:
-            view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        return own_transactions(view)
 
     def post(self, request: HttpRequest, account: str = DEFAULT_ACCOUNT) -> JsonResponse:
         try:

@@ -21,7 +21,7 @@ LAYERS = [
     {"mirroring"},
     {"models", "signals", "samples", "client"},
     {"payloads", "envelopes", "endpoints"},
-    {"signing", "addresses", "exact_json", "conf", "event_types", "log"},
+    {"signing", "addresses", "exact_json", "conf", "event_types", "log", "transactions"},
     {"exceptions"},
 ]
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts]

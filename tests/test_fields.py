@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -9,7 +10,15 @@ from django.db.models import Avg, F, Max, Sum
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.models import Customer, Invoice, Product
+from django_altoviz.models import (
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Product,
+    ReceiverRun,
+    SyncRun,
+    WebhookEvent,
+)
 from django_altoviz.payloads import amount
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +141,34 @@ def test_relations_have_no_constraint():
         connection.cursor(), Invoice._meta.db_table
     )
     assert not any(constraint["foreign_key"] for constraint in constraints.values())
+
+
+class TestIdentifiers:
+    """On MySQL and MariaDB, texts that differ only in case are the same, as a rule."""
+
+    @pytest.mark.parametrize(
+        ("model", "names"),
+        [
+            (WebhookEvent, ["event_id"]),
+            (Customer, ["account", "internal_id"]),
+            (InvoiceLine, ["product_internal_id"]),
+            (SyncRun, ["account"]),
+            (ReceiverRun, ["receiver"]),
+        ],
+    )
+    def test_are_found_in_their_case_only(self, model, names):
+        rows = model._base_manager
+        needed = {
+            Customer: {"altoviz_id": 1, "data": {}, "last_event_id": 1},
+            InvoiceLine: {"position": 0, "data": {}},
+            SyncRun: {"entity": "customer", "is_import": True, "as_of": 0},
+            WebhookEvent: {"dedupe_key": uuid.uuid4()},
+        }
+        values = needed.get(model) or {"event": self.event(), "seconds": 1}
+        rows.create(**values, **dict.fromkeys(names, "acme"))
+        for name in names:
+            assert rows.filter(**{name: "acme"}).exists()
+            assert not rows.filter(**{name: "Acme"}).exists()
+
+    def event(self):
+        return WebhookEvent.objects.create(dedupe_key=uuid.uuid4())

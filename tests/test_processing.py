@@ -443,6 +443,22 @@ class TestReceivers:
         assert "test_a_failing_one_stops_no_other_and_is_named.<locals>.fail" in event.error
         assert Customer.objects.exists()
 
+    def test_whose_names_differ_only_in_case_are_two(self, connect):
+        calls = []
+
+        def thank(**kwargs):
+            calls.append("thank")
+
+        def Thank(**kwargs):
+            calls.append("Thank")
+
+        connect(customer_created, thank)
+        connect(customer_created, Thank)
+        event = store("CustomerCreated", id=1)
+        process(event)
+        assert event.status == Status.PROCESSED
+        assert calls == ["thank", "Thank"]
+
     def test_only_those_that_failed_are_called_again(self, connect):
         calls = []
 

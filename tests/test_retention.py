@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import datetime
+import threading
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
+from django_altoviz.processing import process, process_again
 from django_altoviz.retention import PRUNABLE, Pruned, prune
+from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -127,3 +132,125 @@ def test_what_failed_and_is_pruned_is_given_up(post):
 def test_a_window_that_is_none_is_refused(by_status):
     with pytest.raises(ValueError, match=r"is not one of|no number of days"):
         prune(90, None, by_status=by_status)
+
+
+class TestReopened:
+    """Somebody has an event processed again while it is pruned."""
+
+    @pytest.fixture
+    def heard(self):
+        """The events that a receiver has handled."""
+        events = []
+
+        def listen(event, **kwargs):
+            events.append(event.pk)
+
+        customer_updated.connect(listen)
+        yield events
+        customer_updated.disconnect(listen)
+
+    @pytest.fixture
+    def between(self):
+        """Do something after the events to prune were chosen and before they are pruned."""
+
+        @contextlib.contextmanager
+        def between(do):
+            calls = [do]
+
+            def wrapper(execute, sql, *args):
+                if not sql.startswith("SELECT") and calls:
+                    calls.pop()()
+                return execute(sql, *args)
+
+            with connection.execute_wrapper(wrapper):
+                yield
+            assert not calls
+
+        return between
+
+    def test_one_that_waits_again_keeps_its_body_and_its_receivers(self, post, heard, between):
+        for number in (1, 2):
+            post(body_of("CustomerUpdated", id=number))
+        make_old()
+        event = WebhookEvent.objects.first()
+        with between(event.reopen):
+            assert prune(90, None) == Pruned(emptied=1)
+        assert WebhookEvent.objects.get().body
+        process(event)
+        assert event.status == Status.PROCESSED
+        assert len(heard) == 2  # each once
+
+    def test_one_that_has_no_id_stays_as_a_whole(self, post, heard, between):
+        post(body_of("CustomerUpdated", "1233", id=1))
+        make_old()
+        event = WebhookEvent.objects.get()
+        with between(event.reopen):
+            assert prune(90, None) == Pruned()
+        process(event)
+        assert event.status == Status.PROCESSED
+        assert len(heard) == 1
+
+    def test_one_that_has_failed_is_not_given_up_while_a_worker_tries_it(self, post, between):
+        post(body_of("CustomerUpdated", active="maybe"))
+        make_old()
+        event = WebhookEvent.objects.get()
+        with between(lambda: event.claim(datetime.timedelta(minutes=1))):
+            assert prune(90, None, by_status={"failed": 90}) == Pruned()
+        event.settle(Status.PROCESSED)
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("event_id", ["evt_1", "1"])
+    def test_the_second_waits_for_the_first_and_finds_nothing_to_do(self, post, heard, event_id):
+        post(body_of("CustomerUpdated", event_id, id=1))
+        make_old()
+        event = WebhookEvent.objects.get()
+        pruned = []
+
+        def prune_meanwhile():
+            try:
+                pruned.append(prune(90, None))
+            finally:
+                connection.close()
+
+        with transaction.atomic():
+            event.reopen()
+            other = threading.Thread(target=prune_meanwhile)
+            other.start()
+            other.join(0.5)
+            assert not pruned
+        other.join()
+        assert pruned == [Pruned()]
+        process(event)
+        assert len(heard) == 1
+        make_old()
+        prune(90, None)
+        assert not process_again(event)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("event_id", ["evt_1", "1"])
+def test_a_crash_on_the_way_leaves_an_event_as_it_was(post, event_id):
+    """Half of it would be worse than none: its receivers would be called once more."""
+    post(body_of("CustomerUpdated", event_id, id=1))
+    make_old()
+    ReceiverRun.objects.create(event=WebhookEvent.objects.get(), receiver="a.b", seconds=1)
+    for crash_at in range(1, 20):
+        number = 0
+
+        def crash(execute, sql, *args, crash_at=crash_at):
+            nonlocal number
+            number += 1
+            if number == crash_at:
+                raise KeyboardInterrupt
+            return execute(sql, *args)
+
+        try:
+            with connection.execute_wrapper(crash):
+                prune(90, None)
+        except KeyboardInterrupt:
+            is_whole = WebhookEvent.objects.exclude(body="").exists()
+            assert ReceiverRun.objects.exists() == is_whole, crash_at
+        else:
+            break
+    assert not WebhookEvent.objects.exists()
+    assert crash_at > 5

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -24,6 +23,7 @@ from django_altoviz.admin.replay import OUTCOMES, in_order_of_arrival, replay
 from django_altoviz.envelopes import text_to_body
 from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.transactions import own_transactions
 
 
 @admin.register(WebhookEvent)
@@ -208,7 +208,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return request.user.has_perm("django_altoviz.replay_webhookevent")
 
     # In a transaction around the whole request no other worker would see what is claimed here.
-    @transaction.non_atomic_requests
+    @own_transactions
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, extra_context)
 

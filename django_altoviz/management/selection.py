@@ -6,7 +6,9 @@ import datetime
 from argparse import ArgumentTypeError
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
+from django.db import router
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -58,10 +60,9 @@ def selected(
         "received_at__lt": until,
         "status__in": status,
     }
-    events: WebhookEventQuerySet = WebhookEvent.objects.filter(
-        **{name: value for name, value in chosen.items() if value is not None}
-    )
-    return events
+    # Not from a replica, which may lag behind: what is chosen is processed where it was read.
+    events: WebhookEventQuerySet = WebhookEvent.objects.using(router.db_for_write(WebhookEvent))
+    return events.filter(**{name: value for name, value in chosen.items() if value is not None})
 
 
 def object_key(text: str) -> tuple[Entity, int]:
@@ -84,4 +85,6 @@ def moment(text: str) -> datetime.datetime:
         raise ArgumentTypeError(f"{text!r}: {error}") from error
     if value is None:
         raise ArgumentTypeError(f"{text!r} is no time: write 2026-11-25 or 2026-11-25T08:30")
-    return timezone.make_aware(value) if timezone.is_naive(value) else value
+    if timezone.is_aware(value) == settings.USE_TZ:
+        return value
+    return timezone.make_aware(value) if settings.USE_TZ else timezone.make_naive(value)

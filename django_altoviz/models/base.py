@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.models.fields import ExactJSONField
+from django_altoviz.models.fields import ExactJSONField, IdentifierField
 from django_altoviz.models.statements import insert, save
 from django_altoviz.payloads import SHORT_TEXT, refuse_unstorable, short_text
 
@@ -42,8 +42,8 @@ class Mirror(models.Model):
 
     # Unique in all of Altoviz, whose companies share the tables [inferred].
     altoviz_id = models.BigIntegerField(_("Altoviz id"), unique=True)
-    account = models.CharField(_("account"), max_length=64)
-    internal_id = short(_("internal id"))
+    account = IdentifierField(_("account"), max_length=64)
+    internal_id = IdentifierField(_("internal id"), max_length=SHORT_TEXT, null=True)
     data = ExactJSONField(_("data"), help_text=_("The object as Altoviz sent it."))
     last_event_id = models.BigIntegerField(
         _("last event"), help_text=_("The event that the mirror shows; an older one is too late.")

@@ -11,10 +11,20 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.exact_json import same
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models.base import Changes, Mirror, short
-from django_altoviz.models.fields import AmountField, ExactJSONField, MirrorKey
+from django_altoviz.models.fields import AmountField, ExactJSONField, IdentifierField, MirrorKey
 from django_altoviz.models.parties import Customer
 from django_altoviz.models.products import Product
-from django_altoviz.payloads import amount, day, flag, integer, moment, objects, short_text, text
+from django_altoviz.payloads import (
+    SHORT_TEXT,
+    amount,
+    day,
+    flag,
+    integer,
+    moment,
+    objects,
+    short_text,
+    text,
+)
 
 
 class Document(Mirror):
@@ -163,7 +173,9 @@ class Line(models.Model):
     date = models.DateField(_("date"), null=True)
     product = MirrorKey(Product, related_name="%(class)ss", verbose_name=_("product"))
     product_number = short(_("product number"))
-    product_internal_id = short(_("product internal id"))
+    product_internal_id = IdentifierField(
+        _("product internal id"), max_length=SHORT_TEXT, null=True
+    )
     classification_id = models.BigIntegerField(_("classification id"), null=True)
     quantity = AmountField(_("quantity"), null=True)
     unit_code = short(_("unit"))

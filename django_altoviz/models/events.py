@@ -23,6 +23,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import MalformedBody
 from django_altoviz.log import Log, log_about
 from django_altoviz.models.attempts import Queued
+from django_altoviz.models.fields import IdentifierField
 from django_altoviz.models.queue import Source, Status
 
 
@@ -32,7 +33,7 @@ class WebhookEvent(Queued):
     The rows are also the queue: whatever is not settled is found here again after any crash.
     """
 
-    event_id = models.CharField(_("event id"), max_length=MAX_ID_LENGTH, blank=True)
+    event_id = IdentifierField(_("event id"), max_length=MAX_ID_LENGTH, blank=True)
     dedupe_key = models.UUIDField(_("dedupe key"), unique=True, editable=False)
     type = models.CharField(_("type"), max_length=MAX_TYPE_LENGTH, blank=True)
     source = models.CharField(

@@ -71,6 +71,17 @@ class AmountField(models.DecimalField):  # type: ignore[type-arg]
         return plain(Decimal(value))
 
 
+class IdentifierField(models.CharField):  # type: ignore[type-arg]
+    """A text by which something is known: where the case differs, it is another one.
+
+    MySQL's usual collations take the two for the same.
+    """
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, str | None]:
+        parameters: dict[str, Any] = super().db_parameters(connection)
+        return parameters | ({"collation": "utf8mb4_bin"} if connection.vendor == "mysql" else {})
+
+
 class ExactJSONField(models.JSONField):
     """JSON whose numbers are ``Decimal`` and stay as they were written."""
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.events import WebhookEvent
+from django_altoviz.models.fields import IdentifierField
 
 
 class ReceiverRun(models.Model):
@@ -18,7 +19,7 @@ class ReceiverRun(models.Model):
     event = models.ForeignKey(
         WebhookEvent, models.CASCADE, related_name="receiver_runs", verbose_name=_("event")
     )
-    receiver = models.CharField(_("receiver"), max_length=255)
+    receiver = IdentifierField(_("receiver"), max_length=255)
     finished_at = models.DateTimeField(_("finished at"), default=timezone.now)
     seconds = models.FloatField(_("seconds"))
     gave_up = models.TextField(_("gave up"), blank=True, default="")
@@ -31,4 +32,4 @@ class ReceiverRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.receiver
+        return str(self.receiver)

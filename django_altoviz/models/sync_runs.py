@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
+from django_altoviz.models.fields import IdentifierField
 
 #: What a sync counts. Each object that was seen is one of the others, too, but for the deleted.
 COUNTS = ("seen", "new", "changed", "deleted", "unchanged", "failed")
@@ -24,7 +25,7 @@ class SyncRun(models.Model):
     next step.
     """
 
-    account = models.CharField(_("account"), max_length=64)
+    account = IdentifierField(_("account"), max_length=64)
     entity = models.CharField(_("entity"), max_length=16, choices=Entity.choices)
     is_import = models.BooleanField(
         _("import"), help_text=_("The first one, which fills the mirror.")

@@ -158,7 +158,9 @@ class TestReplay:
 
     def test_says_what_it_could_not_do(self, post, capsys):
         post({"id": "evt_1", "type": "CreditCreated", "data": {"id": 7}})
-        assert run("--status", "ignored").startswith("processed: 0")
+        with pytest.raises(CommandError, match=r"^1 event was not processed\.$") as refused:
+            run("--status", "ignored")
+        assert refused.value.returncode == 3
         assert "CreditCreated evt_1 can't be processed" in capsys.readouterr().err
 
     def test_says_what_has_its_turn_later(self, post, failing, capsys):
@@ -166,8 +168,26 @@ class TestReplay:
             post(body_of("CustomerUpdated", f"evt_{number}", id=1))
         with pytest.raises(CommandError):
             run()
-        run("--event", "evt_2", "--status", "pending")
+        with pytest.raises(CommandError) as refused:
+            run("--event", "evt_2", "--status", "pending")
+        assert refused.value.returncode == 3
         assert "evt_2 waits for an earlier one" in capsys.readouterr().err
+
+    def test_tells_scripts_what_failed_before_what_it_could_not_do(self, post, failing):
+        for number in (1, 2):
+            post(body_of("CustomerUpdated", id=number))
+        held = WebhookEvent.objects.first()
+        held.claim(datetime.timedelta(minutes=1))
+        out = StringIO()
+        again = ["--status", "pending", "--status", "processing", "--format", "json"]
+        with pytest.raises(CommandError, match=r"^1 event failed\.") as failed:
+            call_command("altoviz_process_events", *again, stdout=out)
+        assert failed.value.returncode == 1
+        counts = {"processed": 0, "ignored": 0, "failed": 1, "dead": 0, "refused": 1, "left": 2}
+        assert json.loads(out.getvalue()) == counts
+
+    def test_of_nothing_is_no_error(self):
+        assert run("--status", "dead") == "processed: 0, ignored: 0, failed: 0, dead: 0\n"
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
@@ -195,7 +215,7 @@ def test_can_be_limited(post, monkeypatch):
     assert run("--dry-run", "--limit", "3") == "Would process: 3\n"
     assert run("--limit", "3").startswith("processed: 3, ignored: 0, failed: 0, dead: 0\n")
     assert run("--account", "acme").startswith("processed: 1, ")
-    counts = {"processed": 2, "ignored": 0, "failed": 0, "dead": 0, "left": 0}
+    counts = {"processed": 2, "ignored": 0, "failed": 0, "dead": 0, "refused": 0, "left": 0}
     assert json.loads(run("--format", "json")) == counts
 
 
@@ -293,6 +313,33 @@ class TestWatch:
         monkeypatch.setattr(backlog, "process", gone_once)
         assert run("--watch", "--interval", "0.01").startswith("processed: 1, ")
         assert "does not answer" in caplog.text
+
+    def test_outlives_a_connection_that_is_gone(self, post, caplog):
+        """As after a restart of the server: the worker has to open another one."""
+        post(body_of("CustomerUpdated", id=1))
+        break_connection()
+        end = threading.Timer(1, os.kill, [os.getpid(), signal.SIGTERM])
+        end.start()
+        assert run("--watch", "--interval", "0.01").startswith("processed: 1, ")
+        end.join()
+        assert "does not answer" in caplog.text
+
+
+def break_connection():
+    """As if the server had been restarted."""
+    if connection.vendor == "sqlite":
+        connection.connection.close()
+        return
+    own, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%s)"),
+        "mysql": ("SELECT connection_id()", "KILL %s"),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(own)
+        number = cursor.fetchone()
+    with connection.copy().cursor() as cursor:
+        cursor.execute(kill, number)
+        cursor.db.close()
 
 
 def wait_until(condition):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error, close_old_connections
+from django.db import Error, close_old_connections, router
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,6 +20,8 @@ from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 
 #: How an attempt can end.
 _OUTCOMES = (Status.PROCESSED, Status.IGNORED, Status.FAILED, Status.DEAD)
+#: What was chosen and could not be tried.
+_REFUSED = "refused"
 # How long it may take to notice a signal, in seconds.
 _NAP = 0.2
 
@@ -28,7 +30,8 @@ class Command(BaseCommand):
     help = (
         "Process the events that are due: new ones, failed ones whose next attempt is due, and "
         "those that a worker left behind; in order of arrival, and each once. With --status, "
-        "process those of a status whatever became of them. Exits with 1 if any of them failed."
+        "process those of a status whatever became of them. Exits with 1 if any of them failed, "
+        "with 3 if any that was chosen could not be processed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -78,31 +81,23 @@ class Command(BaseCommand):
             with on_signals(self.stop, signal.SIGTERM, signal.SIGINT):
                 self.watch(events, outcomes, options["interval"])
         else:
-            for event in self.processed(events, from_scratch, **options):
-                outcomes[event.status] += 1
+            outcomes.update(self.processed(events, from_scratch, **options))
         self.report(outcomes, options["format"])
-        failed = outcomes[Status.FAILED] + outcomes[Status.DEAD]
-        if failed and not watch:
-            raise CommandError(
-                ngettext(
-                    "%(count)s event failed. Its error is in the admin.",
-                    "%(count)s events failed. Their errors are in the admin.",
-                    failed,
-                )
-                % {"count": failed}
-            )
+        if not watch:
+            complain(outcomes)
 
     def processed(
         self, events: WebhookEventQuerySet, from_scratch: bool, **options: Any
-    ) -> Iterator[WebhookEvent]:
+    ) -> Iterator[str]:
+        """What becomes of each event."""
         if options["status"] is None:
-            yield from drain(events, limit=options["limit"])
+            for event in drain(events, limit=options["limit"]):
+                yield event.status
             return
         for event, was_tried in replay(events, limit=options["limit"], from_scratch=from_scratch):
-            if was_tried:
-                yield event
-            else:
+            if not was_tried:
                 self.stderr.write(why_not(event) % {"event": event})
+            yield event.status if was_tried else _REFUSED
 
     def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
         """Until a signal comes; what is being processed then is brought to its end."""
@@ -136,9 +131,10 @@ class Command(BaseCommand):
             self.stdout.write(_("Would process: %(count)s") % {"count": number})
 
     def report(self, outcomes: Counter[str], format: str) -> None:
-        left = WebhookEvent.objects.unsettled().count()
+        stored = WebhookEvent.objects.using(router.db_for_write(WebhookEvent))
+        left = stored.unsettled().count()
         if format == "json":
-            counts = {status.value: outcomes[status] for status in _OUTCOMES}
+            counts = {str(outcome): outcomes[outcome] for outcome in (*_OUTCOMES, _REFUSED)}
             self.stdout.write(json.dumps(counts | {"left": left}))
             return
         counts_shown = [f"{status.label}: {outcomes[status]}" for status in _OUTCOMES]
@@ -151,6 +147,22 @@ class Command(BaseCommand):
                 )
                 % {"count": left}
             )
+
+
+def complain(outcomes: Counter[str]) -> None:
+    """Raises ``CommandError`` where not all that was to be processed was, with the exit code."""
+    if failed := outcomes[Status.FAILED] + outcomes[Status.DEAD]:
+        text = ngettext(
+            "%(count)s event failed. Its error is in the admin.",
+            "%(count)s events failed. Their errors are in the admin.",
+            failed,
+        )
+        raise CommandError(text % {"count": failed})
+    if refused := outcomes[_REFUSED]:
+        text = ngettext(
+            "%(count)s event was not processed.", "%(count)s events were not processed.", refused
+        )
+        raise CommandError(text % {"count": refused}, returncode=3)
 
 
 def why_not(event: WebhookEvent) -> str:

@@ -1,0 +1,25 @@
+"""The app's tables are in a database of their own, which is not the default one."""
+
+from __future__ import annotations
+
+from tests.settings import *  # noqa: F403
+from tests.settings import DATABASES, INSTALLED_APPS
+from tests.variants.databases import beside
+
+DATABASES = {
+    "default": DATABASES["default"] | {"ATOMIC_REQUESTS": True},
+    "events": beside(DATABASES["default"], "events") | {"ATOMIC_REQUESTS": True},
+}
+# Its migrations ask no router.
+INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "django_tasks_db"]
+DATABASE_ROUTERS = ["tests.variants.events_elsewhere.Router"]
+
+
+class Router:
+    def db_for_read(self, model, **hints):
+        return "events" if model._meta.app_label == "django_altoviz" else "default"
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db, app_label, **hints):
+        return (db == "events") == (app_label == "django_altoviz")

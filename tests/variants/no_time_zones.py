@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.settings import *  # noqa: F403
+
+USE_TZ = False
