@@ -88,7 +88,7 @@ class UnexpectedAnswer(APIFailure):
 
 
 class IncompleteList(APIFailure):
-    """A list went on changing while it was read, so that what was read is not all of it."""
+    """A list went on changing while it was read, or repeats itself: what was read is not all of it."""
 
 
 class AllGone(APIFailure):

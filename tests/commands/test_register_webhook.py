@@ -168,6 +168,18 @@ class TestFailures:
             "into ALTOVIZ."
         )
 
+    @pytest.mark.parametrize("key", ["clé-secrète", "two\nlines"])
+    def test_a_key_that_cannot_be_sent(self, altoviz, settings, key):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
+        assert failure() == (
+            "The API key has characters that can't be sent: a key is of printable ASCII. Check "
+            "API_KEY in ALTOVIZ."
+        )
+
+    def test_a_key_from_a_file_that_ends_in_a_line_break(self, altoviz, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": f"{KEY}\n"}
+        assert run()
+
     def test_no_secret(self, altoviz, without):
         without("WEBHOOK_SECRET")
         assert failure() == (
