@@ -73,7 +73,9 @@ class AltovizClient:
         self._session = requests.Session()
         self._session.auth = APIKey(api_key, self._base_url)
         self._session.headers["Accept"] = "application/json"
-        adapter = HTTPAdapter(max_retries=retry or AltovizRetry())
+        retry = (retry or AltovizRetry()).new()  # which is this client's alone
+        retry.before_each = self._wait
+        adapter = HTTPAdapter(max_retries=retry)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self.customers = resources.Customers(self)
@@ -183,8 +185,7 @@ class AltovizClient:
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request at the account's pace, and return whatever the answer is."""
-        if waited := self.pace.wait():
-            log_about().info("Waited %.1f s for Altoviz's quota.", waited)
+        self._wait()
         try:
             # Redirects are not followed: requests would take the key along to another host.
             response = self._session.request(
@@ -206,3 +207,7 @@ class AltovizClient:
                 f"{method} {path}: {self._base_url} can't be reached, or the answer broke off "
                 f"({reason}). Check the network, the proxy and BASE_URL."
             ) from None
+
+    def _wait(self) -> None:
+        if waited := self.pace.wait():
+            log_about().info("Waited %.1f s for Altoviz's quota.", waited)

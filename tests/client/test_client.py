@@ -228,6 +228,27 @@ class TestFaults:
             assert client.customers.get(5) == {"id": 5}
             assert len(server.received) == 3
 
+    @pytest.mark.parametrize("fault", [Answer(500), Answer(fault="reset"), Answer(429)])
+    def test_what_is_sent_again_counts_in_the_quota(self, fault):
+        now, pauses = [1_000_000.0], []
+
+        def sleep(seconds):
+            pauses.append(seconds)
+            now[0] += seconds
+
+        pace = Pace("again", 10, clock=lambda: now[0], sleep=sleep)
+        with ScriptedServer(fault) as server, connect(server, pace=pace, reads=1) as client:
+            for _ in range(2):
+                with pytest.raises(APIFailure):
+                    client.hello()
+            assert len(server.received) == 14
+        assert len(pauses) == 1
+
+    def test_a_retry_that_was_given_is_not_changed(self):
+        retry = impatient()
+        with AltovizClient(KEY, retry=retry), AltovizClient(KEY, retry=retry):
+            assert retry.before_each is None
+
     def test_a_slow_answer_is_waited_for(self):
         body = json.dumps({"id": 5, "name": "x" * 200}).encode()
         answer, _ = one_answer(Answer(body=body, fault="drip"), lambda c: c.customers.get(5))
