@@ -39,6 +39,12 @@ def is_host(url: str) -> bool:
     )
 
 
+def host(url: str) -> str | None:
+    """Host and port in one spelling, or ``None`` where there is none."""
+    split = _split(url)
+    return _host(split) if split else None
+
+
 def place(url: str) -> str | None:
     """The host and the path under which a project has the app, whatever the account and scheme.
 

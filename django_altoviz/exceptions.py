@@ -158,3 +158,7 @@ class ServerError(APIError):
 
 class NotConfirmed(APIFailure):
     """Altoviz took a change, and its list did not show it in time. Trying again is safe."""
+
+
+class StoredOtherwise(NotConfirmed):
+    """Altoviz lists a new webhook, and not as it was sent. Trying again changes nothing."""
