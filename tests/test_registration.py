@@ -279,6 +279,15 @@ class TestRegister:
             register(at)
         assert at.ids == [old.kept.id]
 
+    def test_what_cannot_be_removed_is_told_and_nothing_is_created(self, monkeypatch):
+        at = WebhookList()
+        for _ in range(2):
+            at.add(WANTED.name, URL, ALL, SECRET)
+        monkeypatch.setattr(at, "unregister", lambda id: None)
+        with pytest.raises(NotConfirmed):
+            register(at)
+        assert at.ids == [100, 101]
+
     def test_what_somebody_else_registers_meanwhile_is_not_taken_for_ours(self):
         at = WebhookList(lags=[120.0])
         staging = ("https://staging.example/altoviz/webhook/", ALL, "theirs")

@@ -31,8 +31,7 @@ class AltovizRetry(Retry):
             "raise_on_redirect": False,
         }
         super().__init__(total, **defaults | options)
-
-    before_each: Callable[[], object] | None = None
+        self.before_each: Callable[[], object] = object  # which does nothing
 
     def new(self, **changes: Any) -> AltovizRetry:
         again = super().new(**changes)
@@ -41,8 +40,7 @@ class AltovizRetry(Retry):
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         super().sleep(response)
-        if self.before_each is not None:
-            self.before_each()
+        self.before_each()
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         if status_code == _TOO_MANY:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from django_altoviz.client import AltovizClient, Pace
 from django_altoviz.client import client as client_module
 from django_altoviz.client.retries import AltovizRetry
+from django_altoviz.client.secrecy import hiding
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import (
     APIFailure,
@@ -247,7 +248,7 @@ class TestFaults:
     def test_a_retry_that_was_given_is_not_changed(self):
         retry = impatient()
         with AltovizClient(KEY, retry=retry), AltovizClient(KEY, retry=retry):
-            assert retry.before_each is None
+            assert retry.before_each is object
 
     def test_a_slow_answer_is_waited_for(self):
         body = json.dumps({"id": 5, "name": "x" * 200}).encode()
@@ -380,6 +381,9 @@ class TestSecrets:
             with AltovizClient.for_account() as client, pytest.raises(InvalidRequest) as caught:
                 client.webhooks.all()
         assert caught.value.message == "of old: […]"
+
+    def test_where_there_is_nothing_to_hide_texts_stay_as_they_are(self):
+        assert hiding(["", ""])("any text") == "any text"
 
     def test_a_host_is_the_same_in_capital_letters(self):
         with ScriptedServer(value({})) as server:
