@@ -165,4 +165,10 @@ def _secrets(value: str | Sequence[str]) -> tuple[str, ...]:
     secrets = [value] if isinstance(value, str) else value
     if not all(isinstance(secret, str) for secret in secrets):
         raise ImproperlyConfigured('ALTOVIZ["WEBHOOK_SECRET"] must be a text or a list of texts.')
+    try:
+        "".join(secrets).encode()
+    except UnicodeEncodeError:  # which holds the secret
+        raise ImproperlyConfigured(
+            'ALTOVIZ["WEBHOOK_SECRET"] was read in another encoding than it was written in.'
+        ) from None
     return tuple(stripped for secret in secrets if (stripped := secret.strip()))

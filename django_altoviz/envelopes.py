@@ -99,8 +99,10 @@ def parse_envelope(body: bytes) -> Envelope:
 
 
 def _event_id(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return ""
+    if isinstance(value, Decimal) and abs(value.adjusted()) < 20 and value == int(value):
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return _name(value, "id", MAX_ID_LENGTH)

@@ -87,6 +87,20 @@ def dumps(value: Any, **options: Any) -> str:
     return json.dumps(value, cls=ExactJSONEncoder, **options)
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values say the same: ``20`` and ``20.0`` do; ``1`` and ``True``, which Python
+    takes for equal, do not."""
+    return bool(one == other) and _have_same_kinds(one, other)
+
+
+def _have_same_kinds(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return all(_have_same_kinds(item, other[key]) for key, item in one.items())
+    if isinstance(one, list):
+        return all(map(_have_same_kinds, one, other))
+    return isinstance(one, bool) == isinstance(other, bool)
+
+
 def as_text(value: Any) -> str:
     """JSON that can be stored: a lone surrogate, which is no character, stays an escape."""
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", dumps(value))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, OperationalError
 from django.utils import timezone
 
 from django_altoviz.event_types import EventType
@@ -20,6 +21,7 @@ from django_altoviz.models import (
     load_changes,
     locked,
 )
+from django_altoviz.payloads import explain_refusal
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ class News:
     number: int
     is_certain: bool
 
-    @property
-    def tells_the_object(self) -> bool:
-        """A deletion may tell no more than the id."""
-        return isinstance(self.data, dict) and len(self.data) > 1
+    def tells_as_much_as(self, known: Mapping[str, Any]) -> bool:
+        """Whether all that is known of the object is told again: a deletion may tell no more than
+        the id."""
+        told = self.data if isinstance(self.data, dict) else {}
+        return all(name in told for name, value in known.items() if value is not None)
 
 
 def told_by(event: WebhookEvent) -> News:
@@ -143,8 +146,8 @@ def _delete(event: WebhookEvent, row: Mirror | None, news: News) -> Shown:
     if news.data is None:
         news = replace(told_by(event), number=news.number)
     changes: Changes = {}
-    # Where the id is all that is told, the last known object is the best there is.
-    if is_new or news.tells_the_object:
+    # Where less is told than is known, the last known object is the best there is.
+    if is_new or news.tells_as_much_as(row.data):
         changes = row.show(news.data, news.text)
     changes |= row.set({"deleted_at": row.deleted_at or event.received_at})
     return _saved(event, row, changes, news)
@@ -158,7 +161,11 @@ def _new_row(event: WebhookEvent) -> Mirror:
 
 def _saved(event: WebhookEvent, row: Mirror, changes: Changes, news: News) -> Shown:
     row.last_event_id = max(row.last_event_id or 0, news.number)
-    row.save_shown(changes, event._state.db or DEFAULT_DB_ALIAS)
+    try:
+        row.save_shown(changes, event._state.db or DEFAULT_DB_ALIAS)
+    except (DataError, IntegrityError, OperationalError):
+        explain_refusal(row.data)
+        raise
     return Shown(row, changes)
 
 

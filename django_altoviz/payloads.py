@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,9 @@ SHORT_TEXT = 255
 INTEGER_DIGITS = 35
 DECIMAL_DIGITS = 30
 MAX_INTEGER = 2**63 - 1
+#: What every supported database takes as JSON: MariaDB's depth, and PostgreSQL's digits.
+JSON_DEPTH = 31
+JSON_DIGITS = 16_000
 
 _KINDS = {
     bool: "true or false",
@@ -186,17 +189,33 @@ def refuse_unstorable(data: Any, body: str) -> None:
     as every body is cleared by one look at that text.
     """
     if _MAY_BE_UNSTORABLE.search(body):
-        _refuse_unstorable(data, ())
+        for path, value in _leaves(data):
+            if isinstance(value, str) and (found := _UNSTORABLE.search(value)):
+                problem = f"a text with U+{ord(found[0]):04X}, which databases refuse"
+                raise InvalidPayload(".".join(path), problem)
 
 
-def _refuse_unstorable(value: Any, path: tuple[str, ...]) -> None:
-    if isinstance(value, str) and (found := _UNSTORABLE.search(value)):
-        code = ord(found[0])
-        raise InvalidPayload(".".join(path), f"a text with U+{code:04X}, which databases refuse")
-    if isinstance(value, list):
+def explain_refusal(data: Any) -> None:
+    """Raise ``InvalidPayload`` for what some databases refuse as JSON, once one has refused it.
+
+    That is too rare to look for beforehand: MariaDB takes no more than 32 levels [documented], and
+    PostgreSQL no number with so many digits [documented].
+    """
+    for path, value in _leaves(data):
+        if len(path) + isinstance(value, (list, dict)) > JSON_DEPTH:
+            raise InvalidPayload(".".join(path), f"nested deeper than {JSON_DEPTH} levels")
+        if isinstance(value, Decimal) and value and abs(value.adjusted()) > JSON_DIGITS:
+            raise InvalidPayload(".".join(path), f"a number of more than {JSON_DIGITS} digits")
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each value that holds no others, keys and empty ones among them, with its path."""
+    if isinstance(value, list) and value:
         for position, item in enumerate(value):
-            _refuse_unstorable(item, (*path, str(position)))
-    if isinstance(value, dict):
+            yield from _leaves(item, (*path, str(position)))
+    elif isinstance(value, dict) and value:
         for key, item in value.items():
-            _refuse_unstorable(key, (*path, "(a key)"))
-            _refuse_unstorable(item, (*path, key))
+            yield (*path, "(a key)"), key
+            yield from _leaves(item, (*path, key))
+    else:
+        yield path, value

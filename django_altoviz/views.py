@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, connections, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -140,7 +140,7 @@ class WebhookView(View):
         """Store the event and hand it over. Whether this was its first delivery."""
         try:
             waiting = WebhookEvent.with_pruned.store(event)
-        except Error as error:
+        except Exception as error:  # of the database, or of what the project does when it is saved
             event.log.exception("A delivery for account %r could not be stored.", event.account)
             raise Rejected(503, "not stored", type(error).__name__) from error
         is_new = event.pk is not None

@@ -14,6 +14,8 @@ from django_altoviz.dispatchers import deferred, get_dispatch, load_ours
 SECRET = "a-secret-of-decent-length"
 GOOD = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_URL": "https://shop.example/altoviz/webhook/"}
 
+ACME = {"WEBHOOK_SECRET": "another-secret"}
+
 
 def ids(altoviz, check=check_settings):
     with override_settings(ALTOVIZ=altoviz):
@@ -60,6 +62,13 @@ def test_good_settings():
         (GOOD | {"DEDUPE_DAYS": 90, "RETENTION_BY_STATUS": {"dead": 91}}, "E007"),
         (GOOD | {"RETENTION_BY_STATUS": {"pending": 5}}, "E012"),
         (GOOD | {"RETENTION_BY_STATUS": {"dead": 0}}, "E012"),
+        (GOOD | {"RETRY_BACKOFF_SECONDS": float("nan")}, "E006"),
+        (GOOD | {"RETRY_BACKOFF_MAX_SECONDS": float("inf")}, "E006"),
+        (GOOD | {"RETRY_BACKOFF_SECONDS": 61, "RETRY_BACKOFF_MAX_SECONDS": 60}, "E014"),
+        (GOOD | {"TRUSTED_PROXIES": ["10.0.0.1", "0.0.0.0/0"]}, "E015"),
+        (GOOD | {"ALLOWED_IPS": ["::/0"]}, "E015"),
+        (GOOD | {"ALLOWED_IPS": ["20.23.10.180/8"]}, "W011"),
+        (GOOD | {"API_KEY": "k", "ACCOUNTS": {"acme": ACME | {"API_KEY": "k"}}}, "E016"),
         (GOOD | {"ALLOWED_IPS": ["rubbish"]}, "E008"),
         (GOOD | {"ALLOWED_IPS": [5]}, "E001"),
         (GOOD | {"TRUSTED_PROXIES": [None]}, "E001"),
@@ -142,6 +151,8 @@ def test_a_webhook_outside_the_urls(settings):
         ({"ALLOW_UNSIGNED": True}, ["E010"]),
         ({}, ["E011"]),
         ({"WEBHOOK_SECRET": "short"}, ["W008"]),
+        (GOOD | {"WEBHOOK_URL": "https://localhost/altoviz/webhook/"}, ["W012"]),
+        (GOOD | {"WEBHOOK_URL": "https://192.168.1.5/altoviz/webhook/"}, ["W012"]),
         (GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": [SECRET + "x", "short"]}}}, ["W008"]),
         (None, []),
     ],

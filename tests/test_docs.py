@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import logging.config
+import os
 import re
 import shlex
 import sys
@@ -601,6 +602,7 @@ class TestCode:
 
     def test_the_fixtures(self, pytester, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        monkeypatch.setenv("DATABASE_NAME", f"fixtures_{os.getpid()}")  # not that of this run
         code = blocks(TESTING, "python")
         pytester.makeconftest(code["conftest"])
         pytester.makepyfile(code["fixtures"])

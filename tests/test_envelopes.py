@@ -62,10 +62,10 @@ def test_a_byte_order_mark_and_escaped_accents_do_not_matter():
     assert parse_envelope(body).data == {"name": "é"}
 
 
-@pytest.mark.parametrize("event_id", ["1233", 1233, None])
+@pytest.mark.parametrize("event_id", ["1233", 1233, 1233.0, None, ""])
 def test_an_id_of_the_old_documents_is_no_event_id(event_id):
     envelope = parse_envelope(json.dumps(EVENT | {"id": event_id}).encode())
-    assert envelope.event_id == ("" if event_id is None else "1233")
+    assert envelope.event_id == ("1233" if event_id else "")
     assert not envelope.has_event_id
 
 
@@ -120,7 +120,6 @@ def test_data_without_an_id(data):
         b'{"id": true, "type": "CustomerCreated"}',
         b'{"id": 1.5, "type": "CustomerCreated"}',
         b'{"id": {}, "type": "CustomerCreated"}',
-        b'{"id": "", "type": "CustomerCreated"}',
         b'{"id": "evt_1", "type": "CustomerCreated", "data": NaN}',
         json.dumps(EVENT | {"id": "e" * 256}).encode(),
         json.dumps(EVENT | {"type": "T" * 101}).encode(),

@@ -64,6 +64,40 @@ def test_what_cannot_be_read_is_a_value_error(text):
         exact_json.loads(text)
 
 
+def binary(value):
+    """The same with each number as the one that is equal to it, if there is another."""
+    if isinstance(value, dict):
+        return {key: binary(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [binary(item) for item in value]
+    return Decimal(value) if type(value) is int else value
+
+
+def truthful(value):
+    """The same with 1 and 0 for true and false."""
+    if isinstance(value, dict):
+        return {key: truthful(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [truthful(item) for item in value]
+    return int(value) if isinstance(value, bool) else value
+
+
+@given(VALUES, VALUES)
+def test_what_says_the_same_is_the_same(one, other):
+    assert exact_json.same(one, one)
+    assert exact_json.same(one, binary(one))
+    assert not (one != other and exact_json.same(one, other))
+    has_flags = "True" in repr(one) or "False" in repr(one)
+    assert exact_json.same(one, truthful(one)) or has_flags
+
+
+def test_true_is_not_one():
+    for one, other in ((True, 1), ([0], [False]), ({"x": [{"y": True}]}, {"x": [{"y": 1}]})):
+        assert one == other
+        assert not exact_json.same(one, other)
+        assert not exact_json.same(other, one)
+
+
 SPACE = st.text(" \t\n\r", max_size=2)
 
 

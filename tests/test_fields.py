@@ -58,6 +58,8 @@ def test_amounts_filter_sort_and_sum_as_numbers():
     assert list(prices.order_by("unit_price").values_list("altoviz_id", flat=True)) == [3, 1, 2, 4]
     assert prices.filter(unit_price__gt=Decimal("9.5")).count() == 2
     assert prices.filter(unit_price__range=(Decimal("9.5"), 10)).count() == 2
+    assert prices.filter(unit_price=100.05).count() == 1
+    assert prices.filter(unit_price__in=[9.5, 100.05, "-3.25"]).count() == 3
     assert prices.filter(unit_price__in=[Decimal("9.50"), Decimal("100.050")]).count() == 2
     assert prices.aggregate(Sum("unit_price"))["unit_price__sum"] == Decimal("116.30")
     assert prices.aggregate(Max("unit_price"))["unit_price__max"] == Decimal("100.05")

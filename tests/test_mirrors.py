@@ -201,6 +201,22 @@ class TestVariants:
         assert (customer.name, customer.data["name"]) == ("Gaël", "Gaël")
         assert not Customer.objects.exists()
 
+    @pytest.mark.parametrize(
+        "told", [{"internalId": None}, {"number": "CLI-1"}, {"name": "Another", "active": False}]
+    )
+    def test_a_deletion_that_tells_little_more_does_not_empty_what_is_known(self, post, told):
+        post(body_of("CustomerCreated", id=1))
+        known = Customer.objects.get()
+        post({"id": "evt_2", "type": "CustomerDeleted", "data": {"id": 1, **told}})
+        customer = Customer.with_deleted.get()
+        assert customer.deleted_at is not None
+        assert (customer.data, customer.name) == (known.data, known.name)
+
+    def test_a_deletion_that_tells_the_object_is_its_last_state(self, post):
+        post(body_of("CustomerCreated", id=1, name="A"))
+        post(body_of("CustomerDeleted", id=1, name="B"))
+        assert Customer.with_deleted.get().name == "B"
+
     def test_a_deletion_of_what_was_never_seen(self, post):
         post(variant("CustomerDeleted.id-only"))
         customer = Customer.with_deleted.get()
@@ -268,6 +284,15 @@ def test_names_where_there_is_none():
 
 
 class TestLines:
+    def test_true_is_not_taken_for_one(self, post):
+        post(body_of("InvoiceCreated", lines=[{"id": 1, "quantity": 1, "new": 0}]))
+        post(body_of("InvoiceUpdated", lines=[{"id": 1, "quantity": 1, "new": False}]))
+        assert InvoiceLine.objects.get().data["new"] is False
+        post(body_of("InvoiceUpdated", lines=[{"id": 1, "quantity": True}]))
+        event = WebhookEvent.objects.latest("pk")
+        assert event.status == Status.FAILED
+        assert "lines.0.quantity: expected a number" in event.error
+
     def test_are_replaced_as_a_whole(self, post):
         post(EventType.INVOICE_CREATED)
         post(body_of("InvoiceUpdated", id=531884, lines=[{"id": 5, "description": "New"}]))

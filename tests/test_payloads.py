@@ -12,6 +12,7 @@ from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.payloads import (
     amount,
     day,
+    explain_refusal,
     flag,
     integer,
     moment,
@@ -24,6 +25,11 @@ from django_altoviz.payloads import (
 
 READERS = [amount, day, flag, integer, moment, short_text, text]
 UTC = datetime.timezone.utc
+
+
+def deep(levels, inmost=None):
+    """So many lists in each other."""
+    return [deep(levels - 1, inmost)] if levels > 1 else [] if inmost is None else [inmost]
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -172,6 +178,24 @@ def test_lists_of_objects():
 def test_what_a_database_refuses_is_told_by_name(data, path):
     with pytest.raises(InvalidPayload, match=f"^{path}"):
         refuse_unstorable(data, r"... \u0000 ... \uD800 ...")
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ({"x": [{"y": Decimal("1e200000")}]}, r"x\.0\.y: a number of more than"),
+        ({"x": Decimal("-1e-200000")}, r"x: a number of more than"),
+        ({"x": deep(31)}, r"x(\.0){30}: nested deeper than 31 levels"),
+        ({"x": deep(30, {"y": 1})}, r"x(\.0){30}\.(y|\(a key\)): nested deeper"),
+    ],
+)
+def test_a_refusal_of_a_database_is_explained(data, path):
+    with pytest.raises(InvalidPayload, match=f"^{path}"):
+        explain_refusal(data)
+
+
+def test_what_every_database_takes_explains_no_refusal():
+    explain_refusal({"x": deep(30), "y": deep(29, {"z": 1}), "n": [Decimal("1e9000"), 0, ""]})
 
 
 def test_an_escaped_pair_of_surrogates_is_one_character():

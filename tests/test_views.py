@@ -7,7 +7,7 @@ import json
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import DatabaseError, connections
-from django.db.models.signals import pre_save
+from django.db.models.signals import post_save, pre_save
 from django.http import UnreadablePostError
 from django.test import AsyncClient, Client
 from django.urls import reverse
@@ -109,6 +109,20 @@ class TestAccepted:
         assert event.deliveries == 2
         assert event.last_received_at > event.received_at
 
+    def test_a_project_that_fails_at_what_is_stored_makes_no_crash(self, post):
+        def fail(**kwargs):
+            raise RuntimeError("of the project")
+
+        post_save.connect(fail, sender=WebhookEvent)
+        try:
+            answer = post(BODY)
+        finally:
+            post_save.disconnect(fail, sender=WebhookEvent)
+        assert (answer.status_code, answer.json()) == (503, {"error": "not stored"})
+        # The sender tries again, and nothing is there twice.
+        assert post(BODY).status_code == 200
+        assert WebhookEvent.objects.get().status == Status.PROCESSED
+
     def test_an_unknown_type_is_kept_and_does_no_harm(self, post):
         answer = post({"id": "evt_1", "type": "CreditCreated", "data": {"id": 77120}})
         assert answer.status_code == 200
@@ -206,6 +220,7 @@ class TestRejected:
             None,
             {"WEBHOOK_SECRET": 5},
             {"WEBHOOK_SECRET": [5]},
+            {"WEBHOOK_SECRET": "read from latin-1: \udce9"},
             {"ALLOWED_IPS": ["rubbish"]},
             {"ALLOWED_IPS": [5]},
             {"WEBHOOK_SECRET": SECRETS["default"], "MAX_BODY_BYTES": "5"},

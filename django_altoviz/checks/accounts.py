@@ -16,7 +16,16 @@ _MIN_SECRET_LENGTH = 16
 
 def secrets(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
     owners: dict[str, str] = {}
+    users: dict[tuple[str, str], str] = {}
     for account in accounts:
+        user = users.setdefault((account.api_key, account.base_url), account.name)
+        if account.api_key and user != account.name:
+            yield Error(
+                _("The accounts “%(one)s” and “%(other)s” share an API key.")
+                % {"one": user, "other": account.name},
+                hint=_("A key is one company's, and an object belongs to one account."),
+                id="django_altoviz.E016",
+            )
         for secret in account.webhook_secrets:
             if owners.setdefault(secret, account.name) != account.name:
                 yield Error(
@@ -153,4 +162,13 @@ def unsafe(account: Account) -> Iterator[CheckMessage]:
             % about,
             hint=_("Use secrets.token_urlsafe(32)."),
             id="django_altoviz.W008",
+        )
+    # W006 says by itself that it is not https.
+    is_https = account.webhook_url.lower().startswith("https://")
+    if is_https and (reason := endpoints.why_not_public(account.webhook_url)):
+        yield Warning(
+            _("Account “%(name)s”: Altoviz can't deliver to WEBHOOK_URL: %(reason)s.")
+            % (about | {"reason": reason}),
+            hint=_("It has to be an https URL that anybody can reach."),
+            id="django_altoviz.W012",
         )

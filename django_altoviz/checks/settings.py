@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
@@ -142,11 +143,19 @@ def _numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
     values = [(name, getattr(app_settings, name)) for name in _POSITIVE]
     values += [("API_REQUESTS_PER_MINUTE", account.api_requests_per_minute) for account in accounts]
     for name, value in values:
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < math.inf:
             yield Error(
                 _('ALTOVIZ["%(name)s"] must be more than 0.') % {"name": name},
                 id="django_altoviz.E006",
             )
+    if app_settings.RETRY_BACKOFF_SECONDS > app_settings.RETRY_BACKOFF_MAX_SECONDS:
+        yield Error(
+            _(
+                'ALTOVIZ["RETRY_BACKOFF_SECONDS"] is more than ALTOVIZ["RETRY_BACKOFF_MAX_SECONDS"].'
+            ),
+            hint=_("The first pause is the shortest, and none is longer than the longest."),
+            id="django_altoviz.E014",
+        )
 
 
 def _windows() -> Iterator[CheckMessage]:
@@ -176,12 +185,32 @@ def _networks(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
         if text != addresses.UNIX_SOCKET
     ]
     for where, text in texts:
-        try:
-            addresses.parse_network(text)
-        except ValueError:
-            yield Error(
-                _("%(where)s: “%(text)s” is not an address or network.")
-                % {"where": where, "text": text},
-                hint=_("For example 20.23.10.180 or 10.0.0.0/8."),
-                id="django_altoviz.E008",
-            )
+        yield from _network(where, text)
+
+
+def _network(where: str, text: str) -> Iterator[CheckMessage]:
+    about = {"where": where, "text": text}
+    try:
+        network = addresses.parse_network(text)
+    except ValueError:
+        yield Error(
+            _("%(where)s: “%(text)s” is not an address or network.") % about,
+            hint=_("For example 20.23.10.180 or 10.0.0.0/8."),
+            id="django_altoviz.E008",
+        )
+        return
+    if network.prefixlen == 0:
+        yield Error(
+            _("%(where)s: “%(text)s” is every address there is.") % about,
+            hint=_(
+                "Whoever is trusted as a proxy may claim to be at any address, and a list that "
+                "allows all of them keeps nobody out."
+            ),
+            id="django_altoviz.E015",
+        )
+    elif addresses.parse_address(text.partition("/")[0]) != network.network_address:
+        yield Warning(
+            _("%(where)s: “%(text)s” is all of %(network)s.") % (about | {"network": network}),
+            hint=_("Write the network so if that is meant, or else the address alone."),
+            id="django_altoviz.W011",
+        )

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.exact_json import same
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models.base import Changes, Mirror, short
 from django_altoviz.models.fields import AmountField, ExactJSONField, MirrorKey
@@ -109,7 +110,7 @@ class Document(Mirror):
         }
 
     def show(self, data: Mapping[str, Any], body: str) -> Changes:
-        is_known = not self._state.adding and self.data.get("lines") == data.get("lines")
+        is_known = not self._state.adding and same(self.data.get("lines"), data.get("lines"))
         self._new_lines = None if is_known else self._lines_from(data)
         return super().show(data, body)
 

@@ -34,6 +34,10 @@ class AmountField(models.DecimalField):  # type: ignore[type-arg]
         # DecimalField's own checks ask for the bounds that this field does without.
         return super(models.DecimalField, self).check(**kwargs)
 
+    def to_python(self, value: Any) -> Any:
+        # What somebody has written as 0.1 is meant, not the binary fraction next to it.
+        return super().to_python(repr(value) if isinstance(value, float) else value)
+
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         if connection.vendor == "sqlite":
             return "blob"  # the one type to which SQLite converts nothing

@@ -98,7 +98,7 @@ def compare(
             found.unchanged += 1
         elif last_event > as_of:
             found.overtaken.append(id)
-        elif event is not None and event.envelope.data == object:
+        elif event is not None and exact_json.same(event.envelope.data, object):
             if event.status in (Status.FAILED, Status.DEAD):
                 found.failed += 1
             else:
@@ -125,7 +125,7 @@ def _shown(run: SyncRun, objects: Objects, texts: Texts) -> tuple[dict[int, int]
         else:
             doubtful.append(id)
     if doubtful:
-        same.update(id for id, data in _data(run, doubtful) if data == objects[id])
+        same.update(id for id, data in _data(run, doubtful) if exact_json.same(data, objects[id]))
     return last_events, same
 
 
