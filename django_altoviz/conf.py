@@ -148,7 +148,7 @@ def get_account(name: str) -> Account:
     read = {key: _read(values, key, ACCOUNT_SETTINGS) for key in ACCOUNT_SETTINGS}
     return Account(
         name=name,
-        api_key=read["API_KEY"],
+        api_key=read["API_KEY"].strip(),
         webhook_secrets=_secrets(read["WEBHOOK_SECRET"]),
         webhook_url=read["WEBHOOK_URL"],
         base_url=read["BASE_URL"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, get_script_prefix, resolve
 from django.utils.translation import gettext as _
 
 from django_altoviz import addresses
@@ -27,6 +27,22 @@ def normalised(url: str) -> str:
         return url.strip()
     query = f"?{split.query}" if split.query else ""
     return f"{split.scheme}://{_host(split)}{split.path.rstrip('/')}{query}"
+
+
+def is_host(url: str) -> bool:
+    """Whether it is ``http://host`` or ``https://host``, with a port or without, and no more."""
+    split = _split(url)
+    return (
+        split is not None
+        and split.scheme in _PORTS
+        and not (split.path.strip("/") or split.query or split.fragment)
+    )
+
+
+def host(url: str) -> str | None:
+    """Host and port in one spelling, or ``None`` where there is none."""
+    split = _split(url)
+    return _host(split) if split else None
 
 
 def place(url: str) -> str | None:
@@ -88,10 +104,13 @@ def _why_not_public_host(host: str) -> str | None:
 
 def leads_to_webhook(url: str, account: str) -> bool:
     """Whether the project's URLs lead from its path to the webhook of that account."""
+    # What the project is deployed under (FORCE_SCRIPT_NAME) is no part of its own URLs.
+    prefix = get_script_prefix()
     try:
-        match = resolve(urlsplit(url).path)
+        before, _prefix, path = urlsplit(url).path.partition(prefix)
+        match = resolve(f"/{path}")
     except (Resolver404, ValueError):
         return False
     view = getattr(match.func, "view_class", None)
-    is_webhook = getattr(view, "receives_altoviz", False)
+    is_webhook = not before and getattr(view, "receives_altoviz", False)
     return is_webhook and match.kwargs.get("account", DEFAULT_ACCOUNT) == account

@@ -101,7 +101,7 @@ class UnexpectedAnswer(APIFailure):
 
 
 class IncompleteList(APIFailure):
-    """A list went on changing while it was read, so that what was read is not all of it."""
+    """A list went on changing while it was read, or repeats itself: what was read is not all of it."""
 
 
 class AllGone(APIFailure):
@@ -171,3 +171,7 @@ class ServerError(APIError):
 
 class NotConfirmed(APIFailure):
     """Altoviz took a change, and its list did not show it in time. Trying again is safe."""
+
+
+class StoredOtherwise(NotConfirmed):
+    """Altoviz lists a new webhook, and not as it was sent. Trying again changes nothing."""

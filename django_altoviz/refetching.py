@@ -24,8 +24,8 @@ def read_again(event: WebhookEvent) -> News | None:
     """The event's object as it is at Altoviz now.
 
     ``None`` where what the event says has to do: its account does not ask for more, a reading that
-    was made for another event of the object is newer than this one, the quota is used up, or Altoviz
-    does not answer.
+    was made for another event of the object is newer than this one, the quota is used up, Altoviz
+    does not answer, or whatever else keeps it from being read.
     """
     if event.source != Source.WEBHOOK or event.object_id is None or event.mirrored_at is not None:
         return None
@@ -35,8 +35,8 @@ def read_again(event: WebhookEvent) -> News | None:
     number = _last_event(event)
     try:
         data = _read(account, event)
-    except APIFailure as error:
-        # By its class, for what Altoviz says in an error may quote what it was sent.
+    except Exception as error:  # an unread object is no reason to lose what the event says
+        # By its class, for the text of an error may quote what was sent.
         reason = type(error).__name__
         event.log.warning("Event %s: its object could not be read again: %s", event.pk, reason)
         return None
@@ -69,7 +69,9 @@ def _read(account: Account, event: WebhookEvent) -> dict[str, object] | None:
     resource = getattr(_client(account), f"{EventType(event.type).entity}s")
     try:
         data: dict[str, object] = resource.get(event.object_id)
-    except NotFound:
+    except NotFound as error:
+        if not (error.message or error.errors):
+            raise  # so Altoviz answers where it has no such path [observed]: BASE_URL is wrong
         return None
     if object_id_of(data) != event.object_id:
         raise APIFailure("Altoviz answered with another object.")

@@ -33,6 +33,8 @@ def test_good_settings():
         "TRUSTED_PROXIES": ["unix", "10.0.0.0/8"],
         "DEDUPE_DAYS": 365,
         "DISPATCHER": "django_altoviz.dispatchers.deferred",
+        "API_KEY": "11111111-2222-3333-4444-555555555555",
+        "BASE_URL": "https://API.staging.altoviz.com:443/",
     }
     assert ids(good) == []
     assert ids(good, check_security) == ["W008"]
@@ -79,6 +81,13 @@ def test_good_settings():
         ({"WEBHOOK_SECRET": f"{SECRET}\n"}, "W004"),
         (GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": ["x", " y"]}}}, "W004"),
         (GOOD | {"REFETCH": True}, "W009"),
+        (GOOD | {"API_KEY": "a-key\n"}, "W004"),
+        (GOOD | {"API_KEY": "clé"}, "E013"),
+        (GOOD | {"API_KEY": "a\nkey"}, "E013"),
+        (GOOD | {"BASE_URL": "https://api.altoviz.com/v1"}, "W010"),
+        (GOOD | {"BASE_URL": "https://api.altoviz.com?v=1"}, "W010"),
+        (GOOD | {"BASE_URL": "api.altoviz.com"}, "W010"),
+        (GOOD | {"BASE_URL": ""}, "W010"),
         (GOOD | {"MAX_ATTEMPTS": 0}, "E006"),
         (GOOD | {"RETRY_BACKOFF_SECONDS": 0}, "E006"),
         (GOOD | {"RETRY_BACKOFF_SECONDS": True}, "E001"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import get_script_prefix, reverse, set_script_prefix
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,3 +125,16 @@ def test_which_urls_lead_to_the_webhook(settings):
     assert not leads_to_webhook("https://[shop.example/altoviz/webhook/", "default")
     settings.ROOT_URLCONF = "tests.urls_without"
     assert not leads_to_webhook(URL, "default")
+
+
+def test_a_project_under_a_path_of_its_host_has_its_urls_there():
+    former = get_script_prefix()
+    set_script_prefix("/shop/")
+    try:
+        path = reverse("altoviz:webhook")
+        assert path == "/shop/altoviz/webhook/"
+        assert leads_to_webhook(f"https://a.example{path}", "default")
+        assert not leads_to_webhook(URL, "default")
+        assert not leads_to_webhook(f"https://a.example/other{path}", "default")
+    finally:
+        set_script_prefix(former)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.base import BaseCache
 
+from django_altoviz.client import AltovizClient
 from django_altoviz.models import Customer, Invoice, Status, WebhookEvent
 from django_altoviz.processing import process
 from django_altoviz.signals import customer_updated, invoice_paid, invoice_updated
@@ -12,6 +14,8 @@ from tests.client.scripted import Answer, ScriptedServer, value
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
+
+SECRET_KEY = "11111111-2222-3333-4444-555555555555"
 
 
 class Altoviz:
@@ -26,7 +30,8 @@ class Altoviz:
         self.asked.append(request.path)
         if self.answer:
             return self.answer
-        return Answer(404) if self.object is None else value(self.object)
+        gone = value({"errors": [], "message": "Customer with ID 1 not found."}, 404)
+        return gone if self.object is None else value(self.object)
 
 
 @pytest.fixture
@@ -163,8 +168,9 @@ class TestFallingBack:
             Answer(body=b"<html>"),
             value([]),
             value({"id": 2}),
+            Answer(404),
         ],
-        ids=["500", "401", "429", "reset", "html", "list", "another"],
+        ids=["500", "401", "429", "reset", "html", "list", "another", "no such path"],
     )
     def test_where_altoviz_does_not_answer_as_it_should(self, altoviz, answer):
         altoviz.answer = answer
@@ -177,8 +183,44 @@ class TestFallingBack:
     def test_without_a_key(self, altoviz, settings):
         settings.ALTOVIZ = {**settings.ALTOVIZ, "API_KEY": ""}
 
+    @pytest.mark.parametrize("key", ["clé-secrète", "two\nlines"])
+    def test_with_a_key_that_cannot_be_sent(self, altoviz, settings, key):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
+
+    def test_whatever_else_goes_wrong(self, altoviz, monkeypatch):
+        monkeypatch.setattr(AltovizClient, "get_object", lambda *args: {}["nothing"])
+
     def test_where_it_is_not_asked_for(self, altoviz, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"REFETCH": False}
+
+
+class Down(BaseCache):
+    def __init__(self, location, params):
+        super().__init__(params)
+
+    def add(self, *args, **options):
+        raise ConnectionError("Connection refused")
+
+
+def test_a_cache_that_is_down_stops_no_reading(altoviz, settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Down"}}
+    event = store(name="payload")
+    process(event)
+    assert (event.status, Customer.objects.get().name) == (Status.PROCESSED, "now")
+
+
+@pytest.mark.parametrize(
+    "key", [SECRET_KEY, f"{SECRET_KEY}\n", f"{SECRET_KEY}é", f"a\n{SECRET_KEY}"]
+)
+@pytest.mark.parametrize("answer", [None, value({"message": SECRET_KEY}, 401)])
+def test_no_key_gets_into_the_database_or_the_log(altoviz, settings, caplog, key, answer):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
+    altoviz.answer = answer
+    event = store()
+    process(event)
+    assert event.status == Status.PROCESSED
+    event.refresh_from_db()
+    assert SECRET_KEY not in f"{vars(event)} {caplog.text}"
 
 
 def test_an_account_that_is_not_in_the_settings_any_more(altoviz):

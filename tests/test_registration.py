@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from django_altoviz import registration
 from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import ConnectionFailed, NotConfirmed
+from django_altoviz.exceptions import ConnectionFailed, NotConfirmed, StoredOtherwise
 from django_altoviz.registration import Registered, Wanted, differences, has_secret, plan
 from tests.webhook_list import Crash, WebhookList
 
@@ -192,6 +192,19 @@ def check(at, wanted=WANTED):
     return webhook
 
 
+class Altered(WebhookList):
+    """One that keeps some of what it is sent in its own way."""
+
+    def __init__(self, **altered):
+        super().__init__()
+        self.altered = altered
+
+    def register(self, **sent):
+        super().register(**sent)
+        for name, alter in self.altered.items():
+            setattr(self.rows[-1], name, alter(getattr(self.rows[-1], name)))
+
+
 class TestRegister:
     def test_creates_what_is_missing(self):
         at = WebhookList(lags=[2.0])
@@ -201,13 +214,94 @@ class TestRegister:
         assert check(at).secret == SECRET
         assert at.calls.count("register") == 1
 
-    def test_again_is_one_look_and_no_more(self):
+    def test_again_is_some_looks_and_no_more(self):
         at = WebhookList()
         first = register(at)
         at.calls.clear()
         second = register(at)
         assert (second.kept, second.created, second.removed) == (first.kept, False, ())
-        assert at.calls == ["list"]
+        assert at.calls == ["list"] * 4
+
+    @pytest.mark.parametrize("lags", [[2.0], [2.0, 0.0], [0.0, 2.0, 2.0], [1.0, 2.0, 1.0]])
+    @pytest.mark.parametrize("ago", [0.0, 0.5, 1.5])
+    def test_a_ghost_is_not_taken_for_what_is_registered_already(self, lags, ago):
+        """After an unregistration that crashed, or a deletion in Altoviz itself, a moment ago."""
+        at = WebhookList(lags=lags)
+        ghost = at.add(WANTED.name, URL, ALL, SECRET)
+        at.unregister(id=ghost)
+        at.sleep(ago)
+        assert register(at).created
+        assert check(at).id != ghost
+
+    def test_what_works_is_not_removed_for_a_ghost(self):
+        at = WebhookList(lags=[2.0])
+        old, ghost = (at.add(WANTED.name, URL, ALL, SECRET) for _ in range(2))
+        at.unregister(id=ghost)
+        assert register(at).kept.id == check(at).id == old
+
+    def test_what_altoviz_keeps_otherwise_is_named_and_not_piled_up(self):
+        at = Altered(name=lambda name: name[:10])
+        for _ in range(3):
+            with pytest.raises(StoredOtherwise) as caught:
+                register(at)
+            assert str(caught.value) == (
+                "Altoviz lists the new webhook otherwise than it was sent: name: 'django-alt' "
+                "instead of 'django-altoviz (default)'. Webhook 100 is left. Ask for what Altoviz "
+                "keeps; to run this again changes nothing."
+            )
+            assert at.ids == [100]
+        register(at, wanted=replace(WANTED, name="shop"))
+        assert [each.name for each in at.alive] == ["shop"]
+
+    @pytest.mark.parametrize(
+        ("altered", "told"),
+        [
+            ({"url": str.upper}, "url: 'HTTPS://SHOP.EXAMPLE/ALTOVIZ/WEBHOOK/' instead of 'https"),
+            ({"url": lambda url: url.split("altoviz")[0]}, "url: 'https://shop.example/' instead"),
+            ({"types": lambda types: types[2:]}, "types: [] instead of ['ContactCreated', 'Con"),
+            ({"types": lambda types: [*types, "X"]}, "types: ['X'] instead of []."),
+        ],
+    )
+    def test_whatever_it_is(self, altered, told):
+        at = Altered(**altered)
+        at.add("n8n", "https://n8n.example/webhook/1", ALL, "theirs")
+        for _ in range(3):
+            with pytest.raises(StoredOtherwise) as caught:
+                register(at)
+            assert f"than it was sent: {told}" in str(caught.value)
+            assert at.ids == [100, 101]
+
+    def test_what_was_there_before_stays_where_its_successor_is_kept_otherwise(self):
+        at = WebhookList()
+        old = register(at, wanted=replace(WANTED, types=frozenset([EventType.QUOTE_CREATED])))
+        at.__class__, at.altered = Altered, {"types": lambda types: types[2:]}
+        with pytest.raises(StoredOtherwise):
+            register(at)
+        assert at.ids == [old.kept.id]
+
+    def test_what_cannot_be_removed_is_told_and_nothing_is_created(self, monkeypatch):
+        at = WebhookList()
+        for _ in range(2):
+            at.add(WANTED.name, URL, ALL, SECRET)
+        monkeypatch.setattr(at, "unregister", lambda id: None)
+        with pytest.raises(NotConfirmed):
+            register(at)
+        assert at.ids == [100, 101]
+
+    def test_what_somebody_else_registers_meanwhile_is_not_taken_for_ours(self):
+        at = WebhookList(lags=[120.0])
+        staging = ("https://staging.example/altoviz/webhook/", ALL, "theirs")
+
+        def add_staging(name):
+            if name == "register":
+                at.before_call = None
+                at.add(WANTED.name, *staging)
+
+        at.before_call = add_staging
+        with pytest.raises(NotConfirmed) as caught:
+            register(at)
+        assert type(caught.value) is NotConfirmed
+        assert len(at.ids) == 2
 
     @pytest.mark.parametrize("shows", ["clear", "masked", "null"])
     def test_replaces_when_told_to(self, shows):

@@ -61,26 +61,53 @@ def _doubtful_secret(account: Account) -> Iterator[CheckMessage]:
             hint=_("How Altoviz turns such a secret into bytes is not known. Use ASCII."),
             id="django_altoviz.W003",
         )
-    if account.refetch and not account.api_key:
-        yield Warning(
-            _("Account “%(name)s” has REFETCH and no API_KEY.") % about,
-            hint=_("Without one nothing can be read again, and payloads are taken as they are."),
-            id="django_altoviz.W009",
-        )
+    yield from _white_space(account)
+
+
+def keys(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
+    for account in accounts:
+        about = {"name": account.name, "url": account.base_url}
+        if not (account.api_key.isascii() and account.api_key.isprintable()):
+            yield Error(
+                _("Account “%(name)s” has an API_KEY that is not of printable ASCII.") % about,
+                hint=_("It can't be sent to Altoviz. Copy it once more."),
+                id="django_altoviz.E013",
+            )
+        if account.refetch and not account.api_key:
+            yield Warning(
+                _("Account “%(name)s” has REFETCH and no API_KEY.") % about,
+                hint=_(
+                    "Without one nothing can be read again, and payloads are taken as they are."
+                ),
+                id="django_altoviz.W009",
+            )
+        if not endpoints.is_host(account.base_url):
+            yield Warning(
+                _("Account “%(name)s”: BASE_URL is not a host alone: %(url)s") % about,
+                hint=_(
+                    "Altoviz's paths, /v1 included, are added to it. Write https://api.altoviz.com."
+                ),
+                id="django_altoviz.W010",
+            )
+
+
+def _white_space(account: Account) -> Iterator[CheckMessage]:
     values = configured()
     if account.name != DEFAULT_ACCOUNT:
         values = values["ACCOUNTS"][account.name]
-    if _has_white_space(values.get("WEBHOOK_SECRET", "")):
-        yield Warning(
-            _("Account “%(name)s” has a WEBHOOK_SECRET with white space around it.") % about,
-            hint=_("It is used without. A line break at the end of a file is the usual cause."),
-            id="django_altoviz.W004",
-        )
+    for setting in ("WEBHOOK_SECRET", "API_KEY"):
+        if _has_white_space(values.get(setting, "")):
+            yield Warning(
+                _("Account “%(name)s” has white space around its %(setting)s.")
+                % {"name": account.name, "setting": setting},
+                hint=_("It is used without. A line break at the end of a file is the usual cause."),
+                id="django_altoviz.W004",
+            )
 
 
 def _has_white_space(value: str | Sequence[str]) -> bool:
-    secrets = [value] if isinstance(value, str) else value
-    return any(secret != secret.strip() for secret in secrets)
+    texts = [value] if isinstance(value, str) else value
+    return any(text != text.strip() for text in texts)
 
 
 def urls(accounts: Sequence[Account]) -> Iterator[CheckMessage]:

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
 from django_altoviz import addresses
-from django_altoviz.checks.accounts import secrets, unsafe, urls
+from django_altoviz.checks.accounts import keys, secrets, unsafe, urls
 from django_altoviz.conf import (
     ACCOUNT_NAME,
     ACCOUNT_SETTINGS,
@@ -55,6 +55,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *_windows(),
         *_networks(accounts),
         *secrets(accounts),
+        *keys(accounts),
         *urls(accounts),
     ]
 

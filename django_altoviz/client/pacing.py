@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
+
+from django_altoviz.log import log_about
 
 _SLICES = 12
+# Counts where the cache does not, and remembers that this was told.
+_of_this_process = LocMemCache("django_altoviz.pace", {"OPTIONS": {"MAX_ENTRIES": 100_000}})
+_REMINDER = 60 * 60
 
 
 def _default_cache() -> BaseCache:
@@ -25,8 +32,9 @@ def _default_cache() -> BaseCache:
 class Pace:
     """At most ``requests`` requests in any ``seconds`` seconds.
 
-    The requests are counted in Django's default cache. Processes that share it (Redis, Memcached, a
-    database) share the budget; with a cache per process each has its own.
+    The requests are counted in Django's default cache. Processes that share it (Redis, Memcached)
+    share the budget; with a cache per process each has its own, and so it is while the cache fails.
+    A cache whose ``incr`` is not atomic (a database, files) may let some more through.
     """
 
     name: str
@@ -41,31 +49,40 @@ class Pace:
     def wait(self) -> float:
         """Wait until there is room for a request, and take it. Return the seconds waited."""
         waited = 0.0
-        while (pause := self._pause()) > 0:
+        while (pause := self._take()) > 0:
             if self.on_pause is not None:
                 self.on_pause(pause)
             self.sleep(pause)
             waited += pause
-        self._count()
         return waited
 
-    def _pause(self) -> float:
-        """The seconds until the oldest requests leave the window, if it is full."""
-        now = self._slice()
-        keys = {self._key(number): number for number in range(now - _SLICES, now + 1)}
-        counts = {keys[key]: count for key, count in self.cache.get_many(keys).items()}
-        if sum(counts.values()) < self.requests:
-            return 0.0
-        leaves = (min(counts) + _SLICES + 1) * self._length
-        return max(leaves - self.clock(), 0.001)
+    def _take(self) -> float:
+        """Take room for a request and return 0, or the seconds until there may be some."""
+        try:
+            return self._take_from(self.cache)
+        except Exception as error:  # each cache has errors of its own
+            if _of_this_process.add(self._key("told"), True, _REMINDER):
+                log_about().warning(
+                    "The cache does not count Altoviz's quota; each process has its own: %s",
+                    type(error).__name__,
+                )
+            return self._take_from(_of_this_process)
 
-    def _count(self) -> None:
-        key = self._key(self._slice())
-        if not self.cache.add(key, 1, self.seconds * 2):
-            try:
-                self.cache.incr(key)
-            except ValueError:  # it has expired in between
-                self.cache.set(key, 1, self.seconds * 2)
+    def _take_from(self, cache: BaseCache) -> float:
+        """Counted first and looked at then, so that of many at once no two see the same room."""
+        now = self._slice()
+        own = self._key(now)
+        cache.add(own, 0, self.seconds * 2)
+        rank = cache.incr(own)
+        # Also the next slice: others may have begun it meanwhile.
+        keys = {self._key(number): number for number in range(now - _SLICES, now + 2)}
+        counts = {keys[key]: count for key, count in cache.get_many(keys).items()} | {now: rank}
+        if sum(counts.values()) <= self.requests:
+            return 0.0
+        with suppress(ValueError):  # it has expired in between
+            cache.decr(own)
+        first = min(number for number, count in counts.items() if count > 0)
+        return max((first + _SLICES + 1) * self._length - self.clock(), 0.001)
 
     @property
     def _length(self) -> float:
@@ -74,7 +91,7 @@ class Pace:
     def _slice(self) -> int:
         return int(self.clock() / self._length)
 
-    def _key(self, number: int) -> str:
+    def _key(self, number: int | str) -> str:
         # Hashed, for what names the budget may be a secret or hold what a cache's key must not.
         budget = sha256(f"{self.name} {self.seconds}".encode()).hexdigest()[:16]
         return f"django_altoviz.pace.{budget}.{number}"

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django_altoviz.client.responses import PAGE_SIZE, Page
+from django_altoviz.envelopes import object_id_of
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import IncompleteList
 
 if TYPE_CHECKING:
-    from django_altoviz.client.client import AltovizClient, Download
+    from django_altoviz.client.client import AltovizClient
+    from django_altoviz.client.downloads import Download
 
 # How often a list is read again from its beginning when rows were missing in the end.
 _PASSES = 3
@@ -48,29 +50,36 @@ class Resource:
         """Each object once, read page by page as they are asked for.
 
         The order of a list is not fixed, and rows move between pages while they are read. What comes
-        twice is left out; and the list is read again where its length has changed meanwhile, or it
-        did not have as many rows as Altoviz says.
+        twice is left out; and the list is read again where its length has changed meanwhile, it did
+        not have as many rows as Altoviz says, or it got no further.
 
         Raises:
             IncompleteList: the list did not hold still in several passes.
         """
         given = {name: value for name, value in filters.items() if value is not None}
-        seen: set[int] = set()
+        seen: set[int | str] = set()
         for _ in range(_PASSES):
-            in_pass: set[int] = set()
+            in_pass: set[int | str] = set()
             totals = set()
-            for page in self._pages(given):
+            for number, page in enumerate(self._pages(given), start=1):
                 totals.add(page.record_count)
-                in_pass.update(row["id"] for row in page.rows)
-                for row in page.rows:
-                    if row["id"] not in seen:
-                        seen.add(row["id"])
-                        yield row
-            if totals in ({None}, {len(in_pass)}):
-                return
+                named = {
+                    object_id_of(row) or text: row
+                    for row, text in zip(page.rows, page.texts, strict=True)
+                }
+                yield from (row for name, row in named.items() if name not in seen)
+                gets_further = not in_pass.issuperset(named)
+                in_pass.update(named)
+                seen.update(named)
+                if not (gets_further or page.is_last(number)):
+                    break
+            else:
+                if totals in ({None}, {len(in_pass)}):
+                    return
         raise IncompleteList(
             f"{self.path}: {len(in_pass)} objects were read, and Altoviz speaks of "
-            f"{page.record_count}, for the list went on changing. Try again when less is happening."
+            f"{page.record_count or 'more'}, for the list went on changing, or shows the same again "
+            "and again. Try again when less is happening."
         )
 
     def _pages(self, filters: Object) -> Iterator[Page]:
@@ -203,7 +212,7 @@ class Webhooks:
             "types": [EventType(type).value for type in types],
             "secretKey": secret_key,
         }
-        return self._client.post(self.path, body)
+        return self._client.post(self.path, body, hidden=[secret_key])
 
     def unregister(self, *, id: int | None = None, url: str | None = None) -> None:
         """Remove the webhook of that id, or those of that URL: one of the two has to be given.

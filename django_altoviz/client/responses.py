@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -28,6 +28,8 @@ LONGEST_PAUSE = 120.0
 # A pause of more than five minutes would be longer than Altoviz's window, so it must be meant in
 # milliseconds, and one of up to 300 ms does no harm if it is taken for seconds.
 _MOST_SECONDS = 300.0
+# An error's body may be a whole page.
+_LONGEST = 500
 
 _ERRORS: dict[int, type[APIError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequest,
@@ -73,35 +75,18 @@ def retry_after(header: str) -> float | None:
     return min(pause / 1000 if pause > _MOST_SECONDS else pause, LONGEST_PAUSE)
 
 
-def parse(request: str, status_code: int, body: bytes) -> Any:
-    """The value of a successful answer.
-
-    Raises:
-        APIError: the answer is an error; which one, its class says.
-        UnexpectedAnswer: it is not JSON.
-    """
-    check(request, status_code, body)
-    try:
-        return exact_json.loads(body.decode("utf-8-sig"))
-    except ValueError as error:
-        raise UnexpectedAnswer(f"{request} was answered with what is not JSON.") from error
+def is_success(status_code: int) -> bool:
+    return 200 <= status_code < 300
 
 
-def parse_items(request: str, status_code: int, body: bytes) -> list[tuple[Any, str]]:
-    """The items of a list, each with its own text. Raises as ``parse`` does."""
-    check(request, status_code, body)
-    try:
-        return list(exact_json.loads_items(body.decode("utf-8-sig")))
-    except ValueError as error:
-        raise UnexpectedAnswer(f"{request} was not answered with a list in JSON.") from error
-
-
-def check(request: str, status_code: int, body: bytes) -> None:
-    """Raise the error that an answer is, if it is one."""
-    if 200 <= status_code < 300:
-        return
+def refusal(
+    request: str, status_code: int, body: bytes, redact: Callable[[str], str] = str
+) -> APIError:
+    """The error that an answer is; ``redact`` takes out of its texts what they must not show."""
     by_class = {3: Redirected, 5: ServerError}.get(status_code // 100, APIError)
-    raise _ERRORS.get(status_code, by_class)(request, status_code, *_said(body))
+    message, errors = _said(body)
+    kind = _ERRORS.get(status_code, by_class)
+    return kind(request, status_code, redact(message)[:_LONGEST], [redact(each) for each in errors])
 
 
 def _said(body: bytes) -> tuple[str, list[str]]:
@@ -109,12 +94,28 @@ def _said(body: bytes) -> tuple[str, list[str]]:
     try:
         said = exact_json.loads(body.decode())
     except ValueError:
-        return body.decode(errors="replace").strip()[:500], []
+        return body.decode(errors="replace").strip(), []
     if not isinstance(said, dict):
         return "", []
     message = said.get("message") or said.get("detail") or said.get("title") or ""
     errors = said.get("errors")
     return str(message), [str(error) for error in errors] if isinstance(errors, list) else []
+
+
+def parse(request: str, body: bytes) -> Any:
+    """The value of a successful answer. Raises ``UnexpectedAnswer`` where it is not JSON."""
+    try:
+        return exact_json.loads(body.decode("utf-8-sig"))
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{request} was answered with what is not JSON.") from error
+
+
+def parse_items(request: str, body: bytes) -> list[tuple[Any, str]]:
+    """The items of a list, each with its own text. Raises as ``parse`` does."""
+    try:
+        return list(exact_json.loads_items(body.decode("utf-8-sig")))
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{request} was not answered with a list in JSON.") from error
 
 
 def parse_list(request: str, value: Any) -> list[dict[str, Any]]:
@@ -134,8 +135,6 @@ def parse_object(request: str, value: Any) -> dict[str, Any]:
 def parse_page(request: str, items: list[tuple[Any, str]], headers: Mapping[str, str]) -> Page:
     """A page of a list, with what its headers tell [observed]."""
     rows = parse_list(request, [value for value, _text in items])
-    if not all(isinstance(row.get("id"), int) for row in rows):
-        raise UnexpectedAnswer(f"{request} was answered with objects that have no id.")
     return Page(
         rows=rows,
         texts=[text for _value, text in items],

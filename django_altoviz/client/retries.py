@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from urllib3.response import BaseHTTPResponse
@@ -15,7 +16,7 @@ _TOO_MANY = 429
 class AltovizRetry(Retry):
     """urllib3's retries, with Altoviz's idea of ``Retry-After``.
 
-    Reads and deletions are repeated after a broken connection or an error of the server's, and
+    ``before_each`` is called before a request is sent again: it counts like any other. Reads and deletions are repeated after a broken connection or an error of the server's, and
     anything after a 429: such a request was refused before it did something.
     """
 
@@ -30,6 +31,16 @@ class AltovizRetry(Retry):
             "raise_on_redirect": False,
         }
         super().__init__(total, **defaults | options)
+        self.before_each: Callable[[], object] = object  # which does nothing
+
+    def new(self, **changes: Any) -> AltovizRetry:
+        again = super().new(**changes)
+        again.before_each = self.before_each
+        return again
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        super().sleep(response)
+        self.before_each()
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         if status_code == _TOO_MANY:

@@ -72,19 +72,13 @@ def api_of(account: Account) -> Iterator[AltovizClient]:
     try:
         with AltovizClient.for_account(account.name) as client:
             yield client
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from error
     except APIFailure as error:
+        text = str(error)
         if cure := _CURES.get(type(error)):
             text = cure % {"name": account.name, "url": account.base_url}
-        else:
-            text = redacted(str(error), account)
         raise CommandError(text) from error
-
-
-def redacted(text: str, account: Account) -> str:
-    """Altoviz may quote in an error what it was sent."""
-    for secret in (*account.webhook_secrets, account.api_key):
-        text = text.replace(secret, "[…]")
-    return text
 
 
 def configured_account(name: str) -> Account:

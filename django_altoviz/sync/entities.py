@@ -17,7 +17,10 @@ from django_altoviz.exceptions import (
     AllGone,
     APIError,
     APIFailure,
+    Conflict,
     IncompleteList,
+    InvalidRequest,
+    NotFound,
     ServerError,
     SyncTakenOver,
     UnexpectedAnswer,
@@ -33,7 +36,14 @@ from django_altoviz.sync.watching import Watcher
 ENTITIES = (Entity.CUSTOMER, Entity.CONTACT, Entity.PRODUCT, Entity.INVOICE, Entity.QUOTE)
 
 # What one list has may be no trouble of the others.
-_OF_ONE_LIST = (IncompleteList, ServerError, UnexpectedAnswer)
+_OF_ONE_LIST = (
+    Conflict,
+    IncompleteList,
+    InvalidRequest,
+    NotFound,
+    ServerError,
+    UnexpectedAnswer,
+)
 # What was read longer ago is not gone on with: it says little about today.
 _GOES_ON = datetime.timedelta(days=1)
 

@@ -59,7 +59,8 @@ def read_list(reconciler: Reconciler, watcher: Watcher) -> None:
     has is looked up, and what it does not have the next sync finds.
 
     Raises:
-        IncompleteList: not even all passes together had as many objects as Altoviz speaks of.
+        IncompleteList: not even all passes together had as many objects as Altoviz speaks of, or
+            it shows the same pages again and again.
     """
     run = reconciler.run
     position = Position(**run.position)
@@ -88,6 +89,11 @@ def _step(reconciler: Reconciler, position: Position) -> Position:
     if position.pass_number > 1:
         seen_in_pass = SyncStep.seen(run, objects, pass_number=position.pass_number)
     new_in_pass = objects.keys() - seen_in_pass
+    if not (new_in_pass or after.ended):
+        raise IncompleteList(
+            f"{reconciler.resource.path}: the list goes on, and its pages up to {after.page} have "
+            "nothing new. Nothing was marked as deleted. Try again later."
+        )
     after = replace(after, rows=position.rows + len(new_in_pass) + len(nameless))
     fresh = {id: object for id, object in objects.items() if id not in seen}
     counts: Counts = Counts(seen=len(fresh))

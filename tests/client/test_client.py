@@ -6,6 +6,7 @@ import datetime
 import json
 import logging
 import random
+import traceback
 from decimal import Decimal
 
 import pytest
@@ -18,11 +19,13 @@ from hypothesis import strategies as st
 from django_altoviz.client import AltovizClient, Pace
 from django_altoviz.client import client as client_module
 from django_altoviz.client.retries import AltovizRetry
+from django_altoviz.client.secrecy import hiding
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import (
     APIFailure,
     ConnectionFailed,
     IncompleteList,
+    InvalidRequest,
     NotAuthorized,
     NotFound,
     RateLimited,
@@ -47,12 +50,16 @@ def impatient(**options):
 
 
 def connect(server, **options):
+    return connect_to(server.url, **options)
+
+
+def connect_to(url, **options):
     options = {
         "retry": impatient(),
         "pace": Pace("tests", requests=100_000),
         "timeout": (2, 2),
     } | options
-    return AltovizClient(KEY, server.url, **options)
+    return AltovizClient(KEY, url, **options)
 
 
 def one_answer(answer, ask, **options):
@@ -222,6 +229,27 @@ class TestFaults:
             assert client.customers.get(5) == {"id": 5}
             assert len(server.received) == 3
 
+    @pytest.mark.parametrize("fault", [Answer(500), Answer(fault="reset"), Answer(429)])
+    def test_what_is_sent_again_counts_in_the_quota(self, fault):
+        now, pauses = [1_000_000.0], []
+
+        def sleep(seconds):
+            pauses.append(seconds)
+            now[0] += seconds
+
+        pace = Pace("again", 10, clock=lambda: now[0], sleep=sleep)
+        with ScriptedServer(fault) as server, connect(server, pace=pace, reads=1) as client:
+            for _ in range(2):
+                with pytest.raises(APIFailure):
+                    client.hello()
+            assert len(server.received) == 14
+        assert len(pauses) == 1
+
+    def test_a_retry_that_was_given_is_not_changed(self):
+        retry = impatient()
+        with AltovizClient(KEY, retry=retry), AltovizClient(KEY, retry=retry):
+            assert retry.before_each is object
+
     def test_a_slow_answer_is_waited_for(self):
         body = json.dumps({"id": 5, "name": "x" * 200}).encode()
         answer, _ = one_answer(Answer(body=body, fault="drip"), lambda c: c.customers.get(5))
@@ -305,6 +333,65 @@ class TestSecrets:
         with AltovizClient(KEY) as client:
             assert KEY not in repr(client)
 
+    def test_a_key_from_a_file_that_ends_in_a_line_break_is_sent_without(self):
+        with ScriptedServer(value({})) as server, AltovizClient(f"{KEY}\n", server.url) as client:
+            client.hello()
+            assert server.received[0].headers["X-API-KEY"] == KEY
+
+    @pytest.mark.parametrize("key", ["clé", "11111111\n2222", "a\x00b", "a…"])
+    def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(self, key, settings):
+        settings.ALTOVIZ = {"API_KEY": key}
+        with pytest.raises(ImproperlyConfigured, match="printable ASCII") as caught:
+            AltovizClient.for_account()
+        assert key not in "".join(traceback.format_exception(caught.value))
+
+    def test_what_the_network_code_says_of_the_key_is_not_passed_on(self, monkeypatch, caplog):
+        def fail(*args, **options):
+            raise ValueError(f"Invalid header value b'{KEY}'")
+
+        with connect_to("http://127.0.0.1:1") as client:
+            monkeypatch.setattr(client._session, "request", fail)
+            with pytest.raises(
+                ConnectionFailed, match=r"ValueError: Invalid header value"
+            ) as caught:
+                client.hello()
+        assert KEY not in str(caught.getrepr(chain=True, showlocals=False))
+
+    @pytest.mark.parametrize("spell", [str, str.upper, str.lower])
+    def test_altoviz_may_quote_the_key_and_the_error_does_not(self, spell):
+        said = {"message": f"{spell(KEY)} is unknown", "errors": [f"key: {spell(KEY)}"]}
+        with pytest.raises(NotAuthorized) as caught:
+            one_answer(value(said, 401), lambda c: c.hello())
+        assert caught.value.message == "[…] is unknown"
+        assert caught.value.errors == ("key: […]",)
+        assert spell(KEY) not in str(caught.getrepr(chain=True, showlocals=False))
+
+    def test_nor_a_secret_that_was_to_be_registered(self):
+        given = {"name": "n", "url": "u", "types": [], "secret_key": "a+b/secret"}
+        refused = Answer(400, b'{"errors": ["\'a\\u002Bb/secret\' is too short."]}')
+        with pytest.raises(InvalidRequest) as caught:
+            one_answer(refused, lambda c: c.webhooks.register(**given))
+        assert caught.value.errors == ("'[…]' is too short.",)
+
+    def test_nor_one_of_the_accounts(self, settings):
+        with ScriptedServer(value({"message": "of old: former"}, 400)) as server:
+            settings.ALTOVIZ = {
+                "API_KEY": KEY, "BASE_URL": server.url, "WEBHOOK_SECRET": ["now", "former"]
+            }  # fmt: skip
+            with AltovizClient.for_account() as client, pytest.raises(InvalidRequest) as caught:
+                client.webhooks.all()
+        assert caught.value.message == "of old: […]"
+
+    def test_where_there_is_nothing_to_hide_texts_stay_as_they_are(self):
+        assert hiding(["", ""])("any text") == "any text"
+
+    def test_a_host_is_the_same_in_capital_letters(self):
+        with ScriptedServer(value({})) as server:
+            url = server.url.replace("127.0.0.1", "LOCALHOST")
+            with connect_to(url) as client:
+                client.hello()
+            assert server.received[0].headers["X-API-KEY"] == KEY
+
 
 def pages(total, size=100, headers=True):
     """A list of so many objects, as Altoviz gives it."""
@@ -358,6 +445,40 @@ class TestLists:
             read = [row["id"] for row in client.customers.all()]
         assert len(read) == len(set(read))
         assert set(read) >= set(rows)
+
+    def test_one_that_shows_the_same_page_for_ever_is_an_error(self):
+        same = value([{"id": n} for n in range(1, 101)])
+        with ScriptedServer(same) as server, connect(server) as client:
+            with pytest.raises(IncompleteList, match=r"100 objects were read, .* speaks of more"):
+                list(client.customers.all())
+            assert len(server.received) == 6
+
+    @pytest.mark.parametrize("headers", [{1}, {2}, {1, 3}])
+    def test_one_that_is_counted_on_some_pages_only_is_not_known_to_be_whole(self, headers):
+        with_headers, without = pages(250), pages(250, headers=False)
+
+        def answer(received):
+            return (with_headers if int(received.query["PageIndex"]) in headers else without)(
+                received
+            )
+
+        with ScriptedServer(answer) as server, connect(server) as client:
+            rows = []
+            with pytest.raises(IncompleteList):
+                rows.extend(client.customers.all())
+            assert len(server.received) == 9
+
+    @pytest.mark.parametrize("counted", [{}, {"x_page_count": 1, "x_record_count": 5}])
+    def test_an_object_without_a_proper_id_is_given_once_too(self, counted):
+        body = (
+            b'[{"id": 5}, {"id": null}, {"id": null, "name": "x"}, {"id": 418206.0}, {"id": "a"}]'
+        )
+        answer = Answer(200, body, value(None, **counted).headers)
+        rows, _ = one_answer(answer, lambda c: list(c.customers.all()))
+        assert [row["id"] for row in rows] == [5, None, None, 418206, "a"]
+        twice = Answer(200, body, value(None, x_page_count=2, x_record_count=5).headers)
+        with ScriptedServer(twice) as server, connect(server) as client:
+            assert list(client.customers.all()) == rows
 
     def test_one_that_never_holds_still_is_an_error(self):
         def answer(received):
@@ -441,6 +562,17 @@ class TestDownloads:
             with connect(server) as client, pytest.raises(ConnectionFailed, match="broke off"):
                 client.invoices.download(5).save(tmp_path / "a.pdf")
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("body", [b"", b"<html>maintenance</html>", b" " * 1024 + b"%PDF-1.4"])
+    def test_a_page_that_says_why_there_is_none_is_no_document(self, body, tmp_path):
+        with ScriptedServer(Answer(body=body)) as server, connect(server) as client:
+            with pytest.raises(UnexpectedAnswer, match="no PDF"):
+                client.invoices.download(5).save(tmp_path / "a.pdf")
+        assert not list(tmp_path.iterdir())
+
+    def test_a_refusal_that_breaks_off_is_told_as_such(self):
+        with pytest.raises(ConnectionFailed):
+            one_answer(Answer(400, b"x" * 100, fault="break off"), lambda c: c.invoices.download(5))
 
     def test_that_are_not_there(self):
         with pytest.raises(NotFound, match="not found"):

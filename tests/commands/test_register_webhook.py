@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_altoviz import registration
 from django_altoviz.event_types import EventType
+from django_altoviz.registration import acting
 from tests.client.scripted import ScriptedServer, value
 from tests.commands.conftest import KEY, URL
 from tests.conftest import SECRETS
@@ -168,6 +168,18 @@ class TestFailures:
             "into ALTOVIZ."
         )
 
+    @pytest.mark.parametrize("key", ["clé-secrète", "two\nlines"])
+    def test_a_key_that_cannot_be_sent(self, altoviz, settings, key):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
+        assert failure() == (
+            "The API key has characters that can't be sent: a key is of printable ASCII. Check "
+            "API_KEY in ALTOVIZ."
+        )
+
+    def test_a_key_from_a_file_that_ends_in_a_line_break(self, altoviz, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": f"{KEY}\n"}
+        assert run()
+
     def test_no_secret(self, altoviz, without):
         without("WEBHOOK_SECRET")
         assert failure() == (
@@ -205,6 +217,22 @@ class TestFailures:
         )
         assert altoviz.ids == [100, 101]
 
+    def test_a_list_that_shows_it_otherwise(self, altoviz, settings):
+        rows = []
+
+        def answer(request):
+            if request.method == "POST":
+                rows.append(json.loads(request.body) | {"id": 7, "name": "cut\x1b[2J"})
+            return value(rows) if request.method == "GET" else value({"id": 0}, 201)
+
+        with ScriptedServer(answer) as server:
+            settings.ALTOVIZ = settings.ALTOVIZ | {"BASE_URL": server.url}
+            assert failure() == (
+                "Altoviz lists the new webhook otherwise than it was sent: name: 'cut\\x1b[2J' "
+                "instead of 'django-altoviz (default)'. Webhook 7 is left. Ask for what Altoviz "
+                "keeps; to run this again changes nothing."
+            )
+
     def test_a_refusal_does_not_show_what_was_sent(self, altoviz, settings):
         refusal = value({"message": f"Invalid: {SECRETS['default']} {KEY}"}, 400)
         with ScriptedServer(refusal) as server:
@@ -237,4 +265,4 @@ def test_no_output_shows_a_secret(altoviz, args, capsys):
 
 
 def test_the_pauses_are_those_of_a_list_that_lags_by_seconds():
-    assert sum(registration.PAUSES) > 20
+    assert sum(acting.PAUSES) > 20

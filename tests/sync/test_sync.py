@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -16,9 +17,13 @@ from django.utils import timezone
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
     AllGone,
+    Conflict,
     ConnectionFailed,
     IncompleteList,
+    InvalidRequest,
     NotAuthorized,
+    NotFound,
+    ServerError,
     SyncTakenOver,
 )
 from django_altoviz.forgetting import forget
@@ -435,6 +440,15 @@ class TestAListThatMoves:
             sync(entities=[Entity.CUSTOMER, Entity.QUOTE])
         assert [run.entity for run in SyncRun.objects.order_by("pk")] == ["customer", "quote"]
 
+    def test_that_shows_the_same_page_for_ever_is_not_whole_and_deletes_nothing(self, altoviz):
+        sync_one()
+        rows = [*altoviz.objects[Entity.CUSTOMER].values()][:100]
+        altoviz.answers["/v1/Customers"] = value(rows)
+        with pytest.raises(IncompleteList, match=r"nothing new\. Nothing was marked"):
+            sync_one()
+        assert len(altoviz.requests) <= 3 + 10
+        assert Customer.objects.count() == 300
+
     def test_unseen_by_its_length_deletes_nothing_that_lives(self, altoviz):
         """One goes while another one comes: the list is as long as before."""
 
@@ -811,6 +825,33 @@ def test_what_has_no_proper_id_is_kept_as_an_event_that_fails(altoviz):
     assert counts(sync_one()) == {"seen": 3, "new": 1, "failed": 2}
     events = WebhookEvent.objects.all()
     assert all("id: expected a positive integer" in event.error for event in events)
+
+
+@pytest.mark.parametrize("id", [None, "5", True, {}])
+def test_nor_does_it_keep_the_others_from_being_read(altoviz, id):
+    altoviz.objects[Entity.CUSTOMER] = {1: customer(1), 2: customer(id), 3: customer(3)}
+    assert counts(sync_one()) == {"seen": 3, "new": 2, "failed": 1}
+    assert "id: expected a positive integer" in WebhookEvent.objects.get().error
+
+
+def test_an_id_may_be_written_with_a_point(altoviz):
+    altoviz.objects[Entity.CUSTOMER] = {418206: customer(Decimal("418206.0"))}
+    assert counts(sync_one()) == {"seen": 1, "new": 1}
+    assert Customer.objects.get().altoviz_id == 418206
+    assert counts(sync_one()) == {"seen": 1, "unchanged": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, InvalidRequest), (404, NotFound), (409, Conflict), (500, ServerError)],
+)
+def test_a_list_that_is_refused_does_not_stop_those_after_it(altoviz, status, error):
+    altoviz.add(Entity.QUOTE, quote(1))
+    altoviz.answers["/v1/Customers"] = Answer(status)
+    with pytest.raises(error):
+        sync(entities=[Entity.CUSTOMER, Entity.QUOTE])
+    assert Quote.objects.exists()
+    assert SyncRun.objects.get(entity="customer").error == f"{error.__name__} ({status})"
 
 
 def test_the_quota_is_explained_to_the_watcher(altoviz, settings):

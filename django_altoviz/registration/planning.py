@@ -1,30 +1,14 @@
-"""Bring an account's webhook at Altoviz to what is wanted: look, plan, act, confirm.
-
-It can be done at any time, again, and by several at once. What Altoviz lists lags behind by some
-seconds, and what was just deleted may show once more [observed].
-"""
+"""What is registered, held against what is wanted."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django_altoviz import endpoints
-from django_altoviz.client.resources import Webhooks
 from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import NotConfirmed, NotFound
 
-#: The seconds before each further look at the list.
-PAUSES = (0.5, 1.0, *[2.0] * 11)
-# So many looks in a row must show the same: one may be a ghost.
-_STEADY = 3
-_UNSEEN = (
-    "Altoviz's list does not show the webhook as it should be, or went on changing. Nothing is "
-    "removed before its successor is listed, and to run this again is safe."
-)
 _MASKS = "*•●·…"
 #: What can differ, by the name of Altoviz's field.
 URL, TYPES, NAME, SECRET = "url", "types", "name", "secretKey"
@@ -80,14 +64,6 @@ class Plan:
     @property
     def is_done(self) -> bool:
         return not self.create and not self.remove
-
-
-@dataclass(frozen=True)
-class Outcome:
-    kept: Registered
-    created: bool
-    removed: tuple[int, ...]
-    doubtful: tuple[Registered, ...]
 
 
 def default_name(account: str) -> str:
@@ -172,82 +148,3 @@ def plan(
             and (each.name.strip() == wanted.name.strip() or is_ours(each, **at_home))
         ),
     )
-
-
-def register(
-    webhooks: Webhooks,
-    wanted: Wanted,
-    *,
-    replace: bool = False,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Outcome:
-    """See to it that exactly one webhook of ours is there, and is as wanted.
-
-    The new one is created and seen before another is removed. Of several right ones the one with
-    the highest id stays, so that two who do this at once agree. With ``replace`` a new one is
-    created in any case.
-
-    Raises:
-        NotConfirmed: the list did not show that it is so. To run it again is safe.
-    """
-    rows = webhooks.all()
-    known = frozenset(map(id_of, rows))
-    distrusted = known if replace else frozenset()
-    now = plan(rows, wanted, distrusted=distrusted)
-    if now.keep and now.is_done:
-        return Outcome(now.keep, False, (), now.doubtful)
-    removed: list[int] = []
-    created, steady = False, 0
-    for pause in PAUSES:
-        if now.create and not created:
-            _create(webhooks, wanted)
-            created = True
-        elif now.keep:
-            removed += [_remove(webhooks, old.id) for old in now.remove]
-        sleep(pause)
-        rows = webhooks.all()
-        living = [row for row in rows if id_of(row) not in removed]
-        now = plan(living, wanted, distrusted=distrusted, known=known)
-        steady = steady + 1 if now.is_done and len(living) == len(rows) else 0
-        if now.keep and steady == _STEADY:
-            return Outcome(now.keep, created, tuple(removed), now.doubtful)
-    raise NotConfirmed(_UNSEEN)
-
-
-def unregister(
-    webhooks: Webhooks, ids: Collection[int], *, sleep: Callable[[float], None] = time.sleep
-) -> None:
-    """Remove the webhooks of those ids; one that is not there (any more) is as good as removed.
-
-    Raises:
-        NotConfirmed: the list went on showing one of them.
-    """
-    if not ids:
-        return
-    for id in ids:
-        _remove(webhooks, id)
-    steady = 0
-    for pause in PAUSES:
-        sleep(pause)
-        left = {id_of(row) for row in webhooks.all()} & {*ids}
-        steady = 0 if left else steady + 1
-        if steady == _STEADY:
-            return
-    raise NotConfirmed("Altoviz's list still shows what was removed. To run this again is safe.")
-
-
-def _create(webhooks: Webhooks, wanted: Wanted) -> None:
-    """What Altoviz answers is of no use: its id is 0 [observed]."""
-    webhooks.register(
-        name=wanted.name,
-        url=wanted.url,
-        types=[type for type in EventType if type in wanted.types],
-        secret_key=wanted.secret,
-    )
-
-
-def _remove(webhooks: Webhooks, id: int) -> int:
-    """By its id in any case: by the URL, its successor would go as well."""
-    with suppress(NotFound):  # it was a ghost, or somebody else has removed it
-        webhooks.unregister(id=id)
-    return id
