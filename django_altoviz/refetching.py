@@ -24,8 +24,8 @@ def read_again(event: WebhookEvent) -> News | None:
     """The event's object as it is at Altoviz now.
 
     ``None`` where what the event says has to do: its account does not ask for more, a reading that
-    was made for another event of the object is newer than this one, the quota is used up, or Altoviz
-    does not answer.
+    was made for another event of the object is newer than this one, the quota is used up, Altoviz
+    does not answer, or it does not know an object that the event has whole.
     """
     if event.source != Source.WEBHOOK or event.object_id is None or event.mirrored_at is not None:
         return None
@@ -40,8 +40,6 @@ def read_again(event: WebhookEvent) -> News | None:
         reason = type(error).__name__
         event.log.warning("Event %s: its object could not be read again: %s", event.pk, reason)
         return None
-    if data is None and event.type.endswith("Created"):
-        return None  # what is new may not be there to be read yet [inferred]
     return News(data, as_text(data), number, is_certain=True)
 
 
@@ -66,11 +64,16 @@ def _last_event(event: WebhookEvent) -> int:
 
 
 def _read(account: Account, event: WebhookEvent) -> dict[str, object] | None:
-    resource = getattr(_client(account), f"{EventType(event.type).entity}s")
+    event_type = EventType(event.type)
+    resource = getattr(_client(account), f"{event_type.entity}s")
     try:
         data: dict[str, object] = resource.get(event.object_id)
     except NotFound:
-        return None
+        if event_type.is_deletion:
+            return None
+        # What is new may not be there to be read yet [inferred], and with a wrong BASE_URL or another
+        # company's key nothing is. If it is gone indeed, its deletion is told, or found by a sync.
+        raise
     if object_id_of(data) != event.object_id:
         raise APIFailure("Altoviz answered with another object.")
     return data

@@ -15,6 +15,7 @@ from django_altoviz.exceptions import (
     Conflict,
     InvalidPayload,
     InvalidRequest,
+    NoSuchRoute,
     NotFound,
     ServerError,
     UnexpectedAnswer,
@@ -39,7 +40,7 @@ Counts = Counter[str]
 Record = Callable[[Counts], None]
 
 #: What can be wrong with one object and says nothing of the others.
-UNREADABLE = (UnexpectedAnswer, ServerError, InvalidRequest, Conflict)
+UNREADABLE = (UnexpectedAnswer, ServerError, InvalidRequest, Conflict, NoSuchRoute)
 # How often an object is read again because an event of it came in meanwhile.
 _TRIES = 3
 
@@ -166,9 +167,12 @@ class Reconciler:
 
         Raises:
             UnexpectedAnswer: it is another one.
+            NoSuchRoute: 404, but not as Altoviz says it of an object.
         """
         try:
             object = self.resource.get(id)
+        except NoSuchRoute:
+            raise
         except NotFound:
             return None
         if object_id_of(object) != id:

@@ -227,6 +227,14 @@ class TestLater:
         assert counts(run) == {"seen": 250, "unchanged": 250}
         assert run.is_in_step
 
+    @pytest.mark.parametrize("body", [b"", b"<html>nginx", b'{"message": "no Route matched"}'])
+    def test_a_404_that_is_not_of_altoviz_deletes_nothing(self, altoviz, body, caplog):
+        del altoviz.objects[Entity.CUSTOMER][5]
+        altoviz.answers["/v1/Customers/5"] = Answer(404, body)
+        assert counts(sync_one()) == {"seen": 250, "unchanged": 249, "failed": 1}
+        assert Customer.objects.filter(altoviz_id=5).exists()
+        assert "customer 5 could not be read: NoSuchRoute" in caplog.text
+
     def test_what_is_seen_alive_again_is_revived(self, altoviz, heard):
         deliver("CustomerDeleted", id=5)
         assert not Customer.objects.filter(altoviz_id=5).exists()
