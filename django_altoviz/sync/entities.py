@@ -10,7 +10,6 @@ from django.db import Error, router
 from django.utils import timezone
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.client.resources import Resource
 from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
@@ -52,7 +51,7 @@ def sync(
 
     Differences become events of source ``sync``, which are processed at once. What is new in the
     first sync of a kind of object is not told to receivers, unless ``signals``. With ``dry_run``
-    neither the mirror nor the events change; ``all_gone`` believes it if of many objects none is left.
+    neither the mirror nor the events change; ``all_gone`` believes it if none of the objects is left.
 
     It can be interrupted at any time: nothing is marked as deleted that was not looked up, and the
     next one goes on where this one was.
@@ -70,7 +69,7 @@ def sync(
         reconcilers = (
             Reconciler(
                 _claim_run(account, entity, dry_run, watcher),
-                _resource(client, entity),
+                client,
                 signals=signals,
                 all_gone=all_gone,
             )
@@ -92,11 +91,6 @@ def _sync_each(reconcilers: Iterable[Reconciler], watcher: Watcher) -> list[Sync
     if failures:
         raise failures[0]
     return runs
-
-
-def _resource(client: AltovizClient, entity: Entity) -> Resource:
-    resource: Resource = getattr(client, f"{entity}s")
-    return resource
 
 
 def _claim_run(account: str, entity: Entity, dry_run: bool, watcher: Watcher) -> SyncRun:
