@@ -7,9 +7,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from django.db import connection
+from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -814,6 +816,81 @@ class TestInterrupted:
         assert counts(other[0]) == {"seen": 1500, "new": 1500}
         assert SyncRun.objects.get().finished_at is not None
         assert Customer.objects.count() == 1500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
+    """Neither finds the other's run when it looks for one to go on with."""
+
+    def meet(created, **kwargs):
+        if created:
+            both.wait()
+
+    def run():
+        try:
+            outcomes.append(counts(sync_one()))
+        except SyncTakenOver as error:
+            outcomes.append(type(error))
+        finally:
+            connection.close()
+
+    both = threading.Barrier(2, timeout=30)
+    altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+    outcomes = []
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    post_save.connect(meet, SyncRun)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    post_save.disconnect(meet, SyncRun)
+    assert SyncTakenOver in outcomes
+    assert {"seen": 1500, "new": 1500} in outcomes
+    assert Customer.objects.count() == 1500
+    assert SyncRun.objects.get().finished_at is not None
+
+
+@pytest.mark.parametrize("end", [lambda run: run.finish(), lambda run: run.delete()])
+def test_a_run_that_another_process_has_ended_can_not_be_claimed(end):
+    run = SyncRun.objects.create(account="default", entity="customer", is_import=True, as_of=0)
+    end(SyncRun.objects.get())
+    with pytest.raises(SyncTakenOver):
+        run.claim()
+
+
+class TestOldRuns:
+    def sync_days_ago(self, days, entity=Entity.CUSTOMER, **options):
+        run = sync_one([entity], **options)
+        then = timezone.now() - datetime.timedelta(days=days)
+        SyncRun.objects.filter(pk=run.pk).update(active_at=then, finished_at=then)
+        return run
+
+    @pytest.fixture(autouse=True)
+    def retention(self, altoviz, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 30}
+
+    def test_go_with_the_events_of_their_time(self):
+        for days in (33, 32, 29):
+            young = self.sync_days_ago(days)
+        new = sync_one()
+        assert [*SyncRun.objects.order_by("pk")] == [young, new]
+        assert not new.is_import
+
+    def test_stay_where_they_say_that_the_import_is_done(self):
+        imported = self.sync_days_ago(33)
+        self.sync_days_ago(32, dry_run=True)
+        other = self.sync_days_ago(31, Entity.QUOTE)
+        new = sync_one()
+        assert not new.is_import
+        assert [*SyncRun.objects.order_by("pk")] == [imported, other, new]
+
+    def test_that_were_never_finished_go_too(self, altoviz):
+        altoviz.before[1] = lambda: Answer(401)
+        with pytest.raises(NotAuthorized):
+            sync_one(dry_run=True)
+        SyncRun.objects.update(active_at=timezone.now() - datetime.timedelta(days=31))
+        new = sync_one()
+        assert SyncRun.objects.get() == new
 
 
 @pytest.mark.django_db(transaction=True)
