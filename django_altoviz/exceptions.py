@@ -151,6 +151,15 @@ class NotFound(APIError):
     cure = "The object does not exist, or was deleted."
 
 
+class NoSuchRoute(NotFound):
+    """404, and not as Altoviz says that it has no such object: that proves nothing of the object.
+
+    Altoviz answers so where it does not know the path [observed], and so may whatever stands between.
+    """
+
+    cure = 'Check the account\'s "BASE_URL" in ALTOVIZ, the proxy and the network.'
+
+
 class Conflict(APIError):
     """409: the object is in use elsewhere in Altoviz."""
 

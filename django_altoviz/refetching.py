@@ -25,7 +25,8 @@ def read_again(event: WebhookEvent) -> News | None:
 
     ``None`` where what the event says has to do: its account does not ask for more, a reading that
     was made for another event of the object is newer than this one, the quota is used up, Altoviz
-    does not answer, or whatever else keeps it from being read.
+    does not answer, whatever else keeps it from being read, or Altoviz does not know an object that
+    the event has whole.
     """
     if event.source != Source.WEBHOOK or event.object_id is None or event.mirrored_at is not None:
         return None
@@ -40,8 +41,6 @@ def read_again(event: WebhookEvent) -> News | None:
         reason = type(error).__name__
         event.log.warning("Event %s: its object could not be read again: %s", event.pk, reason)
         return None
-    if data is None and event.type.endswith("Created"):
-        return None  # what is new may not be there to be read yet [inferred]
     return News(data, as_text(data), number, is_certain=True)
 
 
@@ -66,13 +65,16 @@ def _last_event(event: WebhookEvent) -> int:
 
 
 def _read(account: Account, event: WebhookEvent) -> dict[str, object] | None:
-    resource = getattr(_client(account), f"{EventType(event.type).entity}s")
+    event_type = EventType(event.type)
+    resource = getattr(_client(account), f"{event_type.entity}s")
     try:
         data: dict[str, object] = resource.get(event.object_id)
-    except NotFound as error:
-        if not (error.message or error.errors):
-            raise  # so Altoviz answers where it has no such path [observed]: BASE_URL is wrong
-        return None
+    except NotFound:
+        if event_type.is_deletion:
+            return None
+        # What is new may not be there to be read yet [inferred], and with a wrong BASE_URL or another
+        # company's key nothing is. If it is gone indeed, its deletion is told, or found by a sync.
+        raise
     if object_id_of(data) != event.object_id:
         raise APIFailure("Altoviz answered with another object.")
     return data

@@ -241,9 +241,9 @@ class TestEvents:
         rows = re.findall(r"^``(\w+)`` +``(\w+)``  +(.+)$", text, re.MULTILINE)
         documented = [(name, model, words(meaning)) for name, model, meaning in rows]
         assert documented == [
-            (name, model.__name__, words_of(is_reached))
+            (name, model.__name__, words_of(milestone.is_reached))
             for model in (Invoice, Quote)
-            for name, is_reached in model.MILESTONES.items()
+            for name, milestone in model.MILESTONES.items()
         ]
         counted = re.search(r"(\w+) more say\s+what a change means", README)[1]
         assert (counted, len(rows)) == ("Eight", len(BY_MILESTONE))

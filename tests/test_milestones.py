@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, Quote, ReceiverRun, Source, Status, WebhookEvent
@@ -114,6 +117,118 @@ class TestUndone:
         tell("InvoiceUpdated", **self.PAID)
         assert heard.count("invoice_paid") == 2
         assert heard.count("invoice_finalized") == 1
+
+    @pytest.mark.parametrize(
+        ("kind", "reached", "undone", "signal"),
+        [
+            ("Invoice", {"isDraft": False}, {"isDraft": True}, "invoice_finalized"),
+            ("Invoice", {"sentAt": THEN}, {}, "invoice_sent"),
+            ("Invoice", PAID, {"isDraft": True, "isPaid": True}, "invoice_paid"),
+            ("Invoice", {"isCancelled": True}, {}, "invoice_cancelled"),
+            ("Quote", {"status": "Sent"}, {}, "quote_sent"),
+            ("Quote", {"status": "Accepted"}, {"status": "Sent"}, "quote_accepted"),
+            ("Quote", {"status": "Accepted"}, {"status": "Refused"}, "quote_accepted"),
+            ("Quote", {"status": "Refused"}, {}, "quote_refused"),
+            ("Quote", {"status": "Refused"}, {"status": "Accepted"}, "quote_refused"),
+            ("Quote", {"status": "Invoiced"}, {"status": "Accepted"}, "quote_invoiced"),
+        ],
+    )
+    def test_at_the_api_is_what_the_document_was_before(self, heard, kind, reached, undone, signal):
+        for source, change in (
+            (Source.WEBHOOK, reached), (Source.SYNC, undone), (Source.WEBHOOK, reached),
+        ):  # fmt: skip
+            tell(f"{kind}Updated", source, **change)
+        assert heard.count(signal) == 2
+
+
+class TestMovedOn:
+    """What a document has passed is no longer shown by it, and was not undone."""
+
+    PAID = {"isDraft": False, "isPaid": True}
+
+    @pytest.mark.parametrize(
+        ("kind", "reached", "since", "signal"),
+        [
+            ("Invoice", PAID, PAID | {"isCancelled": True}, "invoice_paid"),
+            ("Invoice", PAID, PAID | {"isPaid": False, "isCancelled": True}, "invoice_paid"),
+            ("Quote", {"status": "Sent"}, {"status": "Accepted"}, "quote_sent"),
+            ("Quote", {"status": "Sent"}, {"status": "Refused"}, "quote_sent"),
+            ("Quote", {"status": "Accepted"}, {"status": "Invoiced"}, "quote_accepted"),
+            ("Quote", {"status": "Invoiced"}, {"status": "Closed"}, "quote_invoiced"),
+            ("Quote", {"status": "Refused"}, {"status": "WhatComesNext"}, "quote_refused"),
+        ],
+    )
+    def test_is_not_signalled_again_by_a_delivery_that_is_late(
+        self, heard, kind, reached, since, signal
+    ):
+        tell(f"{kind}Updated", **reached)
+        tell(f"{kind}Updated", Source.SYNC, **since)
+        tell(f"{kind}Updated", **reached, headerNotes="sent before, and late")
+        assert heard.count(signal) == 1
+
+    def test_an_object_without_the_fields_proves_nothing_undone(self, heard):
+        tell("InvoiceUpdated", **self.PAID, sentAt=THEN, isCancelled=True)
+        missing = {"isDraft": None, "isPaid": None, "isCancelled": None}
+        tell("InvoiceUpdated", Source.SYNC, **missing, sentAt=THEN)
+        assert Invoice.objects.get().milestones == [
+            "invoice_finalized", "invoice_sent", "invoice_cancelled",
+        ]  # fmt: skip
+
+
+LIVES = {
+    "Invoice": [
+        {},
+        {"isDraft": False},
+        {"isDraft": False, "sentAt": THEN},
+        {"isDraft": False, "sentAt": THEN, "isPaid": True},
+        {"isDraft": False, "sentAt": THEN, "isPaid": True, "isCancelled": True},
+    ],
+    "Quote": [{}, *({"status": each} for each in ("Sent", "Accepted", "Invoiced", "Closed"))],
+}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from([*LIVES]), data=st.data())
+def test_each_step_of_a_life_is_signalled_once_however_late_it_is_told(heard, kind, data):
+    """The API shows a document as it is, deliveries as it is or was."""
+    now, life = 0, LIVES[kind]
+    heard.clear()
+    with transaction.atomic():
+        for _ in range(data.draw(st.integers(1, 8))):
+            now = data.draw(st.integers(now, len(life) - 1))
+            if data.draw(st.booleans()):
+                tell(f"{kind}Updated", Source.SYNC, **life[now])
+            else:
+                tell(f"{kind}Updated", **life[data.draw(st.integers(0, now))])
+        tell(f"{kind}Updated", Source.SYNC, **life[now])
+        model = Invoice if kind == "Invoice" else Quote
+        row = model.objects.get()
+        shown = {name for name, each in model.MILESTONES.items() if each.is_reached(row)}
+        assert shown <= {*heard}
+        assert len(heard) == len({*heard})
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("model", [Invoice, Quote])
+@given(data=st.data())
+def test_what_is_reached_is_never_undone(model, data):
+    flags = st.none() | st.booleans()
+    moments = st.none() | st.just(timezone.now())
+    statuses = ["Pending", "Sent", "Accepted", "Refused", "Invoiced", "Closed", "New", None]
+    choices = {
+        "is_draft": flags,
+        "is_paid": flags,
+        "is_cancelled": flags,
+        "cancellation_credit_id": st.none() | st.just(5),
+        "status": st.sampled_from(statuses),
+        "sent_at": moments,
+        "accepted_at": moments,
+        "refused_at": moments,
+    }
+    columns = {name: choices[name] for name in choices.keys() & model.columns_from({}).keys()}
+    row = model(**data.draw(st.fixed_dictionaries(columns)))
+    for milestone in model.MILESTONES.values():
+        assert not (milestone.is_reached(row) and milestone.is_undone(row))
 
 
 def test_an_older_event_signals_nothing_that_a_newer_one_has_shown(heard):

@@ -97,21 +97,26 @@ def test_an_event_that_came_in_since_is_reason_to_read_again(altoviz):
     assert Customer.objects.get().name == "later"
 
 
-def test_what_is_gone_is_deleted_whichever_event_says_so(altoviz):
+@pytest.mark.parametrize("event_type", ["CustomerCreated", "CustomerUpdated"])
+@pytest.mark.parametrize("answer", [Answer(404), value({"errors": [], "message": "Gone."}, 404)])
+def test_what_altoviz_does_not_know_is_no_deletion(altoviz, event_type, answer, caplog):
+    """It may be too new to be read, the BASE_URL may be wrong, or the key another company's."""
     process(store(name="1"))
-    altoviz.object = None
-    event = store(name="2")
+    altoviz.answer = answer
+    event = store(event_type, name="payload")
     process(event)
     assert event.status == Status.PROCESSED
-    assert "deleted_at" in event.changes
-    assert event.arrival["read_again"] == "gone"
-    assert not Customer.objects.exists()
-
-
-def test_what_is_new_may_not_be_there_to_be_read_yet(altoviz):
-    altoviz.object = None
-    process(store("CustomerCreated", name="payload"))
     assert Customer.objects.get().name == "payload"
+    assert "could not be read again" in caplog.text
+
+
+def test_a_late_event_of_what_is_gone_does_not_revive_it(altoviz):
+    altoviz.object = None
+    process(store("CustomerDeleted"))
+    late = store(name="last words")
+    process(late)
+    assert late.status == Status.IGNORED
+    assert not Customer.objects.exists()
 
 
 def test_a_deletion_that_is_late_or_wrong_deletes_nothing(altoviz):
@@ -121,9 +126,11 @@ def test_a_deletion_that_is_late_or_wrong_deletes_nothing(altoviz):
 
 def test_a_deletion_that_is_true_deletes(altoviz):
     altoviz.object = None
-    process(store("CustomerDeleted"))
+    event = store("CustomerDeleted")
+    process(event)
     assert not Customer.objects.exists()
     assert Customer.with_deleted.get().deleted_at
+    assert event.arrival["read_again"] == "gone"
 
 
 def test_a_deleted_object_that_is_seen_alive_is_revived(altoviz):

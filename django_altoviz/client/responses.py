@@ -13,6 +13,7 @@ from django_altoviz.exceptions import (
     APIError,
     Conflict,
     InvalidRequest,
+    NoSuchRoute,
     NotAuthorized,
     NotFound,
     RateLimited,
@@ -84,17 +85,32 @@ def refusal(
 ) -> APIError:
     """The error that an answer is; ``redact`` takes out of its texts what they must not show."""
     by_class = {3: Redirected, 5: ServerError}.get(status_code // 100, APIError)
-    message, errors = _said(body)
     kind = _ERRORS.get(status_code, by_class)
+    said = _parsed(body)
+    if kind is NotFound and not _is_about_an_object(said):
+        kind = NoSuchRoute
+    message, errors = _said(said)
     return kind(request, status_code, redact(message)[:_LONGEST], [redact(each) for each in errors])
 
 
-def _said(body: bytes) -> tuple[str, list[str]]:
-    """The message and the errors in the body of an error, of which there are several shapes."""
+def _parsed(body: bytes) -> Any:
+    """What the body of an error says, as it is where it is not JSON."""
     try:
-        said = exact_json.loads(body.decode())
+        return exact_json.loads(body.decode())
     except ValueError:
-        return body.decode(errors="replace").strip(), []
+        return body.decode(errors="replace").strip()
+
+
+def _is_about_an_object(said: Any) -> bool:
+    """Whether a 404 is Altoviz's own of an object: ``errors`` and ``message`` [observed], or problem
+    details [documented]. Of a path that it does not know it says nothing [observed]."""
+    return isinstance(said, dict) and ({"errors", "message"} <= said.keys() or "title" in said)
+
+
+def _said(said: Any) -> tuple[str, list[str]]:
+    """The message and the errors of an error, of which there are several shapes."""
+    if isinstance(said, str):
+        return said, []
     if not isinstance(said, dict):
         return "", []
     message = said.get("message") or said.get("detail") or said.get("title") or ""

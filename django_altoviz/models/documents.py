@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +25,17 @@ from django_altoviz.payloads import (
     short_text,
     text,
 )
+
+
+class Milestone(NamedTuple):
+    """What a document's columns show when it has got there, and when it was set back.
+
+    A document that moves on shows neither: a cancelled invoice is not called paid any more, and its
+    payment was not undone. Where a value is missing, nothing is shown.
+    """
+
+    is_reached: Callable[[Any], bool]
+    is_undone: Callable[[Any], bool]
 
 
 class Document(Mirror):
@@ -68,8 +79,8 @@ class Document(Mirror):
         help_text=_("The business signals that were sent for it, or would have been."),
     )
 
-    #: The milestones by their signals' names, and the columns that show them.
-    MILESTONES: Mapping[str, Callable[[Any], bool]] = {}
+    #: The milestones by their signals' names.
+    MILESTONES: Mapping[str, Milestone] = {}
     _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "milestones")
 
     lines: Any  # the reverse side of the relation that each kind of line has
@@ -141,11 +152,12 @@ class Document(Mirror):
         return self._new_lines or []
 
     def reach(self, *, is_certain: bool) -> list[str]:
-        shown = [name for name, is_reached in self.MILESTONES.items() if is_reached(self)]
-        new = [name for name in shown if name not in self.milestones]
-        # One that is not shown any more was undone. If no more than a delivery says so, it may be one
-        # of before, and the milestone must not be signalled twice.
-        kept = [name for name in self.milestones if name in shown or not is_certain]
+        milestones = self.MILESTONES.items()
+        # If no more than a delivery says that one was undone, it may be a delivery of before, and the
+        # milestone must not be signalled twice.
+        undone = {name for name, each in milestones if is_certain and each.is_undone(self)}
+        kept = [name for name in self.milestones if name not in undone]
+        new = [name for name, each in milestones if name not in kept and each.is_reached(self)]
         self.milestones = [*kept, *new]
         return new
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.base import short
-from django_altoviz.models.documents import Document, Line
+from django_altoviz.models.documents import Document, Line, Milestone
 from django_altoviz.models.fields import AmountField, MirrorKey
 from django_altoviz.payloads import amount, flag, integer, short_text
 
@@ -30,13 +30,23 @@ class Invoice(Document):
     cancellation_credit_number = short(_("cancellation credit number"))
 
     MILESTONES = {
-        "invoice_finalized": lambda invoice: invoice.is_draft is False,
-        "invoice_sent": lambda invoice: invoice.sent_at is not None,
-        "invoice_paid": lambda invoice: bool(
-            invoice.is_paid and not invoice.is_draft and not invoice.is_cancelled
+        "invoice_finalized": Milestone(
+            lambda invoice: invoice.is_draft is False,
+            lambda invoice: invoice.is_draft is True,
         ),
-        "invoice_cancelled": lambda invoice: bool(
-            invoice.is_cancelled or invoice.cancellation_credit_id
+        "invoice_sent": Milestone(
+            lambda invoice: invoice.sent_at is not None,
+            lambda invoice: invoice.sent_at is None,
+        ),
+        "invoice_paid": Milestone(
+            lambda invoice: invoice.is_paid and not (invoice.is_draft or invoice.is_cancelled),
+            lambda invoice: (
+                invoice.is_draft or (invoice.is_paid is False and not invoice.is_cancelled)
+            ),
+        ),
+        "invoice_cancelled": Milestone(
+            lambda invoice: bool(invoice.is_cancelled or invoice.cancellation_credit_id),
+            lambda invoice: invoice.is_cancelled is False and not invoice.cancellation_credit_id,
         ),
     }
 

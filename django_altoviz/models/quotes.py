@@ -9,9 +9,12 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.base import short
-from django_altoviz.models.documents import Document, Line
+from django_altoviz.models.documents import Document, Line, Milestone
 from django_altoviz.models.fields import AmountField, MirrorKey
 from django_altoviz.payloads import amount, day, moment, short_text
+
+# The customer has not decided yet.
+_OPEN = {"Pending", "Sent"}
 
 
 class Quote(Document):
@@ -23,10 +26,24 @@ class Quote(Document):
     deposit_value = AmountField(_("deposit"), null=True)
 
     MILESTONES = {
-        "quote_sent": lambda quote: quote.status == "Sent" or quote.sent_at is not None,
-        "quote_accepted": lambda quote: quote.status == "Accepted" or quote.accepted_at is not None,
-        "quote_refused": lambda quote: quote.status == "Refused" or quote.refused_at is not None,
-        "quote_invoiced": lambda quote: quote.status == "Invoiced",
+        "quote_sent": Milestone(
+            lambda quote: quote.status == "Sent" or quote.sent_at is not None,
+            lambda quote: quote.status == "Pending" and quote.sent_at is None,
+        ),
+        "quote_accepted": Milestone(
+            lambda quote: quote.status == "Accepted" or quote.accepted_at is not None,
+            lambda quote: quote.status in _OPEN | {"Refused"} and quote.accepted_at is None,
+        ),
+        "quote_refused": Milestone(
+            lambda quote: quote.status == "Refused" or quote.refused_at is not None,
+            lambda quote: (
+                quote.status in _OPEN | {"Accepted", "Invoiced"} and quote.refused_at is None
+            ),
+        ),
+        "quote_invoiced": Milestone(
+            lambda quote: quote.status == "Invoiced",
+            lambda quote: quote.status in _OPEN | {"Accepted", "Refused"},
+        ),
     }
 
     class Meta(Document.Meta):

@@ -69,15 +69,20 @@ class SyncRun(models.Model):
         )
 
     def claim(self) -> None:
-        """Take the run; whoever has had it stops at its next step."""
-        self._stored().update(claims=models.F("claims") + 1, active_at=timezone.now(), error="")
+        """Take the run; whoever has had it stops at its next step.
+
+        Raises ``SyncTakenOver`` where another process has finished it, or put another in its place.
+        """
+        claimed = {"claims": models.F("claims") + 1, "active_at": timezone.now(), "error": ""}
+        if not self._stored().filter(finished_at=None).update(**claimed):
+            raise self._taken_over()
         self.refresh_from_db()
 
     def keep(self, **values: Any) -> None:
         """Write values of the run. Raises ``SyncTakenOver`` where another process has it."""
         values["active_at"] = timezone.now()
         if not self._stored().filter(claims=self.claims).update(**values):
-            raise SyncTakenOver(f"The sync {self.pk} was taken over by another process.")
+            raise self._taken_over()
         for name, value in values.items():
             setattr(self, name, value)
 
@@ -90,6 +95,9 @@ class SyncRun(models.Model):
         with transaction.atomic(using=self._state.db):
             self.keep(finished_at=timezone.now(), error=error)
             self.steps.all().delete()
+
+    def _taken_over(self) -> SyncTakenOver:
+        return SyncTakenOver(f"The sync {self.pk} was taken over by another process.")
 
     def _stored(self) -> models.QuerySet[SyncRun]:
         return type(self).objects.using(self._state.db).filter(pk=self.pk)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 
 from django.db import Error, router
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.client.resources import Resource
-from django_altoviz.conf import DEFAULT_ACCOUNT
+from django_altoviz.conf import DEFAULT_ACCOUNT, app_settings
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
     AllGone,
@@ -62,7 +62,7 @@ def sync(
 
     Differences become events of source ``sync``, which are processed at once. What is new in the
     first sync of a kind of object is not told to receivers, unless ``signals``. With ``dry_run``
-    neither the mirror nor the events change; ``all_gone`` believes it if of many objects none is left.
+    neither the mirror nor the events change; ``all_gone`` believes it if none of the objects is left.
 
     It can be interrupted at any time: nothing is marked as deleted that was not looked up, and the
     next one goes on where this one was.
@@ -80,7 +80,7 @@ def sync(
         reconcilers = (
             Reconciler(
                 _claim_run(account, entity, dry_run, watcher),
-                _resource(client, entity),
+                client,
                 signals=signals,
                 all_gone=all_gone,
             )
@@ -104,11 +104,6 @@ def _sync_each(reconcilers: Iterable[Reconciler], watcher: Watcher) -> list[Sync
     return runs
 
 
-def _resource(client: AltovizClient, entity: Entity) -> Resource:
-    resource: Resource = getattr(client, f"{entity}s")
-    return resource
-
-
 def _claim_run(account: str, entity: Entity, dry_run: bool, watcher: Watcher) -> SyncRun:
     """The run that was interrupted, or a new one."""
     runs = SyncRun.objects.using(router.db_for_write(SyncRun))
@@ -117,14 +112,29 @@ def _claim_run(account: str, entity: Entity, dry_run: bool, watcher: Watcher) ->
     run = begun.filter(active_at__gt=timezone.now() - _GOES_ON).order_by("-pk").first()
     goes_on = run is not None
     if run is None:
-        begun.delete()
-        is_import = not runs.filter(finished_at__isnull=False, is_dry_run=False, error="").exists()
+        is_import = _remove_old(runs) is None
         run = SyncRun(account=account, entity=entity, is_import=is_import, is_dry_run=dry_run)
         run.as_of = newest_event(runs.db)
         run.save(using=runs.db)
+        # Two that begin in the same moment both claim the later run, so that one of them has it.
+        run = begun.order_by("-pk").first() or run
+        superseded = begun.exclude(pk=run.pk)
+        superseded.update(claims=F("claims") + 1)  # whoever is at one of them adds no more to it
+        superseded.delete()
     run.claim()
     watcher.began(run, goes_on=goes_on)
     return run
+
+
+def _remove_old(runs: QuerySet[SyncRun]) -> SyncRun | None:
+    """Remove the runs that are older than events are kept, but for the last that came to its end: it
+    says that the import is done, and is returned."""
+    done = runs.filter(finished_at__isnull=False, is_dry_run=False, error="")
+    last = done.order_by("-pk").first()
+    age = datetime.timedelta(days=app_settings.RETENTION_DAYS)
+    old = runs.filter(active_at__lt=timezone.now() - age)
+    (old.exclude(pk=last.pk) if last else old).delete()
+    return last
 
 
 def _sync_entity(reconciler: Reconciler, watcher: Watcher) -> None:

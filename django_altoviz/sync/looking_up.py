@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django_altoviz.exceptions import AllGone
-from django_altoviz.models import Source, SyncRun, SyncStep, WebhookEvent
+from django_altoviz.models import Source, SyncStep, WebhookEvent
 from django_altoviz.sync.comparing import newest_event
 from django_altoviz.sync.reading import Position
 from django_altoviz.sync.reconciling import Action, Reconciler
@@ -14,26 +13,15 @@ from django_altoviz.sync.watching import Watcher
 
 # So many ids at a time are in memory.
 _WINDOW = 10_000
-# That so many objects are gone, all of them, is the doing of a wrong key rather than of a company.
-_SUSPICIOUS = 10
 
 
 def seek_missing(reconciler: Reconciler, watcher: Watcher) -> None:
     """Look up what lives in the mirror and was not in the list.
 
     What Altoviz answers with 404 is marked as deleted; nothing else is.
-
-    Raises:
-        AllGone: none of it was in the list, so that it may be another company's list.
     """
     run = reconciler.run
-    # What an event has brought in since is looked up on account of that event.
-    live = reconciler.model.objects.using(run._state.db).filter(
-        account=run.account, last_event_id__lte=run.as_of
-    )
-    ids = live.order_by("altoviz_id").values_list("altoviz_id", flat=True)
-    if not reconciler.all_gone:
-        _refuse_where_none_is_left(run, ids)
+    ids = reconciler.live().order_by("altoviz_id").values_list("altoviz_id", flat=True)
     last_pass = Position(**run.position).pass_number
     for window in _windows(ids):
         missing = {*window} - SyncStep.seen(run, window, pass_number=last_pass)
@@ -47,19 +35,6 @@ def _windows(ids: Any) -> Iterator[list[int]]:
     while window := list(ids.filter(altoviz_id__gt=last)[:_WINDOW]):
         yield window
         last = window[-1]
-
-
-def _refuse_where_none_is_left(run: SyncRun, ids: Any) -> None:
-    number = 0
-    for window in _windows(ids):
-        if SyncStep.seen(run, window):
-            return
-        number += len(window)
-    if number >= _SUSPICIOUS:
-        raise AllGone(
-            f"None of the {number} objects that the mirror has is in Altoviz's list of {run.entity}s. "
-            "Nothing was marked as deleted, for the API_KEY may be another company's."
-        )
 
 
 def recheck(reconciler: Reconciler, watcher: Watcher) -> None:

@@ -16,6 +16,7 @@ from django_altoviz.client.responses import Page
 from django_altoviz.exceptions import IncompleteList
 from django_altoviz.models import SyncRun, SyncStep
 from django_altoviz.sync.comparing import Object, Objects, by_id, newest_event
+from django_altoviz.sync.doubting import refuse_strangers
 from django_altoviz.sync.reconciling import UNREADABLE, Action, Counts, Reconciler
 from django_altoviz.sync.watching import Watcher
 
@@ -84,6 +85,8 @@ def _step(reconciler: Reconciler, position: Position) -> Position:
     as_of = newest_event(run._state.db)
     after, rows = _read_pages(reconciler.resource, position)
     objects, texts, nameless = by_id(rows)
+    if position == Position():
+        refuse_strangers(reconciler, objects)
     seen = SyncStep.seen(run, objects)
     seen_in_pass = seen
     if position.pass_number > 1:

@@ -7,20 +7,24 @@ from collections.abc import Callable
 from enum import Enum
 
 from django.db import Error, transaction
+from django.db.models import QuerySet
 
 from django_altoviz import exact_json
+from django_altoviz.client import AltovizClient
 from django_altoviz.client.resources import Resource
 from django_altoviz.envelopes import object_id_of
+from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import (
     Conflict,
     InvalidPayload,
     InvalidRequest,
+    NoSuchRoute,
     NotFound,
     ServerError,
     UnexpectedAnswer,
 )
 from django_altoviz.log import log_about
-from django_altoviz.models import Document, Mirror, Status, SyncRun
+from django_altoviz.models import Document, Mirror, Source, Status, SyncRun, WebhookEvent
 from django_altoviz.processing import process
 from django_altoviz.sync.comparing import (
     Found,
@@ -39,7 +43,7 @@ Counts = Counter[str]
 Record = Callable[[Counts], None]
 
 #: What can be wrong with one object and says nothing of the others.
-UNREADABLE = (UnexpectedAnswer, ServerError, InvalidRequest, Conflict)
+UNREADABLE = (UnexpectedAnswer, ServerError, InvalidRequest, Conflict, NoSuchRoute)
 # How often an object is read again because an event of it came in meanwhile.
 _TRIES = 3
 
@@ -56,12 +60,21 @@ class Reconciler:
     """Brings objects of one kind into the mirror."""
 
     def __init__(
-        self, run: SyncRun, resource: Resource, *, signals: bool, all_gone: bool = False
+        self, run: SyncRun, client: AltovizClient, *, signals: bool, all_gone: bool = False
     ) -> None:
-        self.run, self.resource, self.all_gone = run, resource, all_gone
+        self.run, self.client, self.all_gone = run, client, all_gone
+        self.resource = resource_of(client, Entity(run.entity))
         self.model = mirror_of(run)
         self.using = run._state.db
         self.fills = run.is_import and not signals and not run.is_dry_run
+
+    def live(self) -> QuerySet[Mirror]:
+        """What lives in the mirror, as it was before the run.
+
+        What an event has brought in since is looked up on account of that event.
+        """
+        live: QuerySet[Mirror] = self.model.objects.using(self.using)
+        return live.filter(account=self.run.account, last_event_id__lte=self.run.as_of)
 
     def bring(self, objects: Objects, texts: Texts, as_of: int, record: Record) -> None:
         """Bring in what was read, and ``record`` how many of them were what."""
@@ -149,7 +162,9 @@ class Reconciler:
         if object is None:
             live = self.model.objects.using(self.using)
             is_live = live.filter(altoviz_id=id, account=self.run.account).exists()
-            return self.tell(Action.DELETED, {"id": id}, as_of) if is_live else ""
+            if not is_live or self._is_new(id):
+                return ""
+            return self.tell(Action.DELETED, {"id": id}, as_of)
         found = self.compare({id: object}, {}, as_of)
         if found.overtaken:
             return None
@@ -161,20 +176,41 @@ class Reconciler:
             return Action.UPDATED.value
         return "failed" if found.failed else "unchanged"
 
-    def get(self, id: int) -> Object | None:
-        """The object, or ``None`` where it is gone.
+    def _is_new(self, id: int) -> bool:
+        """Whether it was created since the run began: it may not be there to be read yet [inferred]."""
+        created = EventType[f"{Entity(self.run.entity).name}_CREATED"]
+        events = WebhookEvent.objects.using(self.using).filter(
+            account=self.run.account, type=created, source=Source.WEBHOOK, pk__gt=self.run.as_of
+        )
+        return bool(events.filter(entity=self.run.entity, object_id=id).exists())
 
-        Raises:
-            UnexpectedAnswer: it is another one.
-        """
-        try:
-            object = self.resource.get(id)
-        except NotFound:
-            return None
-        if object_id_of(object) != id:
-            raise UnexpectedAnswer(f"{self.resource.path}/{id} was answered with another object.")
-        return object
+    def get(self, id: int) -> Object | None:
+        """The object, or ``None`` where it is gone. Raises as ``read`` does."""
+        return read(self.resource, id)
 
     def lacks_lines(self, object: Object) -> bool:
         """Whether a list has left out the lines: that there are none would be an empty list."""
         return issubclass(self.model, Document) and object.get("lines") is None
+
+
+def resource_of(client: AltovizClient, entity: Entity) -> Resource:
+    resource: Resource = getattr(client, f"{entity}s")
+    return resource
+
+
+def read(resource: Resource, id: int) -> Object | None:
+    """The object as it is at Altoviz now, or ``None`` where it is gone.
+
+    Raises:
+        UnexpectedAnswer: it is another one.
+        NoSuchRoute: 404, but not as Altoviz says it of an object.
+    """
+    try:
+        object = resource.get(id)
+    except NoSuchRoute:
+        raise
+    except NotFound:
+        return None
+    if object_id_of(object) != id:
+        raise UnexpectedAnswer(f"{resource.path}/{id} was answered with another object.")
+    return object

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from django_altoviz.client import AltovizClient
+from django_altoviz.event_types import Entity
 from django_altoviz.models import Invoice, Quote, Source, Status, WebhookEvent
 from django_altoviz.signals import BY_MILESTONE
-from django_altoviz.sync import sync
+from django_altoviz.sync import ENTITIES, sync
 from django_altoviz.testing import Behaviour, FakeAltoviz, through_test_client
 from tests.settings import ALTOVIZ
 from tests.sync.changes import change, differences
@@ -69,8 +70,8 @@ def reached():
         (name, row.altoviz_id)
         for model in (Invoice, Quote)
         for row in model.objects.all()
-        for name, is_reached in model.MILESTONES.items()
-        if is_reached(row)
+        for name, milestone in model.MILESTONES.items()
+        if milestone.is_reached(row)
     }
 
 
@@ -173,38 +174,77 @@ class TestWhileDeliveriesComeIn:
         answered = AltovizClient._send
         monkeypatch.setattr(AltovizClient, "_send", send)
 
-    def run(self, altoviz, seed):
-        """Some syncs, while one change follows the other."""
-        random, is_over = Random(seed), threading.Event()
+    def run(self, act, entities=ENTITIES, syncs=3):
+        """Some syncs, while one act follows the other."""
+        is_over = threading.Event()
 
         def work():
             while not is_over.is_set():
-                change(altoviz, random)
-                altoviz.wait()
+                act()
                 time.sleep(0.01)  # each change is read for once more, so they must not outrun that
 
         join = run_beside(work)
         try:
-            for _ in range(3):
-                sync()
+            for _ in range(syncs):
+                sync(entities=entities)
         finally:
             is_over.set()
             join()
+
+    def run_with_changes(self, altoviz, seed):
+        random = Random(seed)
+
+        def act():
+            change(altoviz, random)
+            altoviz.wait()
+
+        self.run(act)
 
     @pytest.mark.parametrize("seed", range(2))
     def test_no_event_is_overwritten_by_an_older_page(self, connect, seed):
         """Each change is told at once and in order, so that the mirror needs no sync in the end."""
         with connect(seed, payment_event=True) as altoviz:
             altoviz.populate(customers=110, products=5, invoices=40, quotes=5)
-            self.run(altoviz, seed)
+            self.run_with_changes(altoviz, seed)
             assert {delivery.status for delivery in altoviz.wait()} == {200}
             assert differences(altoviz) == []
 
     @pytest.mark.parametrize("seed", range(2))
-    def test_what_is_lost_and_confused_is_healed_by_one_more(self, connect, seed):
+    def test_what_is_lost_and_confused_is_healed_by_one_more(self, connect, told, seed):
         with connect(seed, **TROUBLE) as altoviz:
             altoviz.populate(customers=110, products=5, invoices=40, quotes=5)
-            self.run(altoviz, seed)
+            self.run_with_changes(altoviz, seed)
             sync()
             assert differences(altoviz) == []
             assert WebhookEvent.objects.filter(source=Source.SYNC).exists()
+            assert all(number == 1 for number in told.values())
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_each_step_of_a_document_is_signalled_once(self, connect, told, seed):
+        """Also where a sync has seen the next one before the delivery of this one comes."""
+        random, documents = Random(seed), [Entity.INVOICE, Entity.QUOTE]
+        with connect(seed, payment_event=True) as altoviz:
+            invoices, quotes = altoviz.invoices, altoviz.quotes
+
+            def live():
+                lives = (
+                    (invoices, ["finalize", "send", "pay", "", "cancel"]),
+                    (quotes, ["send", "", "accept", "", "invoice"]),
+                )
+                for records, steps in lives:
+                    id = records.create()["id"]
+                    for step in steps:
+                        getattr(records, step)(id) if step else records.change(id, subject="A")
+                        time.sleep(0.01)
+                        if random.random() < 0.5:
+                            altoviz.wait()
+
+            altoviz.populate(customers=1, products=1, invoices=2, quotes=2)
+            sync()
+            imported = reached()
+            self.run(live, documents, syncs=15)
+            altoviz.wait()
+            sync()
+            assert differences(altoviz) == []
+            assert reached() - imported <= told.keys()
+            assert {*told.values()} == {1}

@@ -7,10 +7,12 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -21,6 +23,7 @@ from django_altoviz.exceptions import (
     ConnectionFailed,
     IncompleteList,
     InvalidRequest,
+    NoSuchRoute,
     NotAuthorized,
     NotFound,
     ServerError,
@@ -232,6 +235,14 @@ class TestLater:
         assert counts(run) == {"seen": 250, "unchanged": 250}
         assert run.is_in_step
 
+    @pytest.mark.parametrize("body", [b"", b"<html>nginx", b'{"message": "no Route matched"}'])
+    def test_a_404_that_is_not_of_altoviz_deletes_nothing(self, altoviz, body, caplog):
+        del altoviz.objects[Entity.CUSTOMER][5]
+        altoviz.answers["/v1/Customers/5"] = Answer(404, body)
+        assert counts(sync_one()) == {"seen": 250, "unchanged": 249, "failed": 1}
+        assert Customer.objects.filter(altoviz_id=5).exists()
+        assert "customer 5 could not be read: NoSuchRoute" in caplog.text
+
     def test_what_is_seen_alive_again_is_revived(self, altoviz, heard):
         deliver("CustomerDeleted", id=5)
         assert not Customer.objects.filter(altoviz_id=5).exists()
@@ -271,20 +282,9 @@ class TestLater:
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
-    def test_a_key_of_another_company_deletes_nothing(self, altoviz):
-        altoviz.objects[Entity.CUSTOMER] = {1000: customer(1000)}
-        with pytest.raises(AllGone, match="None of the 250 objects"):
-            sync_one()
-        assert Customer.objects.count() == 251
-        assert "None of the 250" in SyncRun.objects.latest("pk").error
-
     def test_what_is_all_gone_is_believed_where_somebody_says_so(self, altoviz):
         altoviz.objects[Entity.CUSTOMER].clear()
         assert counts(sync_one(all_gone=True)) == {"deleted": 250}
-
-    def test_so_are_a_few_that_are_gone(self, altoviz):
-        altoviz.objects[Entity.INVOICE].clear()
-        assert counts(sync_one(INVOICES)) == {"deleted": 2}
 
     def test_another_account_is_left_alone(self, altoviz):
         altoviz.objects[Entity.CUSTOMER].clear()
@@ -314,6 +314,91 @@ class TestLater:
             customer_updated.disconnect(fail)
         assert Customer.objects.get(altoviz_id=7).name == "renamed"
         assert sync_one().is_in_step
+
+
+class TestAKeyOfAnotherCompany:
+    """Its list has none of what the mirror has, and neither has it anything singly."""
+
+    @pytest.fixture(params=[1, 9, 10, 30])
+    def strangers(self, altoviz, request):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, request.param + 1)))
+        altoviz.add(Entity.QUOTE, quote(1))
+        sync()
+        for objects in altoviz.objects.values():
+            objects.clear()
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1600)), {"id": -1})
+        return request.param
+
+    @pytest.mark.parametrize("dry_run", [False, True])
+    def test_brings_in_nobody_and_deletes_nothing(self, altoviz, strangers, heard, dry_run):
+        with pytest.raises(AllGone, match=f"None of the {strangers} customers"):
+            sync(dry_run=dry_run)
+        assert Customer.objects.count() == strangers
+        assert Quote.objects.count() == 1
+        assert not WebhookEvent.objects.exists()
+        assert heard == []
+        assert f"None of the {strangers} customers" in SyncRun.objects.latest("pk").error
+
+    def test_is_believed_where_somebody_says_so(self, altoviz, strangers):
+        run = sync_one(all_gone=True)
+        assert counts(run) == {"seen": 601, "new": 600, "failed": 1, "deleted": strangers}
+
+    def test_is_doubted_after_an_interruption_too(self, altoviz, strangers):
+        altoviz.before[len(altoviz.requests) + 2] = lambda: Answer(401)
+        with pytest.raises(NotAuthorized):
+            sync_one()
+        with pytest.raises(AllGone):
+            sync_one()
+        assert Customer.objects.count() == strangers
+
+    def test_is_not_decided_on_by_answers_that_say_nothing(self, altoviz, strangers):
+        altoviz.answers[f"/v1/Customers/{strangers}"] = Answer(404)
+        with pytest.raises(NoSuchRoute):
+            sync_one()
+        assert Customer.objects.count() == strangers
+
+
+class TestNoKeyOfAnotherCompany:
+    @pytest.fixture(autouse=True)
+    def altoviz(self, altoviz):
+        altoviz.add(Entity.PRODUCT, {"id": 1, "name": "a product"})
+        return altoviz
+
+    def fill(self, altoviz, number):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, number + 1)))
+        sync()
+        altoviz.objects[Entity.CUSTOMER].clear()
+
+    def test_a_few_are_gone_indeed_where_another_kind_is_there(self, altoviz):
+        self.fill(altoviz, 9)
+        assert counts(sync_one()) == {"deleted": 9}
+
+    def test_many_are_doubted_all_the_same(self, altoviz):
+        self.fill(altoviz, 10)
+        with pytest.raises(AllGone):
+            sync_one()
+        assert Customer.objects.count() == 10
+
+    def test_one_of_them_that_is_there_is_enough(self, altoviz):
+        """A list that begins with what the mirror does not know yet."""
+        self.fill(altoviz, 30)
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1600)), customer(28))
+        since = len(altoviz.requests)
+        assert counts(sync_one())["new"] == 600
+        singly = [path for path, query in altoviz.requests[since:] if not query]
+        assert singly[:3] == [f"/v1/Customers/{id}" for id in (30, 29, 28)]
+        assert Customer.objects.filter(altoviz_id=28).exists()
+
+    def test_one_that_was_deleted_and_is_listed_again_is_known(self, altoviz):
+        self.fill(altoviz, 10)
+        deliver("CustomerDeleted", id=5)
+        altoviz.add(Entity.CUSTOMER, customer(5))
+        assert counts(sync_one()) == {"seen": 1, "changed": 1, "deleted": 9}
+
+    def test_nothing_is_looked_up_where_the_mirror_has_nothing(self, altoviz):
+        altoviz.add(Entity.CUSTOMER, customer(1))
+        sync()
+        assert altoviz.singly == []
 
 
 class TestLines:
@@ -542,6 +627,15 @@ class TestEventsMeanwhile:
         assert sync_one().is_in_step
         assert Customer.objects.filter(altoviz_id=9).exists()
 
+    def test_of_what_is_too_new_to_be_read_yet_are_no_deletion(self, heard):
+        self.after_next_request(lambda: deliver("CustomerCreated", **customer(9)))
+        sync_one()
+        assert self.altoviz.singly == ["/v1/Customers/9"]
+        assert Customer.objects.filter(altoviz_id=9).exists()
+        assert [type for type, id, _ in heard if id == 9] == ["CustomerCreated"]
+        # The next one finds out whether it is still not there.
+        assert counts(sync_one())["deleted"] == 1
+
     def test_that_wait_are_processed_first(self):
         event = WebhookEvent.from_delivery(
             body_of("CustomerUpdated", **customer(2, name="waiting")), "default", {}
@@ -736,6 +830,81 @@ class TestInterrupted:
         assert counts(other[0]) == {"seen": 1500, "new": 1500}
         assert SyncRun.objects.get().finished_at is not None
         assert Customer.objects.count() == 1500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
+    """Neither finds the other's run when it looks for one to go on with."""
+
+    def meet(created, **kwargs):
+        if created:
+            both.wait()
+
+    def run():
+        try:
+            outcomes.append(counts(sync_one()))
+        except SyncTakenOver as error:
+            outcomes.append(type(error))
+        finally:
+            connection.close()
+
+    both = threading.Barrier(2, timeout=30)
+    altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
+    outcomes = []
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    post_save.connect(meet, SyncRun)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    post_save.disconnect(meet, SyncRun)
+    assert SyncTakenOver in outcomes
+    assert {"seen": 1500, "new": 1500} in outcomes
+    assert Customer.objects.count() == 1500
+    assert SyncRun.objects.get().finished_at is not None
+
+
+@pytest.mark.parametrize("end", [lambda run: run.finish(), lambda run: run.delete()])
+def test_a_run_that_another_process_has_ended_can_not_be_claimed(end):
+    run = SyncRun.objects.create(account="default", entity="customer", is_import=True, as_of=0)
+    end(SyncRun.objects.get())
+    with pytest.raises(SyncTakenOver):
+        run.claim()
+
+
+class TestOldRuns:
+    def sync_days_ago(self, days, entity=Entity.CUSTOMER, **options):
+        run = sync_one([entity], **options)
+        then = timezone.now() - datetime.timedelta(days=days)
+        SyncRun.objects.filter(pk=run.pk).update(active_at=then, finished_at=then)
+        return run
+
+    @pytest.fixture(autouse=True)
+    def retention(self, altoviz, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 30}
+
+    def test_go_with_the_events_of_their_time(self):
+        for days in (33, 32, 29):
+            young = self.sync_days_ago(days)
+        new = sync_one()
+        assert [*SyncRun.objects.order_by("pk")] == [young, new]
+        assert not new.is_import
+
+    def test_stay_where_they_say_that_the_import_is_done(self):
+        imported = self.sync_days_ago(33)
+        self.sync_days_ago(32, dry_run=True)
+        other = self.sync_days_ago(31, Entity.QUOTE)
+        new = sync_one()
+        assert not new.is_import
+        assert [*SyncRun.objects.order_by("pk")] == [imported, other, new]
+
+    def test_that_were_never_finished_go_too(self, altoviz):
+        altoviz.before[1] = lambda: Answer(401)
+        with pytest.raises(NotAuthorized):
+            sync_one(dry_run=True)
+        SyncRun.objects.update(active_at=timezone.now() - datetime.timedelta(days=31))
+        new = sync_one()
+        assert SyncRun.objects.get() == new
 
 
 @pytest.mark.django_db(transaction=True)

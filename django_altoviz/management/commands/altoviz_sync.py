@@ -61,7 +61,7 @@ class Command(APICommand):
         parser.add_argument(
             "--all-gone",
             action="store_true",
-            help="Believe it if of many objects none is left. Otherwise the key is doubted.",
+            help="Believe it if none of the objects is left. Otherwise the key is doubted.",
         )
 
     def handle(
