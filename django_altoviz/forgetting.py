@@ -31,12 +31,14 @@ FORGOTTEN = "Forgotten."
 class Forgotten:
     """How many rows of what, and events, held personal data, and where some may be left.
 
-    Of the events ``unclear`` nobody can tell whom they concern. Of the ``unsettled`` a worker may yet
-    make a row that is not marked, or note an error. Both by their primary keys.
+    Of the ``unclear`` events, by their primary keys, and documents, by their kinds and ids, nobody
+    can tell whom they concern. Of the ``unsettled`` events a worker may yet make a row that is not
+    marked, or note an error.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     unclear: list[int] = field(default_factory=list)
+    unclear_documents: list[tuple[Entity, int]] = field(default_factory=list)
     unsettled: list[int] = field(default_factory=list)
 
 
@@ -48,7 +50,7 @@ def forget(entity: Entity, id: int, account: str, *, dry_run: bool = False) -> F
     """
     using = router.db_for_write(WebhookEvent)
     traces = find(entity, id, account, using)
-    forgotten = Forgotten(unclear=traces.unclear)
+    forgotten = Forgotten(unclear=traces.unclear, unclear_documents=traces.unclear_documents)
     events = 0
     # The events come first, for a row may be made of one until then.
     for pk, event_trace in sorted(traces.events.items()):

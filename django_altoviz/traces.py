@@ -13,7 +13,7 @@ from django.db.models.functions import Cast
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import MalformedBody
-from django_altoviz.models import MIRRORS, Customer, WebhookEvent
+from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.personal_data import (
     COLUMNS,
     DOCUMENTS,
@@ -89,11 +89,12 @@ class RowTrace:
 
 @dataclass
 class Traces:
-    """The events by their primary keys; of the ``unclear`` nobody can tell whether they are some."""
+    """The events by their primary keys. Of the unclear ones nobody can tell whether they are some."""
 
     events: dict[int, EventTrace] = field(default_factory=dict)
     rows: list[RowTrace] = field(default_factory=list)
     unclear: list[int] = field(default_factory=list)
+    unclear_documents: list[tuple[Entity, int]] = field(default_factory=list)
 
 
 def kind_of(event: WebhookEvent) -> Entity | None:
@@ -128,8 +129,14 @@ def find(entity: Entity, id: int, account: str, using: str) -> Traces:
 
 def _find_documents(who: Who, entity: Entity, traces: Traces) -> None:
     left = partial(without_personal_data, entity)
+    nameless, is_shared = _nameless(who, entity)
+    documents = _ever_theirs(who, entity)
+    if is_shared:
+        traces.unclear_documents += [(entity, id) for id in sorted(nameless - documents)]
+    else:
+        documents |= nameless
     theirs = []
-    for id in sorted(_ever_theirs(who, entity)):
+    for id in sorted(documents):
         owner = None
         for event in who.events_of(entity, id):
             former, owner = _owners(event, owner)
@@ -143,12 +150,21 @@ def _find_documents(who: Who, entity: Entity, traces: Traces) -> None:
     traces.rows.append(RowTrace(entity, condition, left))
 
 
+def _nameless(who: Who, entity: Entity) -> tuple[set[int], bool]:
+    """The documents that name nobody but have the customer's number, and whether others have that
+    number, too: none is said to be unique."""
+    customers = who.rows(Entity.CUSTOMER)
+    number = customers.filter(altoviz_id=who.id).values_list("number", flat=True).first()
+    if not number:
+        return set(), False
+    found = who.rows(entity).filter(customer=None, customer_number=number)
+    is_shared = customers.filter(number=number).exclude(altoviz_id=who.id).exists()
+    return {*found.values_list("altoviz_id", flat=True)}, is_shared
+
+
 def _ever_theirs(who: Who, entity: Entity) -> set[int]:
-    """The documents that name the customer, have named it, or name nobody but have its number."""
-    condition = Q(customer=who.id)
-    if number := _own_number(who):
-        condition |= Q(customer=None, customer_number=number)
-    found = {*who.rows(entity).filter(condition).values_list("altoviz_id", flat=True)}
+    """The documents that name the customer, or have named it."""
+    found = {*who.rows(entity).filter(customer=who.id).values_list("altoviz_id", flat=True)}
     events = who.events(entity=entity, object_id__isnull=False)
     events = events.annotate(was=Cast("changes", TextField()))
     named = Q(body__contains=str(who.id)) | Q(was__contains=str(who.id))
@@ -157,14 +173,6 @@ def _ever_theirs(who: Who, entity: Entity) -> set[int]:
             assert event.object_id is not None
             found.add(event.object_id)
     return found
-
-
-def _own_number(who: Who) -> str | None:
-    """The customer's number, unless others have it, too: none is said to be unique."""
-    customers = Customer.with_deleted.using(who.using).filter(account=who.account)
-    number = customers.filter(altoviz_id=who.id).values_list("number", flat=True).first()
-    shared = number and customers.filter(number=number).exclude(altoviz_id=who.id).exists()
-    return None if shared else number
 
 
 def _owners(event: WebhookEvent, owner: Any) -> tuple[Any, Any]:

@@ -83,13 +83,15 @@ def forgotten(entity: Entity, id: int, account: str, dry_run: bool) -> Iterator[
 
 
 def _remaining(done: Forgotten) -> Iterator[str]:
-    """Of which events some may be left."""
-    for keys, text in (
-        (done.unclear, _("Nobody can tell whom these events concern, look at them: %(events)s")),
-        (done.unsettled, _("Run the command again when these events are settled: %(events)s")),
+    """Where some may be left."""
+    documents = [f"{entity.label} {id}" for entity, id in done.unclear_documents]
+    for found, text in (
+        (documents, _("Nobody can tell whose these documents are, look at them: %(which)s")),
+        (done.unclear, _("Nobody can tell whom these events concern, look at them: %(which)s")),
+        (done.unsettled, _("Run the command again when these events are settled: %(which)s")),
     ):
-        if keys:
-            yield text % {"events": ", ".join(map(str, keys))}
+        if found:
+            yield text % {"which": ", ".join(map(str, found))}
 
 
 def _command(entity: Entity, id: int, account: str) -> str:
