@@ -84,6 +84,8 @@ COLUMNS = {
     Entity.QUOTE: _DOCUMENT_COLUMNS,
 }
 _NOTHING: Object = MappingProxyType({})
+# No object of Altoviz is nested so deep; Python's stack would not take what a body can have.
+_DEEP = 50
 
 
 def without_personal_data(entity: Entity, data: Object, shown: Object = _NOTHING) -> dict[str, Any]:
@@ -131,22 +133,25 @@ def _email(contact: Any) -> str:
     return email.lower() if isinstance(email, str) else ""
 
 
-def without_texts(value: Any, name: str = "") -> Any:
+def without_texts(value: Any, name: str = "", depth: int = 0) -> Any:
     """A value of a kind that nobody knows: numbers stay, and of its texts only ``TEXTS_STAY``."""
+    if isinstance(value, dict | list) and depth == _DEEP:
+        return None
     if isinstance(value, dict):
-        return {key: without_texts(item, key) for key, item in value.items()}
+        return {key: without_texts(item, key, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [without_texts(item, name) for item in value]
+        return [without_texts(item, name, depth + 1) for item in value]
     return None if isinstance(value, str) and name not in TEXTS_STAY else value
 
 
-def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """All that is no object and no list in a value, each with the keys that lead to it."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from leaves(item, (*path, key))
-    elif isinstance(value, list):
-        for item in value:
-            yield from leaves(item, path)
-    else:
-        yield path, value
+def leaves(value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All that is no object and no list in a value, each with the last two keys that lead to it."""
+    todo: list[tuple[tuple[str, ...], Any]] = [((), value)]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, dict):
+            todo += [((*path[-1:], key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            todo += [(path, item) for item in value]
+        else:
+            yield path, value

@@ -34,6 +34,7 @@ _NAMED_BY = {
 }
 # A type that tells of a known kind, though perhaps of something unknown that happens to it.
 _TYPE = re.compile(f"({'|'.join(entity.capitalize() for entity in Entity)})[A-Z][a-z]+")
+_EMAIL = re.compile(r"\w@\w")
 # What JSON never writes as an escape.
 _AS_IT_IS = re.compile(r"[\w.@-]+", re.ASCII)
 
@@ -116,7 +117,7 @@ def find(entity: Entity, id: int, account: str, using: str) -> Traces:
     for event in who.events_of(entity, id):
         traces.events[event.pk] = EventTrace(left, COLUMNS[entity])
         emails.add(event.envelope.data.get("email"))
-    known = {email.lower() for email in emails if isinstance(email, str) and "@" in email}
+    known = {email.lower() for email in emails if isinstance(email, str) and _EMAIL.search(email)}
     who = Who(entity, id, account, using, frozenset(known))
     for each in DOCUMENTS:
         if entity == Entity.CUSTOMER:
@@ -241,4 +242,7 @@ def _speaks_of(event: WebhookEvent, who: Who) -> bool | None:
 
 
 def _has_email(text: str, who: Who) -> bool:
-    return any(email in text.lower() for email in who.emails)
+    """Whether one of the addresses stands in a text, and not as a part of a longer one."""
+    return any(
+        re.search(rf"(?<![\w.+-]){re.escape(email)}(?![\w-])", text.lower()) for email in who.emails
+    )

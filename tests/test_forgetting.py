@@ -397,6 +397,20 @@ class TestTraces:
         assert "Zoé" not in everything()
         assert email.upper() not in everything()
 
+    def test_an_event_that_is_nested_deep(self, post):
+        deep = '{"Zoé": ' * 400 + f'{{"customerId": {CUSTOMER}, "by": "Zoé"}}' + "}" * 400
+        post(f'{{"id": "evt_1", "type": "OrderPacked", "data": {deep}}}'.encode())
+        forget("customer", CUSTOMER)
+        assert WebhookEvent.objects.get(type="OrderPacked").body.count("Zoé") == 50
+
+    def test_an_address_that_is_none_finds_nothing(self, post):
+        post(body_of("CustomerUpdated", email="@"))
+        Customer.objects.update(email="@")
+        WebhookEvent.objects.filter(type="CustomerCreated").delete()
+        post({"id": "evt_1", "type": "OrderPacked", "data": {"to": "other@shop.example"}})
+        forget("customer", CUSTOMER)
+        assert "other@shop.example" in everything()
+
     def test_an_event_without_an_id(self, post):
         data = sample(EventType.INVOICE_UPDATED).data
         post(envelope_of(EventType.INVOICE_UPDATED, data=data | {"id": None}))
@@ -413,6 +427,7 @@ class TestTraces:
             {"id": "evt_2", "type": "OrderPacked", "data": {"id": CUSTOMER}},
             {"id": "evt_3", "type": "OrderPacked", "data": {"numbers": [f"F{CUSTOMER}"]}},
             b"ping 1" + str(CUSTOMER).encode(),
+            b"ping mar" + Customer.objects.get().email.encode(),
         ]
         for body in [*unclear, *clear]:
             post(body)
