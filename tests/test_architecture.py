@@ -17,10 +17,10 @@ LAYERS = [
     {"dispatchers", "registration", "sync", "testing"},
     {"backlog"},
     {"processing", "retention", "forgetting", "health"},
-    {"receivers", "retries", "refetching"},
+    {"receivers", "retries", "refetching", "traces"},
     {"mirroring"},
     {"models", "signals", "samples", "client"},
-    {"payloads", "envelopes", "endpoints"},
+    {"payloads", "personal_data", "envelopes", "endpoints"},
     {"signing", "addresses", "exact_json", "conf", "event_types", "log", "transactions"},
     {"exceptions"},
 ]

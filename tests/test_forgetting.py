@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.forms.models import model_to_dict
+from django.utils import timezone
 
+from django_altoviz import exact_json, forgetting
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import GiveUp
-from django_altoviz.forgetting import COLUMNS, DOCUMENT_COLUMNS, without_personal_data
 from django_altoviz.models import (
     MIRRORS,
     Contact,
@@ -21,9 +24,10 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
+from django_altoviz.personal_data import COLUMNS, without_personal_data
 from django_altoviz.processing import process
 from django_altoviz.samples import sample, sample_body
-from django_altoviz.signals import customer_updated
+from django_altoviz.signals import customer_updated, invoice_updated
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +66,20 @@ def everything():
     )
 
 
+def personal():
+    """What is left of the samples' personal data."""
+    found = everything()
+    return [text for text in PERSONAL if text in found]
+
+
+def envelope_of(event_type, **envelope):
+    """A delivery with the data of a sample, and other things beside or instead of them."""
+    named = sample(event_type)
+    return exact_json.to_bytes(
+        {"id": "evt_other", "type": named.type, "data": named.data} | envelope
+    )
+
+
 @pytest.fixture
 def known(post):
     for event_type in EventType:
@@ -70,12 +88,10 @@ def known(post):
 
 
 def test_nothing_of_a_customer_is_found_any_more(known):
-    before = everything()
-    assert all(text in before for text in PERSONAL)
+    assert personal() == PERSONAL
     forget("customer", CUSTOMER)
     forget("contact", CONTACT)
-    found = [text for text in PERSONAL if text in everything()]
-    assert found == []
+    assert personal() == []
 
 
 def test_ids_numbers_dates_and_amounts_stay(known):
@@ -91,7 +107,7 @@ def test_ids_numbers_dates_and_amounts_stay(known):
         for field in Invoice._meta.concrete_fields
         if getattr(left, field.attname) != getattr(invoice, field.attname)
     }
-    assert changed == {*DOCUMENT_COLUMNS, "data", "synced_at"} - {"metadata"}
+    assert changed == {*COLUMNS[Entity.INVOICE], "data", "synced_at", "forgotten_at"}
     assert left.customer == Customer.objects.get()
     assert left.data["lines"] == invoice.data["lines"]
     assert [line.data for line in left.lines.all()] == invoice.data["lines"]
@@ -106,8 +122,8 @@ def test_the_columns_that_go_are_those_that_hold_what_goes(entity):
     before = model.columns_from(data)
     after = model.columns_from(without_personal_data(entity, data))
     gone = {name for name in before if before[name] != after[name]}
-    assert gone <= COLUMNS.get(entity, DOCUMENT_COLUMNS)
-    assert all(after[name] is None for name in COLUMNS.get(entity, DOCUMENT_COLUMNS))
+    assert gone <= COLUMNS[entity]
+    assert all(after[name] is None for name in COLUMNS[entity])
 
 
 def test_a_field_that_nobody_knows_yet_goes_with_a_customer():
@@ -143,19 +159,24 @@ def test_it_says_what_it_did(known):
     counts = "customers: 1, invoices: 1, quotes: 1, webhook events: 6."
     assert forget("customer", CUSTOMER, dry_run=True).startswith(f"Would be blanked: {counts}")
     assert Customer.objects.get().email
+    assert Customer.objects.get().forgotten_at is None
     assert forget("customer", CUSTOMER).startswith(f"Blanked: {counts}")
-    assert forget("customer", CUSTOMER) == "There was nothing left to forget.\n"
+    assert forget("customer", CUSTOMER).splitlines() == [
+        "There was nothing left to forget.",
+        "What comes in from now on is shown without personal data, until: "
+        f"altoviz_forget customer {CUSTOMER} --lift",
+    ]
 
 
 def test_contacts_with_the_same_address_are_named(post):
-    post(EventType.CUSTOMER_CREATED)
+    post(EventType.CUSTOMER_CREATED, account="acme")
     email = Customer.objects.get().email
-    post(body_of("ContactCreated", id=7, email=email))
-    post(body_of("ContactCreated", id=8, email="other@shop.example"))
-    out = forget("customer", CUSTOMER)
-    assert out.splitlines()[1:] == [
-        "A contact has the same e-mail address: altoviz_forget contact 7"
-    ]
+    post(body_of("ContactCreated", id=7, email=email), account="acme")
+    post(body_of("ContactCreated", id=8, email="other@shop.example"), account="acme")
+    out = forget("customer", CUSTOMER, account="acme")
+    assert out.splitlines()[1] == (
+        "A contact has the same e-mail address: altoviz_forget contact 7 --account acme"
+    )
     assert Contact.objects.get(altoviz_id=7).email == email
 
 
@@ -213,7 +234,7 @@ def test_what_a_receiver_says_of_somebody_goes(post):
     forget("customer", CUSTOMER)
     assert ReceiverRun.objects.get().gave_up == "Forgotten."
     assert WebhookEvent.objects.get().status == Status.DEAD
-    assert forget("customer", CUSTOMER) == "There was nothing left to forget.\n"
+    assert forget("customer", CUSTOMER).startswith("There was nothing left to forget.\n")
 
 
 def test_why_an_event_was_ignored_stays(known, post):
@@ -236,10 +257,376 @@ def test_of_an_event_that_has_no_data_there_is_nothing_to_forget(post):
     forget("customer", 5)
     post({"id": "evt_1", "type": "InvoiceDeleted", "data": 5})
     post({"id": "evt_2", "type": "InvoiceDeleted", "data": "about 5"})
-    assert forget("customer", 5) == "There was nothing left to forget.\n"
+    assert forget("customer", 5).startswith("There was nothing left to forget.\n")
 
 
 @pytest.mark.parametrize("id", ["0", "-1", "x", str(2**63)])
 def test_what_is_no_id_is_refused(id):
     with pytest.raises(CommandError, match=r"is no Altoviz id|required"):
         forget("customer", id)
+
+
+def test_every_text_of_a_document_in_which_one_may_be_named_goes(post):
+    texts = ["subject", "headerNotes", "footerNotes", "internalNotes", "publicLink", "customerName",
+             "customerElectronicAddress"]  # fmt: skip
+    data = dict.fromkeys(texts, "Zoé") | {
+        "metadata": {"ordered by": "Zoé"},
+        "billingContact": {"firstName": "Zoé"},
+        "shippingContact": {"firstName": "Zoé"},
+        "billingAddress": {"street": "chez Zoé", "countryIso": "FR"},
+        "shippingAddress": "chez Zoé",
+    }
+    left = without_personal_data(Entity.INVOICE, data)
+    assert left == dict.fromkeys(data) | {"billingAddress": {"street": None, "countryIso": "FR"}}
+    post(body_of("InvoiceCreated", metadata={"ordered by": "Zoé Brûlé"}))
+    forget("customer", CUSTOMER)
+    assert personal() == []
+
+
+class TestForgottenStaysForgotten:
+    @pytest.fixture
+    def forgotten(self, known):
+        forget("customer", CUSTOMER)
+        forget("contact", CONTACT)
+        WebhookEvent.objects.all().delete()
+
+    def bodies_aside(self):
+        """Deliveries are stored as they are: what else is there?"""
+        WebhookEvent.objects.update(body="")
+        return personal()
+
+    def test_whatever_comes_in(self, forgotten, post):
+        for event_type in EventType:
+            if not event_type.is_deletion:  # those samples are of others
+                post(event_type)
+        post(body_of("CustomerDeleted", **sample(EventType.CUSTOMER_UPDATED).data))
+        post(body_of("InvoiceDeleted", **sample(EventType.INVOICE_UPDATED).data))
+        assert {*WebhookEvent.objects.values_list("status", flat=True)} == {Status.PROCESSED}
+        assert self.bodies_aside() == []
+
+    def test_and_what_accounting_needs_goes_on(self, forgotten, post):
+        heard = []
+
+        def hear(changes, **kwargs):
+            heard.append(changes)
+
+        invoice_updated.connect(hear)
+        try:
+            post(body_of("InvoiceUpdated", balance=0, subject="Outillage de coulée"))
+        finally:
+            invoice_updated.disconnect(hear)
+        invoice = Invoice.objects.get()
+        assert (invoice.balance, invoice.subject, invoice.data["balance"]) == (0, None, 0)
+        assert list(heard[0]) == ["balance"]
+
+    def test_a_field_that_is_new_stays_out_too(self, forgotten, post):
+        post(body_of("CustomerUpdated", nickname="Zoé"))
+        assert Customer.objects.get().data["nickname"] is None
+
+    def test_until_it_is_lifted(self, forgotten, post):
+        out = forget("customer", CUSTOMER, lift=True, dry_run=True)
+        assert out.startswith("Would be let in again: customers: 1, invoices: 1, quotes: 1.")
+        post(EventType.CUSTOMER_UPDATED)
+        assert Customer.objects.get().email is None
+        out = forget("customer", CUSTOMER, lift=True)
+        assert out.startswith("Are let in again: customers: 1, invoices: 1, quotes: 1.")
+        post(body_of("CustomerUpdated"))
+        post(body_of("InvoiceUpdated"))
+        assert Customer.objects.get().data == sample(EventType.CUSTOMER_UPDATED).data
+        assert Invoice.objects.get().data == sample(EventType.INVOICE_UPDATED).data
+        assert forget("customer", CUSTOMER, lift=True) == "Nothing of it is forgotten.\n"
+
+    def test_a_document_that_is_given_to_another_customer_shows_that_one(self, forgotten, post):
+        post(body_of("InvoiceUpdated", customerId=None))
+        assert Invoice.objects.get().customer_name is None
+        post(body_of("InvoiceUpdated", customerId=CUSTOMER))
+        post(body_of("InvoiceUpdated", customerId=1, customerName="Autre SARL"))
+        invoice = Invoice.objects.get()
+        assert (invoice.customer_name, invoice.forgotten_at) == ("Autre SARL", None)
+        event = WebhookEvent.objects.latest("pk")
+        assert event.changes["customer_name"] == [None, "Autre SARL"]
+        assert event.changes["forgotten_at"][1] is None
+
+
+class TestTraces:
+    """Wherever else somebody may be named."""
+
+    @pytest.fixture(autouse=True)
+    def customer(self, post):
+        post(EventType.CUSTOMER_CREATED)
+
+    def test_an_event_of_an_unknown_type_with_the_customers_snapshot(self, post):
+        post(envelope_of(EventType.INVOICE_UPDATED, type="CreditCreated"))
+        event = WebhookEvent.objects.get(type="CreditCreated")
+        amount = event.envelope.data["taxIncludedAmount"]
+        forget("customer", CUSTOMER)
+        assert personal() == []
+        left = WebhookEvent.objects.get(pk=event.pk)
+        assert left.status == Status.IGNORED
+        data = left.envelope.data
+        assert (data["customerId"], data["taxIncludedAmount"]) == (CUSTOMER, amount)
+        assert data["number"] == event.envelope.data["number"] is not None
+
+    @pytest.mark.parametrize(
+        ("event_type", "name"),
+        [
+            (EventType.CUSTOMER_UPDATED, "CustomerArchived"),
+            (EventType.INVOICE_UPDATED, "InvoiceArchived"),
+        ],
+    )
+    def test_an_event_of_an_unknown_type_of_a_known_kind(self, post, event_type, name):
+        post(envelope_of(event_type, type=name))
+        forget("customer", CUSTOMER)
+        assert personal() == []
+        assert WebhookEvent.objects.get(type=name).envelope.data["internalId"] is not None
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            {"third": {"id": CUSTOMER, "label": "Zoé"}},
+            [{"customerId": CUSTOMER}, "Zoé"],
+            {"to": "ZOE.Brule@fonderie-brule.example", "text": "Bonjour Zoé", "ok": True},
+        ],
+    )
+    def test_an_event_that_names_the_customer_in_some_way(self, post, data):
+        email = Customer.objects.get().email
+        if "to" in data:
+            data = data | {"to": email.upper()}
+        post({"id": "evt_other", "type": "ReminderSent", "data": data})
+        forget("customer", CUSTOMER)
+        assert "Zoé" not in everything()
+        assert email.upper() not in everything()
+
+    def test_an_event_that_is_nested_deep(self, post):
+        deep = '{"Zoé": ' * 400 + f'{{"customerId": {CUSTOMER}, "by": "Zoé"}}' + "}" * 400
+        post(f'{{"id": "evt_1", "type": "OrderPacked", "data": {deep}}}'.encode())
+        forget("customer", CUSTOMER)
+        assert WebhookEvent.objects.get(type="OrderPacked").body.count("Zoé") == 50
+
+    def test_an_address_that_is_none_finds_nothing(self, post):
+        post(body_of("CustomerUpdated", email="@"))
+        Customer.objects.update(email="@")
+        WebhookEvent.objects.filter(type="CustomerCreated").delete()
+        post({"id": "evt_1", "type": "OrderPacked", "data": {"to": "other@shop.example"}})
+        forget("customer", CUSTOMER)
+        assert "other@shop.example" in everything()
+
+    def test_an_event_without_an_id(self, post):
+        data = sample(EventType.INVOICE_UPDATED).data
+        post(envelope_of(EventType.INVOICE_UPDATED, data=data | {"id": None}))
+        forget("customer", CUSTOMER)
+        assert personal() == []
+
+    def test_of_which_nobody_can_tell_whom_it_concerns_is_listed(self, post):
+        unclear = [
+            {"id": "evt_1", "type": "OrderPacked", "data": {"order": CUSTOMER, "by": "Zoé"}},
+            b"ping " + str(CUSTOMER).encode(),
+            b"ping " + Customer.objects.get().email.encode(),
+        ]
+        clear = [
+            {"id": "evt_2", "type": "OrderPacked", "data": {"id": CUSTOMER}},
+            {"id": "evt_3", "type": "OrderPacked", "data": {"numbers": [f"F{CUSTOMER}"]}},
+            b"ping 1" + str(CUSTOMER).encode(),
+            b"ping mar" + Customer.objects.get().email.encode(),
+        ]
+        for body in [*unclear, *clear]:
+            post(body)
+        pks = list(WebhookEvent.objects.order_by("pk").values_list("pk", flat=True))[1:4]
+        line = (
+            f"Nobody can tell whom these events concern, look at them: {pks[0]}, {pks[1]}, {pks[2]}"
+        )
+        assert line in forget("customer", CUSTOMER, dry_run=True).splitlines()
+        assert line in forget("customer", CUSTOMER).splitlines()
+        assert WebhookEvent.objects.get(pk=pks[0]).envelope.data["by"] == "Zoé"
+
+    def test_an_unknown_key_beside_the_data(self, post):
+        post(envelope_of(EventType.CUSTOMER_UPDATED, previous={"email": "zoe.brule@x.example"}))
+        post(envelope_of(EventType.CUSTOMER_DELETED, id="evt_3", data={"id": CUSTOMER}, by="Zoé"))
+        forget("customer", CUSTOMER)
+        assert personal() == []
+
+    def test_what_a_document_showed_before_it_was_given_to_another(self, post):
+        post(body_of("InvoiceCreated"))
+        nobody = dict.fromkeys(
+            ["billingContact", "shippingContact", "billingAddress", "shippingAddress", "publicLink",
+             "customerElectronicAddress", "headerNotes", "footerNotes", "internalNotes"]
+        )  # fmt: skip
+        others = {"customerId": 1, "customerName": "Autre SARL", "subject": "Cloche"}
+        post(body_of("InvoiceUpdated", **nobody, **others))
+        post(body_of("InvoiceUpdated", **nobody, **others, balance=0))
+        forget("customer", CUSTOMER)
+        assert personal() == []
+        invoice = Invoice.objects.get()
+        assert (invoice.customer_name, invoice.subject) == ("Autre SARL", "Cloche")
+        assert invoice.forgotten_at is None
+        bodies = WebhookEvent.objects.filter(body__contains="Autre SARL")
+        assert bodies.count() == 2
+
+    @pytest.mark.parametrize("pruned", ["InvoiceCreated", "InvoiceUpdated", "Invoice", "none"])
+    def test_a_document_that_names_no_customer_any_more(self, post, pruned):
+        """Whose it was is told by the events, as far as they are there, or by its number."""
+        post(body_of("InvoiceCreated"))
+        post(body_of("InvoiceUpdated", customerId=None, commitments=None))
+        WebhookEvent.objects.filter(type__startswith=pruned).update(
+            pruned_at=timezone.now(), body="", changes={}
+        )
+        number = Invoice.objects.get().customer_number
+        Customer.objects.update(number=number if pruned == "Invoice" else "other")
+        forget("customer", CUSTOMER)
+        assert personal() == []
+        forget("customer", CUSTOMER, lift=True)
+        assert Invoice.objects.get().forgotten_at is None
+
+    def test_a_number_that_others_have_too_tells_nothing(self, post):
+        post(body_of("InvoiceCreated", customerId=None))
+        post(body_of("CustomerCreated", id=1))
+        invoice = Invoice.objects.get()
+        line = "Nobody can tell whose these documents are, look at them: "
+        assert f"{line}invoice {invoice.altoviz_id}" in forget("customer", CUSTOMER).splitlines()
+        assert Invoice.objects.get().customer_name
+
+    def test_documents_of_a_customer_that_never_came_in_itself(self, post):
+        post(body_of("InvoiceCreated", customerId=5))
+        forget("customer", 5)
+        assert Invoice.objects.get().customer_name is None
+
+
+class TestContactsOfDocuments:
+    EMAIL = "inès+pro@morel.example"
+    MOREL = {"lastName": "Morel", "email": EMAIL.upper()}
+
+    @pytest.fixture(autouse=True)
+    def contact(self, post):
+        post(body_of("ContactCreated", id=9, email=self.EMAIL, lastName="Morel"))
+        post(body_of("InvoiceCreated", id=7, billingContact=self.MOREL))
+        post(body_of("QuoteUpdated", id=8, shippingContact=self.MOREL))
+        post(body_of("InvoiceCreated", id=6))
+
+    def test_with_the_same_address_go(self):
+        out = forget("contact", 9, dry_run=True)
+        counts = "contacts: 1, invoices: 1, quotes: 1, webhook events: 3."
+        assert out.startswith(f"Would be blanked: {counts}")
+        assert "Morel" in everything()
+        assert forget("contact", 9).startswith(f"Blanked: {counts}")
+        assert "Morel" not in everything()
+        assert "MOREL" not in everything()
+        invoice = Invoice.objects.get(altoviz_id=7)
+        assert invoice.customer_name and invoice.data["customerNumber"]
+        assert Invoice.objects.get(altoviz_id=6).data == sample(EventType.INVOICE_CREATED).data | {
+            "id": 6
+        }
+
+    def test_and_stay_out_while_all_else_comes_in(self, post):
+        forget("contact", 9)
+        post(body_of("InvoiceUpdated", id=7, billingContact=self.MOREL, customerName="Neuf"))
+        invoice = Invoice.objects.get(altoviz_id=7)
+        assert (invoice.data["billingContact"], invoice.customer_name) == (None, "Neuf")
+
+    def test_with_an_address_of_before_go_too(self, post):
+        post(body_of("ContactUpdated", id=9, email="new@morel.example", lastName="Morel"))
+        forget("contact", 9)
+        assert "Morel" not in everything()
+
+    def test_of_an_event_without_an_object_there_are_none(self, post):
+        post({"id": "evt_1", "type": "InvoiceDeleted", "data": self.EMAIL})
+        forget("contact", 9)
+        assert self.EMAIL not in everything()
+
+
+class TestRaces:
+    """Whatever a worker does meanwhile."""
+
+    def at(self, monkeypatch, module, name, do):
+        """Do something once, when a function is called."""
+        function = getattr(module, name)
+        todo = [do]
+
+        def call(*args):
+            while todo:
+                todo.pop()()
+            return function(*args)
+
+        monkeypatch.setattr(module, name, call)
+
+    def test_an_event_that_is_settled_meanwhile_keeps_its_history(
+        self, post, deferred, monkeypatch
+    ):
+        post(EventType.CUSTOMER_CREATED)
+        event = WebhookEvent.objects.get()
+        self.at(monkeypatch, forgetting, "_body_left", lambda: process(event))
+        forget("customer", CUSTOMER)
+        event.refresh_from_db()
+        assert (event.status, len(event.history)) == (Status.PROCESSED, 1)
+        assert personal() == []
+        assert Customer.objects.get().forgotten_at is not None
+
+    def test_an_event_that_is_processed_after_it_was_found_makes_no_row_that_is_overlooked(
+        self, post, deferred, monkeypatch
+    ):
+        post(EventType.CUSTOMER_CREATED)
+        post(EventType.INVOICE_CREATED)
+        events = [*WebhookEvent.objects.all()]
+        self.at(monkeypatch, forgetting, "_forget_event", lambda: [process(e) for e in events])
+        forget("customer", CUSTOMER)
+        assert personal() == []
+        assert Invoice.objects.get().forgotten_at is not None
+
+    def test_a_worker_that_has_read_an_event_before_brings_nothing_in(self, post, deferred):
+        post(EventType.CUSTOMER_CREATED)
+        as_read = WebhookEvent.objects.get()
+        out = forget("customer", CUSTOMER)
+        assert f"Run the command again when these events are settled: {as_read.pk}" in out
+        assert process(as_read) == []
+        assert not Customer.objects.exists()
+        process(WebhookEvent.objects.get())
+        assert Customer.objects.get().email is None
+        assert "settled" not in forget("customer", CUSTOMER)
+        assert Customer.objects.get().forgotten_at is not None
+
+    def test_an_event_that_is_pruned_meanwhile_stays_so(self, post, monkeypatch):
+        post(EventType.CUSTOMER_CREATED)
+        prune = WebhookEvent.objects.all()
+        self.at(
+            monkeypatch,
+            forgetting,
+            "_body_left",
+            lambda: prune.update(pruned_at=timezone.now(), body=""),
+        )
+        assert "webhook events" not in forget("customer", CUSTOMER)
+        assert WebhookEvent.with_pruned.get().body == ""
+
+    def test_a_document_that_is_given_to_another_meanwhile_is_left_alone(self, post, monkeypatch):
+        post(EventType.CUSTOMER_CREATED)
+        post(EventType.INVOICE_CREATED)
+        others = body_of("InvoiceUpdated", customerId=1, customerName="Autre SARL")
+        forget_row = forgetting._forget_row
+
+        def forget_another_row(rows, left):
+            if rows.model is Invoice:
+                post(others)
+            forget_row(rows, left)
+
+        monkeypatch.setattr(forgetting, "_forget_row", forget_another_row)
+        forget("customer", CUSTOMER)
+        assert Invoice.objects.get().customer_name == "Autre SARL"
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_row_is_forgotten_as_it_is_and_not_as_it_was(self, post, monkeypatch):
+        post(EventType.CUSTOMER_CREATED)
+
+        def work():
+            post(body_of("CustomerUpdated", number="C2"))
+            connections.close_all()
+
+        worker = threading.Thread(target=work)
+
+        def meet():
+            worker.start()
+            worker.join(0.5)  # of no use where it has to wait
+
+        self.at(monkeypatch, Customer, "save_shown", meet)
+        forget("customer", CUSTOMER)
+        worker.join()
+        customer = Customer.objects.get()
+        assert (customer.number, customer.data["number"], customer.email) == ("C2", "C2", None)
+        assert customer.data["email"] is None

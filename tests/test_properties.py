@@ -28,6 +28,12 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
+from django_altoviz.personal_data import (
+    GOES,
+    STAYS_INSIDE,
+    shown_of_forgotten,
+    without_personal_data,
+)
 from django_altoviz.samples import sample, sample_body, to_body
 from tests.conftest import SECRETS
 
@@ -291,3 +297,18 @@ def test_what_was_deleted_stays_deleted_in_any_order(actions):
         customer = Customer.with_deleted.get()
         assert customer.deleted_at is not None
         assert not Customer.objects.exists()
+
+
+@PROPERTY
+@given(
+    entity=st.sampled_from([Entity.CUSTOMER, Entity.CONTACT, Entity.INVOICE, Entity.QUOTE]),
+    field=st.sampled_from([*STAYS_INSIDE, *sorted(GOES), "id", "name", "lines"]),
+    values=st.tuples(JSON, JSON),
+)
+def test_of_what_was_forgotten_nothing_comes_back(entity, field, values):
+    """And what it shows of an object is no difference from that object when it is read again."""
+    forgotten = without_personal_data(entity, {field: values[0]})
+    assert without_personal_data(entity, forgotten) == forgotten
+    shown = shown_of_forgotten(entity, {field: values[1]}, forgotten)
+    assert shown == without_personal_data(entity, {field: values[1]})
+    assert shown_of_forgotten(entity, {field: values[1]}, shown) == shown

@@ -7,6 +7,8 @@ from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 
 from django_altoviz.client import AltovizClient
+from django_altoviz.event_types import Entity
+from django_altoviz.forgetting import forget
 from django_altoviz.models import Customer, Invoice, Status, WebhookEvent
 from django_altoviz.processing import process
 from django_altoviz.signals import customer_updated, invoice_paid, invoice_updated
@@ -51,6 +53,14 @@ def store(event_type="CustomerUpdated", account="default", **data):
 
 def statuses():
     return list(WebhookEvent.objects.order_by("pk").values_list("status", flat=True))
+
+
+def test_what_was_forgotten_is_not_read_again(altoviz):
+    process(store())
+    forget(Entity.CUSTOMER, 1, "default")
+    altoviz.object = {"id": 1, "name": "now", "number": "C2"}
+    process(store())
+    assert Customer.objects.get().data == {"id": 1, "name": None, "number": "C2"}
 
 
 def test_the_mirror_shows_what_is_at_altoviz_now_and_the_event_says_so(altoviz):

@@ -55,7 +55,7 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         identity = ["altoviz_id", "internal_id", "account"]
-        events = ["events", "last_event", "synced_at", "deleted_at"]
+        events = ["events", "last_event", "synced_at", "deleted_at", "forgotten_at"]
         return [
             *(self.fieldsets or []),
             (_("At Altoviz"), {"fields": [*identity, *events]}),

@@ -11,9 +11,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.event_types import Entity
 from django_altoviz.models.fields import ExactJSONField, IdentifierField
 from django_altoviz.models.statements import insert, save
 from django_altoviz.payloads import SHORT_TEXT, refuse_unstorable, short_text
+from django_altoviz.personal_data import is_anothers, shown_of_forgotten
 
 #: The characters of a fingerprint.
 FINGERPRINT = 32
@@ -50,6 +52,11 @@ class Mirror(models.Model):
     )
     synced_at = models.DateTimeField(_("synced at"), auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True)
+    forgotten_at = models.DateTimeField(
+        _("forgotten at"),
+        null=True,
+        help_text=_("When personal data were removed. What comes in since is shown without them."),
+    )
     fingerprint = models.CharField(
         _("fingerprint"),
         max_length=FINGERPRINT,
@@ -68,6 +75,11 @@ class Mirror(models.Model):
         indexes = [models.Index(fields=["internal_id"], name="altoviz_%(class)s_internal")]
 
     @classmethod
+    def entity(cls) -> Entity:
+        """What it mirrors: a mirror is called as that is."""
+        return Entity[cls.__name__.upper()]
+
+    @classmethod
     def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the columns, by attribute name.
 
@@ -79,11 +91,18 @@ class Mirror(models.Model):
     def show(self, data: Mapping[str, Any], body: str) -> Changes:
         """Take over an object as received, without saving. ``body`` is the text it was read from.
 
+        Of what was forgotten no personal data are taken over, unless it is another customer's now.
+
         Raises:
             InvalidPayload: a value does not fit; nothing was taken over.
         """
         refuse_unstorable(data, body)
-        columns = self.columns_from(data)
+        lifted = {}
+        if self.forgotten_at is not None:
+            data = shown_of_forgotten(self.entity(), data, self.data)
+            if is_anothers(data, self.data):
+                lifted = {"forgotten_at": None}
+        columns = self.columns_from(data) | lifted
         self.data, self.fingerprint = data, ""
         return self.set(columns)
 

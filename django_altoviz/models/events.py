@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from django.db import models, transaction
 from django.utils import timezone
@@ -25,6 +27,7 @@ from django_altoviz.log import Log, log_about
 from django_altoviz.models.attempts import Queued
 from django_altoviz.models.fields import IdentifierField
 from django_altoviz.models.queue import Source, Status
+from django_altoviz.models.statements import update
 
 
 class WebhookEvent(Queued):
@@ -128,6 +131,11 @@ class WebhookEvent(Queued):
             object_id=self.object_id,
             account=self.account,
         )
+
+    def amend(self, values: Mapping[str, Any]) -> bool:
+        """Write columns. False where the event was taken up, settled or pruned since it was read."""
+        condition, parameters = self._as_read()
+        return update(self, values, f"{condition} AND pruned_at IS NULL", parameters)
 
     def reopen(self, *, from_scratch: bool = False) -> bool:
         """Make the event wait again, whatever became of it, to be tried at once.

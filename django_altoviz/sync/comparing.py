@@ -14,6 +14,7 @@ from django_altoviz import exact_json
 from django_altoviz.envelopes import object_id_of
 from django_altoviz.event_types import Entity
 from django_altoviz.models import FINGERPRINT, MIRRORS, Mirror, Status, SyncRun, WebhookEvent
+from django_altoviz.personal_data import shown_of_forgotten
 
 Object = dict[str, Any]
 #: By their Altoviz ids.
@@ -88,8 +89,10 @@ def compare(
 ) -> Found:
     """Hold objects against the mirror. ``as_of`` is the last event that came before they were read.
 
-    An object is unchanged only where no ``owed`` event can still change it.
+    An object is unchanged only where no ``owed`` event can still change it. Of what was forgotten,
+    personal data are no difference, nor part of one.
     """
+    objects = {**objects}  # of which the personal data go that were forgotten
     last_events, same = _shown(run, objects, texts)
     found = Found()
     for id, object in objects.items():
@@ -111,19 +114,27 @@ def compare(
 
 
 def _shown(run: SyncRun, objects: Objects, texts: Texts) -> tuple[dict[int, int], set[int]]:
-    """The last events of the rows, and the ids of those that show their object just as it is."""
-    last_events, same, doubtful = {}, set(), []
+    """The last events of the rows, and the ids of those that show their object just as it is.
+
+    Takes the personal data out of ``objects`` whose rows were forgotten.
+    """
+    last_events, same, doubtful, forgotten = {}, set(), [], []
     rows = _rows(run, objects).values_list(
-        "altoviz_id", "account", "last_event_id", "deleted_at", "fingerprint"
+        "altoviz_id", "account", "last_event_id", "deleted_at", "forgotten_at", "fingerprint"
     )
-    for id, account, last_event, deleted_at, known in rows:
+    for id, account, last_event, deleted_at, forgotten_at, known in rows:
         last_events[id] = last_event
+        if forgotten_at is not None:
+            forgotten.append(id)
         if account != run.account or deleted_at is not None:
             continue
         if id in texts and fingerprint(texts[id]) == known:
             same.add(id)
         else:
             doubtful.append(id)
+    if forgotten:
+        for id, data in _data(run, forgotten):
+            objects[id] = shown_of_forgotten(mirror_of(run).entity(), objects[id], data)
     if doubtful:
         same.update(id for id, data in _data(run, doubtful) if exact_json.same(data, objects[id]))
     return last_events, same

@@ -171,7 +171,7 @@ class Reconciler:
         if found.missing:
             return self.tell(Action.CREATED, object, as_of)
         if found.differing:
-            return self.tell(Action.UPDATED, object, as_of)
+            return self.tell(Action.UPDATED, found.differing[id], as_of)
         if found.waits:
             return Action.UPDATED.value
         return "failed" if found.failed else "unchanged"

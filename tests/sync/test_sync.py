@@ -29,7 +29,7 @@ from django_altoviz.exceptions import (
     ServerError,
     SyncTakenOver,
 )
-from django_altoviz.forgetting import forget
+from django_altoviz.forgetting import forget, lift
 from django_altoviz.models import (
     Customer,
     Invoice,
@@ -277,10 +277,49 @@ class TestLater:
         assert heard[-1][2] == {"name": ("old", customer(7)["name"])}
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
-    def test_finds_what_was_forgotten_and_is_still_there(self, altoviz):
+    def test_finds_no_difference_in_what_was_forgotten(self, altoviz, heard):
         forget(Entity.CUSTOMER, 7, "default")
+        assert sync_one().is_in_step
+        assert Customer.objects.get(altoviz_id=7).email is None
+        assert (heard, WebhookEvent.objects.count()) == ([], 0)
+
+    def test_brings_in_what_else_has_changed_of_it(self, altoviz, heard):
+        forget(Entity.CUSTOMER, 7, "default")
+        altoviz.add(Entity.CUSTOMER, customer(7, name="renamed", number="C2"))
+        assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
+        assert heard[-1][2] == {"number": (customer(7)["number"], "C2")}
+        assert WebhookEvent.objects.get().envelope.data["name"] is None
+        assert sync_one().is_in_step
+
+    def test_brings_it_all_in_again_where_it_was_lifted(self, altoviz):
+        forget(Entity.CUSTOMER, 7, "default")
+        assert lift(Entity.CUSTOMER, 7, "default") == {"customer": 1}
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
+
+    def test_what_was_forgotten_stays_so_when_it_is_revived_or_looked_up(self, altoviz):
+        deliver("CustomerDeleted", id=5)
+        forget(Entity.CUSTOMER, 5, "default")
+        sync_one()
+        assert Customer.objects.get(altoviz_id=5).email is None
+        altoviz.objects[Entity.CUSTOMER][5] |= {"number": "C2"}
+        hidden = altoviz.objects[Entity.CUSTOMER].pop(5)
+        altoviz.answers["/v1/Customers/5"] = value(hidden)
+        assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
+        assert Customer.objects.get(altoviz_id=5).number == "C2"
+        name = customer(5)["name"]
+        assert not WebhookEvent.objects.filter(source=Source.SYNC, body__contains=name).exists()
+
+    def test_leaves_the_final_invoices_of_the_forgotten_alone(self, altoviz, heard):
+        """Altoviz lets nobody change them, so that it goes on telling whose they are."""
+        invoices = Invoice.with_deleted.filter(customer=invoice(1)["customerId"])
+        assert invoices.count() == 2
+        forget(Entity.CUSTOMER, invoice(1)["customerId"], "default")
+        assert sync_one(INVOICES).is_in_step
+        assert {*invoices.values_list("customer_name", flat=True)} == {None}
+        altoviz.add(Entity.INVOICE, invoice(1, customerId=1, customerName="Autre SARL"))
+        sync_one(INVOICES)
+        assert Invoice.objects.get(altoviz_id=1).customer_name == "Autre SARL"
 
     def test_what_is_all_gone_is_believed_where_somebody_says_so(self, altoviz):
         altoviz.objects[Entity.CUSTOMER].clear()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from django_altoviz.conf import DEFAULT_ACCOUNT, account_names
 from django_altoviz.event_types import Entity
-from django_altoviz.forgetting import contacts_of, forget, knows
+from django_altoviz.forgetting import Forgotten, contacts_of, forget, knows, lift
 from django_altoviz.models import MIRRORS, WebhookEvent
 
 
@@ -23,8 +24,7 @@ def altoviz_id(text: str) -> int:
 class Command(BaseCommand):
     help = (
         "Remove the personal data of a customer or contact from the mirror, its documents and the "
-        "stored events. Ids, numbers, dates and amounts stay. Erase them at Altoviz first, or the "
-        "next sync brings them back."
+        "stored events, and keep them out of the mirror. Ids, numbers, dates and amounts stay."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,30 +32,74 @@ class Command(BaseCommand):
         parser.add_argument("id", type=altoviz_id, help="The Altoviz id.")
         parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
         parser.add_argument("--dry-run", action="store_true", help="Only say what would go.")
+        parser.add_argument(
+            "--lift",
+            action="store_true",
+            help="Remove nothing, but let the data of one who returns in again.",
+        )
 
-    def handle(self, *, kind: str, id: int, account: str, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, kind: str, id: int, account: str, lift: bool, **options: Any) -> None:
         entity = Entity(kind)
         if not knows(entity, id, account):
             raise CommandError(
                 _("Account “%(account)s” has no %(kind)s %(id)s, and no event of one.")
                 % {"account": account, "kind": entity.label, "id": id}
             )
-        # Asked before the address that leads to them is gone.
-        contacts = contacts_of(id, account) if entity == Entity.CUSTOMER else []
-        self.stdout.write(report(forget(entity, id, account, dry_run=dry_run), dry_run))
-        for contact in contacts:
-            self.stdout.write(
-                _("A contact has the same e-mail address: altoviz_forget contact %(id)s")
-                % {"id": contact}
-            )
+        tell = lifted if lift else forgotten
+        for line in tell(entity, id, account, options["dry_run"]):
+            self.stdout.write(line)
 
 
-def report(counts: Counter[str], dry_run: bool) -> str:
-    """What was or would be blanked, by kind."""
+def lifted(entity: Entity, id: int, account: str, dry_run: bool) -> Iterator[str]:
+    """Lift, and say of what."""
+    counts = lift(entity, id, account, dry_run=dry_run)
     if not counts:
-        return _("There was nothing left to forget.")
+        yield _("Nothing of it is forgotten.")
+        return
+    text = _("Would be let in again: %(what)s.") if dry_run else _("Are let in again: %(what)s.")
+    yield text % {"what": _what(counts)}
+    yield _("The next event of each or the next sync brings the data.")
+
+
+def forgotten(entity: Entity, id: int, account: str, dry_run: bool) -> Iterator[str]:
+    """Forget, and say what was or would be blanked, and what remains to be done."""
+    # Asked before the address that leads to them is gone.
+    contacts = contacts_of(id, account) if entity == Entity.CUSTOMER else []
+    done = forget(entity, id, account, dry_run=dry_run)
+    if done.counts:
+        text = _("Would be blanked: %(what)s.") if dry_run else _("Blanked: %(what)s.")
+        yield text % {"what": _what(done.counts)}
+    else:
+        yield _("There was nothing left to forget.")
+    yield from _remaining(done)
+    for contact in contacts:
+        yield _("A contact has the same e-mail address: %(command)s") % {
+            "command": _command(Entity.CONTACT, contact, account)
+        }
+    if not dry_run:
+        yield _("What comes in from now on is shown without personal data, until: %(command)s") % {
+            "command": _command(entity, id, account) + " --lift"
+        }
+
+
+def _remaining(done: Forgotten) -> Iterator[str]:
+    """Where some may be left."""
+    documents = [f"{entity.label} {id}" for entity, id in done.unclear_documents]
+    for found, text in (
+        (documents, _("Nobody can tell whose these documents are, look at them: %(which)s")),
+        (done.unclear, _("Nobody can tell whom these events concern, look at them: %(which)s")),
+        (done.unsettled, _("Run the command again when these events are settled: %(which)s")),
+    ):
+        if found:
+            yield text % {"which": ", ".join(map(str, found))}
+
+
+def _command(entity: Entity, id: int, account: str) -> str:
+    other = "" if account == DEFAULT_ACCOUNT else f" --account {account}"
+    return f"altoviz_forget {entity.value} {id}{other}"
+
+
+def _what(counts: Counter[str]) -> str:
     names = {entity.value: model._meta.verbose_name_plural for entity, model in MIRRORS.items()}
     names["event"] = WebhookEvent._meta.verbose_name_plural
-    what = ", ".join(f"{names[kind]}: {count}" for kind, count in counts.items())
-    text = _("Would be blanked: %(what)s.") if dry_run else _("Blanked: %(what)s.")
-    return text % {"what": what}
+    return ", ".join(f"{names[kind]}: {count}" for kind, count in counts.items())
