@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
+from html import unescape
 
 import pytest
 from django.contrib import admin
@@ -15,8 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from hypothesis import given
+from hypothesis import strategies as st
 
-from django_altoviz.admin import base, rendering
+from django_altoviz.admin import base, details, masking, rendering, values
 from django_altoviz.admin.filters import DeletedFilter
 from django_altoviz.envelopes import body_to_text
 from django_altoviz.event_types import Entity, EventType
@@ -32,10 +36,11 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
+from django_altoviz.models.base import dump_changes
 from django_altoviz.processing import process
 from django_altoviz.samples import sample
 from django_altoviz.signals import customer_created, customer_updated, invoice_updated
-from tests.conftest import body_of
+from tests.conftest import SECRETS, body_of
 
 pytestmark = pytest.mark.django_db
 
@@ -313,6 +318,25 @@ def test_the_account_filter_is_hidden_where_there_is_one_account(viewer, setting
     assert "?account=" not in html(viewer, EVENTS)
 
 
+def test_the_account_is_shown_only_where_there_is_another(post, viewer, settings):
+    post(EventType.CUSTOMER_CREATED)
+    pages = [EVENTS, list_of(Customer)]
+    assert all("column-account" in html(viewer, page) for page in pages)
+    assert "field-account" in html(viewer, page_of(Customer.objects.get()))
+    settings.ALTOVIZ = {"WEBHOOK_SECRET": SECRETS["default"]}
+    assert not any("column-account" in html(viewer, page) for page in pages)
+    page = html(viewer, page_of(Customer.objects.get()))
+    assert "field-account" not in page
+    assert "account=" not in page
+    # One that is not configured any more is in sight.
+    WebhookEvent.objects.update(account="acme")
+    Customer.objects.update(account="acme")
+    assert all("column-account" in html(viewer, page) for page in pages)
+    page = html(viewer, page_of(Customer.objects.get()))
+    assert "field-account" in page
+    assert "account=acme" in page
+
+
 def test_a_link_to_a_former_account_still_filters(viewer, settings):
     store(account="acme")
     store(account="default")
@@ -385,11 +409,40 @@ def test_any_text_can_be_searched_for(post, viewer, model):
         {"p": "x"},
         {"status__exact": "\x00"},
         {"id": "9" * 5000},
+        {"received_at__year": "9" * 25},
+        {"received_at__year": "99999"},
     ],
 )
 def test_odd_parameters_lead_back_to_the_list(viewer, query):
     store()
     assert viewer.get(list_of(WebhookEvent, **query)).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("model", [Invoice, Quote])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"customer__exact": "9" * 25},
+        {"customer": "9" * 25},
+        {"date__year": "9" * 25},
+        {"date__year": "99999"},
+        {"date__gte": "10000-01-01"},
+        {"sent_at__year": "0"},
+    ],
+)
+def test_a_number_beyond_every_database_leads_back_to_the_list(post, viewer, model, query):
+    post(body_of("InvoiceUpdated"))
+    post(body_of("QuoteUpdated"))
+    response = viewer.get(list_of(model, **query), follow=True)
+    assert response.status_code == 200
+    if response.redirect_chain:
+        assert response.redirect_chain == [(f"{list_of(model)}?e=1", 302)]
+
+
+@pytest.mark.parametrize("lookup", ["body__contains", "error__icontains", "changes__x"])
+def test_nobody_searches_in_what_a_list_does_not_read(viewer, lookup):
+    """It would read the whole table, and tell a secret that is masked letter by letter."""
+    assert viewer.get(list_of(WebhookEvent, **{lookup: "a"})).status_code == 400
 
 
 @pytest.mark.parametrize("key", ["abc", "9" * 30, "9" * 5000, "0", "-1", "_00", "x/y"])
@@ -480,6 +533,50 @@ def test_the_page_of_a_body_of_five_megabytes_is_below_one(viewer):
     assert len(html(viewer, page_of(event)).encode()) < 1_000_000
 
 
+# Secrets
+
+
+class TestSecrets:
+    """Altoviz has documented once that it includes the secret in every call."""
+
+    KEY = 'an API "key" with é'
+
+    @pytest.fixture
+    def secrets(self, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": self.KEY}
+        return [*SECRETS.values(), self.KEY]
+
+    def test_are_masked_wherever_something_is_shown(self, post, viewer, secrets):
+        for number, secret in enumerate(secrets):
+            data = {"id": 7 + number, "name": "Zoé", "secretKey": secret}
+            post({"id": f"evt_{number}", "type": "CustomerCreated", "key": secret, "data": data})
+            store(f"no JSON: {secret}".encode(), error=f"no {secret}", arrival={"key": secret})
+            history = [{"at": "2026-11-25T10:00:00Z", "status": "failed", "error": f"no {secret}"}]
+            changes = {"gone": [secret, f"{secret}!"]}
+            store(b"%d" % number, changes=changes, history=history)
+        for model in (WebhookEvent, Customer):
+            for row in model._base_manager.all():
+                page = unescape(html(viewer, page_of(row)))
+                assert masking.MASK in page
+                for secret in secrets:
+                    assert secret not in page
+                    assert json.dumps(secret, ensure_ascii=False)[1:-1] not in page
+
+    def test_are_masked_in_the_download_and_stay_in_the_database(self, viewer, secrets):
+        body = " ".join(secrets).encode()
+        event = store(body)
+        assert viewer.get(body_page_of(event)).content.decode() == " ".join([masking.MASK] * 3)
+        assert WebhookEvent.objects.get().body.encode() == body
+
+    def test_a_short_one_spoils_no_other_word(self, settings):
+        settings.ALTOVIZ = {"WEBHOOK_SECRET": "test"}
+        assert masking.masked("tests test (test)") == f"tests {masking.MASK} ({masking.MASK})"
+
+    def test_without_any_nothing_is_masked(self, settings):
+        settings.ALTOVIZ = {}
+        assert masking.masked("anything") == "anything"
+
+
 # What a remote system writes
 
 
@@ -568,11 +665,12 @@ def test_the_page_of_an_invoice_needs_the_same_queries_for_any_number_of_lines(
         post(body_of("ProductUpdated", id=100 + number, name=f"Product {number}"))
     for lines in (1, 10):
         row = invoice(post, lines)
+        html(viewer, page_of(row))  # Django asks once for the content type, and remembers it
         with django_assert_num_queries(AROUND + 4):
             page = html(viewer, page_of(row))
         assert page.count('<td class="field-position">') == lines
     assert "Product 8</a>" in page
-    assert "— 109" in page
+    assert "MOULE-AL-07 (109)" in page
 
 
 def test_lines_are_shown_in_order_and_so_many(post, viewer, monkeypatch):
@@ -580,7 +678,7 @@ def test_lines_are_shown_in_order_and_so_many(post, viewer, monkeypatch):
     monkeypatch.setattr("django_altoviz.admin.lines.MOST_LINES", 3)
     page = html(viewer, page_of(row))
     positions = re.findall(r'<td class="field-position">(\d)<', page)
-    assert positions == ["0", "1", "2"]
+    assert positions == ["1", "2", "3"]
 
 
 def test_the_whole_object_comes_last_on_the_page(post, viewer):
@@ -594,12 +692,16 @@ def test_lines_are_shown_to_who_may_view_the_invoice(post):
     row = invoice(post)
     page = html(user("accountant", "view_invoice"), page_of(row))
     assert '<td class="field-position">' in page
-    assert "10 %" in page
+    assert "10\N{NO-BREAK SPACE}%" in page
 
 
 @pytest.mark.parametrize(
     ("discount", "shown"),
-    [(None, "—"), ({"type": "Fixed", "value": 5}, "5 Fixed"), ({"type": None, "value": 5}, "5 ")],
+    [
+        (None, "—"),
+        ({"type": "Fixed", "value": 5}, "5.00 (fixed amount)"),
+        ({"type": None, "value": 5}, "5"),
+    ],
 )
 def test_the_discount_of_a_line_says_in_what(post, viewer, discount, shown):
     line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
@@ -682,8 +784,8 @@ def test_amounts_are_shown_with_all_their_decimals_and_at_least_two(post, viewer
 
 def test_the_customer_of_an_invoice_is_linked_once_it_is_mirrored(post, viewer):
     row = invoice(post)
-    assert "— 418206" in html(viewer, page_of(row))
-    assert "— 418206" in html(viewer, list_of(Invoice))
+    for page in (html(viewer, page_of(row)), html(viewer, list_of(Invoice))):
+        assert "Fonderie Brûlé &amp; Fils (418206)" in page
     post(EventType.CUSTOMER_CREATED)
     customer = Customer.objects.get()
     for page in (html(viewer, page_of(row)), html(viewer, list_of(Invoice))):
@@ -909,9 +1011,45 @@ class TestFromScratch:
     def test_all_receivers_are_called_again(self, calls):
         replayer = user("replayer", *VIEW, "process_webhookevent", "replay_webhookevent")
         event = WebhookEvent.objects.get()
-        assert run(replayer, event, action=self.ACTION) == ["1 event was processed."]
+        confirmed = {"action": self.ACTION, "confirmed": "yes"}
+        assert run(replayer, event, **confirmed) == ["1 event was processed."]
         assert calls == [1, 2]
         assert "from scratch" in str(LogEntry.objects.get())
+
+    def test_it_asks_first_and_says_who_is_called_again(self, calls):
+        replayer = user("replayer", *VIEW, "replay_webhookevent")
+        event, other = WebhookEvent.objects.get(), pending(id=2)
+        chosen = {"_selected_action": [event.pk, other.pk], "index": 0, "action": self.ACTION}
+        response = replayer.post(EVENTS, chosen)
+        page = response.content.decode()
+        assert "Number of events: 2." in page
+        assert (
+            f"{ReceiverRun.objects.get().receiver}: 1".replace("<", "&lt;").replace(">", "&gt;")
+            in page
+        )
+        assert calls == [1]
+        form = page[page.index("<form", page.index('id="content"')) :]
+        fields = re.findall(r'name="(\w+)" value="([^"]*)"', form[: form.index("</form>")])
+        data = {name: [v for n, v in fields if n == name] for name, _value in fields}
+        response = replayer.post(EVENTS, data, follow=True)
+        assert [str(m) for m in response.context["messages"]] == ["2 events were processed."]
+        assert calls == [1, 2]
+
+    def test_it_says_so_where_nobody_is_done(self):
+        replayer = user("replayer", *VIEW, "replay_webhookevent")
+        data = {"_selected_action": pending().pk, "index": 0, "action": self.ACTION}
+        page = replayer.post(EVENTS, data).content.decode()
+        assert "None." in page
+        assert WebhookEvent.objects.get().status == Status.PENDING
+
+    def test_all_that_a_filter_lists_is_counted_and_chosen_again(self, calls):
+        replayer = user("replayer", *VIEW, "replay_webhookevent")
+        first, _second = pending(id=2), pending(id=3)
+        data = {"_selected_action": first.pk, "index": 0, "select_across": 1}
+        url = f"{EVENTS}?status__exact=pending"
+        page = replayer.post(url, data | {"action": self.ACTION}).content.decode()
+        assert "Number of events: 2." in page
+        assert '<input type="hidden" name="select_across" value="1">' in page
 
     def test_it_needs_a_permission_of_its_own(self, calls, operator):
         assert self.ACTION not in html(operator, EVENTS)
@@ -955,3 +1093,105 @@ def test_the_request_is_no_transaction_around_the_processing(operator, post, mon
     finally:
         customer_updated.disconnect(receiver, Customer, dispatch_uid="depth")
     assert depths == [1]
+
+
+# What only the whole object tells
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.sampled_from(["2026-02-30", "2026-11-25", "<p>a&nbsp;b</p>"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["vat", "rate", "date", "amount", "street", "email"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+DETAILS = [details.DUE_DATES, details.VAT_SUMS, details.VAT_NOTE, *details.ADDRESSES]
+DETAILS += details.NOTES
+PARTS = ["commitments", "vats", "vatNote", "billingAddress", "billingContact", "headerNotes"]
+
+
+@given(st.dictionaries(st.sampled_from(PARTS), ANYTHING) | ANYTHING)
+def test_details_of_any_shape_are_shown_as_far_as_can_be(data):
+    for detail in DETAILS:
+        assert detail(Invoice(data=data))
+
+
+def test_a_document_shows_what_no_column_has(post, viewer):
+    taxes = {"vat": {"rate": 5.5, "region": "FR"}, "taxExcludedAmount": 72.2, "vatAmount": 3.97}
+    row = invoice(
+        post,
+        commitments=[{"date": "2026-11-14", "amount": 3056.61, "dueAmount": 12}],
+        vats=[taxes, "nonsense", {"vat": {"region": True}}],
+        footerNotes="<p>Merci&nbsp;!</p><p>À bientôt.</p>",
+        shippingAddress={"street": "1 rue Haute", "zipcode": "42000", "city": "Saint-Étienne"},
+    )
+    page = html(viewer, page_of(row))
+    assert "<td>Nov. 14, 2026</td><td>3056.61</td><td>12.00</td>" in page
+    assert "<td>5.5\N{NO-BREAK SPACE}%</td><td>FR</td><td>72.20</td><td>3.97</td>" in page
+    assert "<td>—</td><td>yes</td><td>—</td>" in page
+    assert "Merci\N{NO-BREAK SPACE}!\nÀ bientôt." in page
+    assert "1 rue Haute\n42000\nSaint-Étienne" in page
+    assert "field-header_notes" not in page
+
+
+def test_altoviz_s_words_are_put_into_the_reader_s(post, viewer):
+    post(body_of("QuoteUpdated", status="Accepted"))
+    post(body_of("QuoteUpdated", id=2, status="Hatched"))
+    page = html(viewer, list_of(Quote), headers={"Accept-Language": "fr"})
+    assert '<td class="field-status">accepté</td>' in page
+    assert '<td class="field-status">Hatched</td>' in page
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        ({"isDraft": True, "isPaid": True}, "draft, paid"),
+        ({"isDraft": False, "isPaid": False}, "finalised"),
+        ({"isDraft": False, "isPaid": False, "isCancelled": True}, "cancelled"),
+        ({"isDraft": None, "isPaid": None}, "—"),
+    ],
+)
+def test_the_list_of_invoices_says_how_each_stands(post, viewer, flags, shown):
+    invoice(post, **flags)
+    assert f'<td class="field-state">{shown}</td>' in html(viewer, list_of(Invoice))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<p>Phase 1&nbsp;: outillage</p>", "Phase 1\N{NO-BREAK SPACE}: outillage"),
+        ("a<br/>b", "a\nb"),
+        ("5 < 6 & 7 > 2", "5 < 6 & 7 > 2"),
+        ("?a=1&copy=2", "?a=1&copy=2"),
+    ],
+)
+def test_html_is_read_as_text(text, shown):
+    assert values.readable(text) == shown
+
+
+@pytest.mark.parametrize("model", MIRRORS.values())
+def test_a_value_is_shown_the_same_on_the_page_and_among_the_changes(post, model):
+    samples(post)
+    for row in model.with_deleted.all():
+        for field in model._meta.concrete_fields:
+            value = getattr(row, field.attname)
+            kept = dump_changes({field.attname: (None, value)})[field.attname][1]
+            assert values.shown(field, kept) == values.shown(field, value)
+
+
+def test_a_change_of_a_column_that_was_of_another_kind_is_still_told():
+    assert values.shown(Invoice._meta.get_field("date"), "yesterday") == "yesterday"
+
+
+def test_only_an_invoice_s_number_is_said_to_change(post, viewer):
+    post(body_of("QuoteUpdated"))
+    assert "when the invoice is finalised" in html(viewer, page_of(invoice(post)))
+    assert "is finalised" not in html(viewer, page_of(Quote.objects.get()))

@@ -6,12 +6,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.admin.details import ADDRESSES, DUE_DATES, NOTES, VAT_NOTE, VAT_SUMS
 from django_altoviz.admin.filters import QuoteStatusFilter
 from django_altoviz.admin.lines import InvoiceLineInline, QuoteLineInline
 from django_altoviz.admin.mirrors import MirrorAdmin
-from django_altoviz.admin.rendering import EMPTY, amount
+from django_altoviz.admin.rendering import EMPTY
+from django_altoviz.admin.values import column, reduction
+from django_altoviz.admin.vocabulary import milestones_in_words
 from django_altoviz.models import Document, Invoice, Quote
 
 _PARTIES: Any = (
@@ -21,7 +25,7 @@ _PARTIES: Any = (
             "customer_page",
             "customer_number",
             "customer_name",
-            "customer_type",
+            column(Document, "customer_type"),
             "customer_siret",
             "customer_vat_number",
             "customer_electronic_address",
@@ -31,23 +35,32 @@ _PARTIES: Any = (
     },
 )
 _AMOUNTS: list[Any] = [
-    amount(Document, "gross_tax_excluded_amount"),
-    ("global_discount_value", "global_discount_type"),
-    amount(Document, "tax_excluded_amount"),
-    amount(Document, "shipping_amount"),
-    amount(Document, "tax_amount"),
-    amount(Document, "tax_included_amount"),
-    amount(Document, "balance"),
+    column(Document, "gross_tax_excluded_amount"),
+    "global_discount",
+    column(Document, "tax_excluded_amount"),
+    column(Document, "shipping_amount"),
+    column(Document, "tax_amount"),
+    column(Document, "tax_included_amount"),
+    column(Document, "balance"),
 ]
 _VAT: Any = (
     _("VAT"),
-    {"fields": ["region", "liable_to_vat", "vat_reverse_charge", "use_tax_included_prices"]},
+    {
+        "fields": [
+            "region",
+            "liable_to_vat",
+            "vat_reverse_charge",
+            "use_tax_included_prices",
+            VAT_NOTE,
+        ]
+    },
 )
+_ADDRESSES: Any = (_("Addresses"), {"fields": ADDRESSES})
+_NOTES: Any = (_("Notes"), {"fields": NOTES})
 _LINKS: Any = (_("Links"), {"fields": ["public_page", "pdf_url"]})
 
 
 class DocumentAdmin(MirrorAdmin):
-    change_form_template = "admin/django_altoviz/document_change_form.html"
     ordering = ["-date", "-id"]
     list_select_related = ["customer"]
     deferred = ["data", "customer__data"]
@@ -64,7 +77,16 @@ class DocumentAdmin(MirrorAdmin):
 
     @admin.display(description=_("customer"))
     def customer_page(self, document: Document) -> str:
-        return self.link_if_mirrored(document.customer, document.customer_id)
+        name = document.customer_name
+        return self.link_if_mirrored(document.customer, document.customer_id, name)
+
+    @admin.display(description=_("milestones"))
+    def reached(self, document: Document) -> str:
+        return ", ".join(milestones_in_words(document.milestones)) or EMPTY
+
+    @admin.display(description=_("global discount"))
+    def global_discount(self, document: Document) -> str:
+        return reduction(document.global_discount_value, document.global_discount_type)
 
     @admin.display(description=_("public link"))
     def public_page(self, document: Document) -> str:
@@ -72,7 +94,7 @@ class DocumentAdmin(MirrorAdmin):
         if not url.lower().startswith(("https://", "http://")):
             return url or EMPTY
         hint = _("It opens without a login: whoever has the link can read the document.")
-        link = '<a href="{0}" rel="noopener noreferrer">{0}</a><div class="help">{1}</div>'
+        link = '<a href="{0}" rel="noopener noreferrer">{0}</a><div class="altoviz-hint">{1}</div>'
         return format_html(link, url, hint)
 
 
@@ -82,20 +104,18 @@ class InvoiceAdmin(DocumentAdmin):
         "number",
         "date",
         "customer_page",
-        amount(Invoice, "tax_excluded_amount"),
-        amount(Invoice, "tax_included_amount"),
-        amount(Invoice, "balance"),
-        "is_draft",
-        "is_paid",
-        "is_cancelled",
+        column(Invoice, "tax_excluded_amount"),
+        column(Invoice, "tax_included_amount"),
+        column(Invoice, "balance"),
+        "state",
         "sent_at",
     ]
     list_filter = ["is_draft", "is_paid", "is_cancelled", "is_proforma", "date", "sent_at"]
     inlines = [InvoiceLineInline]
     fieldsets = [
-        (None, {"fields": ["number", "subject", "date"]}),
+        (None, {"fields": ["number", "subject", "date", "reached"]}),
         _PARTIES,
-        (_("Amounts"), {"fields": [*_AMOUNTS, amount(Invoice, "overdue")]}),
+        (_("Amounts"), {"fields": [*_AMOUNTS, column(Invoice, "overdue"), VAT_SUMS, DUE_DATES]}),
         (
             _("State"),
             {
@@ -104,16 +124,29 @@ class InvoiceAdmin(DocumentAdmin):
                     "is_paid",
                     "is_cancelled",
                     "is_proforma",
-                    "vat_mode",
+                    column(Invoice, "vat_mode"),
                     "replacement",
-                    ("cancellation_credit_number", "cancellation_credit_id"),
+                    "cancellation_credit_number",
+                    "cancellation_credit_id",
                     "sent_at",
                 ]
             },
         ),
         _VAT,
+        _ADDRESSES,
+        _NOTES,
         _LINKS,
     ]
+
+    @admin.display(description=_("status"))
+    def state(self, invoice: Invoice) -> str:
+        """All that holds of it, for a draft of 0 may be paid, too."""
+        states = ("is_draft", "is_proforma", "is_paid", "is_cancelled")
+        holding = [name for name in states if getattr(invoice, name)]
+        if not holding and invoice.is_draft is False:
+            return gettext("finalised")
+        fields: list[Any] = [Invoice._meta.get_field(name) for name in holding]
+        return ", ".join(str(field.verbose_name) for field in fields) or EMPTY
 
     @admin.display(description=_("replaced by"))
     def replacement(self, invoice: Invoice) -> str:
@@ -129,19 +162,35 @@ class QuoteAdmin(DocumentAdmin):
         "number",
         "date",
         "customer_page",
-        amount(Quote, "tax_excluded_amount"),
-        amount(Quote, "tax_included_amount"),
-        "status",
+        column(Quote, "tax_excluded_amount"),
+        column(Quote, "tax_included_amount"),
+        column(Quote, "status"),
         "validity_date",
         "sent_at",
     ]
     list_filter = [QuoteStatusFilter, "date", "validity_date", "sent_at"]
     inlines = [QuoteLineInline]
     fieldsets = [
-        (None, {"fields": ["number", "subject", "date", "validity_date"]}),
+        (None, {"fields": ["number", "subject", "date", "validity_date", "reached"]}),
         _PARTIES,
-        (_("Amounts"), {"fields": [*_AMOUNTS, ("deposit_value", "deposit_type")]}),
-        (_("State"), {"fields": ["status", "accepted_at", "refused_at", "sent_at"]}),
+        (_("Amounts"), {"fields": [*_AMOUNTS, "deposit", VAT_SUMS]}),
+        (
+            _("State"),
+            {
+                "fields": [
+                    column(Quote, "status"),
+                    "accepted_at",
+                    "refused_at",
+                    "sent_at",
+                ]
+            },
+        ),
         _VAT,
+        _ADDRESSES,
+        _NOTES,
         _LINKS,
     ]
+
+    @admin.display(description=_("deposit"))
+    def deposit(self, quote: Quote) -> str:
+        return reduction(quote.deposit_value, quote.deposit_type)

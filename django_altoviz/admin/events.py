@@ -16,13 +16,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.admin import telling
 from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
+from django_altoviz.admin.confirming import CONFIRMED, confirmation
 from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
+from django_altoviz.admin.masking import masked
 from django_altoviz.admin.rendering import EMPTY, indented_body, preformatted, table
 from django_altoviz.admin.replay import OUTCOMES, in_order_of_arrival, replay
+from django_altoviz.admin.values import moment
 from django_altoviz.envelopes import text_to_body
-from django_altoviz.event_types import Entity
-from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.transactions import own_transactions
 
 
@@ -32,11 +35,11 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         "state",
         "kind",
         "mirrored_object",
-        "account",
         "source",
-        "received_at",
+        "came_in",
         "deliveries",
         "attempts",
+        "account",
     ]
     list_filter = ["status", EventTypeFilter, "entity", "source", AccountFilter, "received_at"]
     search_fields = ["event_id__exact", "object_id__exact"]
@@ -49,7 +52,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     fieldsets = [
         (
             None,
-            {"fields": ["state", "type", "mirrored_object", "events_of_object", "account"]},
+            {"fields": ["state", "kind", "mirrored_object", "events_of_object"]},
         ),
         (
             _("Processing"),
@@ -71,7 +74,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                 "fields": [
                     "source",
                     "event_id",
-                    "received_at",
+                    "came_in",
                     "deliveries",
                     "last_received_at",
                     "circumstances",
@@ -85,6 +88,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                 "classes": ["collapse"],
                 "fields": [
                     "id",
+                    "account",
+                    "type",
                     "dedupe_key",
                     "entity",
                     "object_id",
@@ -116,14 +121,14 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return [path("<path:object_id>/body/", view, name=name), *super().get_urls()]
 
     def body_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The body, byte for byte."""
+        """The body, byte for byte but for secrets."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         event = self.get_object(request, unquote(object_id))
         if event is None or event.pruned_at is not None:
             raise Http404
         return HttpResponse(
-            text_to_body(event.body),
+            text_to_body(masked(event.body)),
             content_type="text/plain; charset=utf-8",
             headers={
                 "Content-Disposition": f'attachment; filename="event-{event.pk}.txt"',
@@ -133,18 +138,21 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def state(self, event: WebhookEvent) -> str:
-        status = event.get_status_display()
-        return gettext("%s (pruned)") % status if event.pruned_at is not None else status
+        return telling.state(event)
 
     @admin.display(description=_("type"))
     def kind(self, event: WebhookEvent) -> str:
-        return str(event.event_type.label) if event.event_type else event.type
+        return telling.kind(event)
+
+    @admin.display(description=_("received at"))
+    def came_in(self, event: WebhookEvent) -> str:
+        return moment(event.received_at)
 
     @admin.display(description=_("object"))
     def mirrored_object(self, event: WebhookEvent) -> str:
         if event.object_id is None:
             return EMPTY
-        if (model := _mirror_of(event)) is None:
+        if (model := telling.mirror_of(event)) is None:
             return str(event.object_id)
         label = f"{model._meta.verbose_name} {event.object_id}"
         return self.link_to_object(model, event.object_id, label)
@@ -153,12 +161,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def events_of_object(self, event: WebhookEvent) -> str:
         if event.object_id is None:
             return EMPTY
-        filters = {
-            "entity__exact": event.entity,
-            "object_id": event.object_id,
-            "account": event.account,
-        }
-        return self.link(WebhookEvent, "changelist", _("Show them"), **filters)
+        return self.link_to_events(event.entity, event.object_id, event.account)
 
     @admin.display(description=_("error"))
     def error_text(self, event: WebhookEvent) -> str:
@@ -187,7 +190,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("changes"))
     def changed_columns(self, event: WebhookEvent) -> str:
-        rows = [(column, old, new) for column, (old, new) in event.changes.items()]
+        rows = [(each.label, each.old, each.new) for each in telling.changes_of(event)]
         return table([_("column"), _("old"), _("new")], rows)
 
     @admin.display(description=_("arrival"))
@@ -219,8 +222,13 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     @admin.action(
         permissions=["replay"], description=_("Process from scratch: call all receivers again")
     )
-    def process_from_scratch(self, request: HttpRequest, queryset: WebhookEventQuerySet) -> None:
+    def process_from_scratch(
+        self, request: HttpRequest, queryset: WebhookEventQuerySet
+    ) -> HttpResponse | None:
+        if CONFIRMED not in request.POST:
+            return confirmation(self, request, queryset)
         self._replay(request, queryset, "Process from scratch", from_scratch=True)
+        return None
 
     def _replay(
         self,
@@ -244,7 +252,3 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         context["can_process_again"] = self.has_process_permission(request)
         return super().render_change_form(request, context, *args, **kwargs)
-
-
-def _mirror_of(event: WebhookEvent) -> type[Mirror] | None:
-    return MIRRORS[Entity(event.entity)] if event.entity else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -11,11 +11,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.conf import account_names
+from django_altoviz.admin.vocabulary import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
+from django_altoviz.conf import used_account_names
 from django_altoviz.event_types import EventType
 
 Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"
+
+
+def are_told_apart(accounts: Collection[str]) -> bool:
+    """Whether an account's name tells anything: where there is but one, it does not."""
+    return len({*used_account_names(), *accounts}) > 1
 
 
 class AccountFilter(admin.SimpleListFilter):
@@ -24,7 +30,7 @@ class AccountFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         # An account that is no longer configured has rows, and links that lead to them.
-        names = dict.fromkeys([*account_names(), *filter(None, [self.value()])])
+        names = dict.fromkeys([*used_account_names(), *filter(None, [self.value()])])
         return [(name, name) for name in names] if len(names) > 1 or self.value() else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -80,27 +86,16 @@ class EventTypeFilter(KnownValuesFilter):
 class CustomerTypeFilter(KnownValuesFilter):
     title = _("type")
     parameter_name = "type"
-    known = [
-        ("Business", _("business")),
-        ("Consumer", _("consumer")),
-        ("Government", _("government")),
-    ]
+    known = [*CUSTOMER_TYPES.items()]
 
 
 class ProductTypeFilter(KnownValuesFilter):
     title = _("type")
     parameter_name = "type"
-    known = [("Product", _("product")), ("Service", _("service")), ("Text", _("text"))]
+    known = [*PRODUCT_TYPES.items()]
 
 
 class QuoteStatusFilter(KnownValuesFilter):
     title = _("status")
     parameter_name = "status"
-    known = [
-        ("Pending", _("pending")),
-        ("Sent", _("sent")),
-        ("Accepted", _("accepted")),
-        ("Refused", _("refused")),
-        ("Invoiced", _("invoiced")),
-        ("Closed", _("closed")),
-    ]
+    known = [*QUOTE_STATUSES.items()]

@@ -7,32 +7,43 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.utils.formats import number_format
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnly
-from django_altoviz.admin.rendering import EMPTY, amount
+from django_altoviz.admin.rendering import EMPTY, paragraphs
+from django_altoviz.admin.values import column, readable, reduction
 from django_altoviz.models import InvoiceLine, QuoteLine
 from django_altoviz.models.documents import Line
 
 MOST_LINES = 500
 
 
+@admin.display(description=_("position"))
+def position(line: Line) -> int:
+    """As people count."""
+    return line.position + 1
+
+
+@admin.display(description=_("description"))
+def description(line: Line) -> str:
+    return paragraphs(readable(line.description)) if line.description else EMPTY
+
+
 class LineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     template = "admin/django_altoviz/lines.html"
     verbose_name_plural = format_lazy(_("lines (the first {count} at most)"), count=MOST_LINES)
     fields: ClassVar[list[Any]] = [
-        "position",
-        "type",
-        "description",
-        "quantity",
+        position,
+        column(Line, "type"),
+        description,
+        column(Line, "quantity"),
         "unit_code",
-        amount(Line, "tax_excluded_price"),
+        column(Line, "tax_excluded_price"),
         "discount",
-        "vat_rate",
-        amount(Line, "tax_excluded_amount"),
-        amount(Line, "tax_included_amount"),
+        column(Line, "vat_rate"),
+        column(Line, "tax_excluded_amount"),
+        column(Line, "tax_included_amount"),
         "product_page",
     ]
     readonly_fields = fields
@@ -46,14 +57,11 @@ class LineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
     @admin.display(description=_("discount"))
     def discount(self, line: Line) -> str:
-        if line.discount_value is None:
-            return EMPTY
-        unit = "%" if line.discount_type == "Percent" else line.discount_type or ""
-        return f"{number_format(line.discount_value)} {unit}"
+        return reduction(line.discount_value, line.discount_type)
 
     @admin.display(description=_("product"))
     def product_page(self, line: Line) -> str:
-        return self.link_if_mirrored(line.product, line.product_id)
+        return self.link_if_mirrored(line.product, line.product_id, line.product_number)
 
 
 class InvoiceLineInline(LineInline):

@@ -6,32 +6,31 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html_join
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
+from django_altoviz.admin.details import (
+    BILLING_ADDRESS,
+    INTERNAL_NOTES,
+    SHIPPING_ADDRESS,
+    Detail,
+)
 from django_altoviz.admin.filters import (
     AccountFilter,
     CustomerTypeFilter,
     DeletedFilter,
     ProductTypeFilter,
+    are_told_apart,
 )
-from django_altoviz.admin.rendering import amount, indented, preformatted
-from django_altoviz.models import (
-    MIRRORS,
-    Contact,
-    Customer,
-    Invoice,
-    Mirror,
-    Product,
-    Quote,
-    WebhookEvent,
-)
+from django_altoviz.admin.rendering import EMPTY, indented, paragraphs, preformatted
+from django_altoviz.admin.story import story_of
+from django_altoviz.admin.values import column, readable
+from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
 
 _MOST_SEARCHED_WORDS = 10
-_ENTITIES = {model: entity for entity, model in MIRRORS.items()}
 
 
 class MirrorAdmin(ReadOnlyAdmin):
@@ -54,11 +53,12 @@ class MirrorAdmin(ReadOnlyAdmin):
         return [*self.list_filter, DeletedFilter, AccountFilter]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        identity = ["altoviz_id", "internal_id", "account"]
-        events = ["events", "last_event", "synced_at", "deleted_at", "forgotten_at"]
+        account = ["account"] if obj is None or are_told_apart({obj.account}) else []
+        seen = ["synced_at", "deleted_at", "forgotten_at"]
+        identity = ["altoviz_id", "internal_id", *account, *seen]
         return [
-            *(self.fieldsets or []),
-            (_("At Altoviz"), {"fields": [*identity, *events]}),
+            *_told(self.fieldsets or [], obj),
+            (_("At Altoviz"), {"fields": identity}),
             (_("The whole object"), {"classes": ["collapse"], "fields": ["whole_object"]}),
         ]
 
@@ -73,32 +73,49 @@ class MirrorAdmin(ReadOnlyAdmin):
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         return to_field == "altoviz_id" or super().to_field_allowed(request, to_field)
 
-    @admin.display(description=_("events"))
-    def events(self, row: Mirror) -> str:
-        filters = {
-            "entity__exact": _ENTITIES[type(row)].value,
-            "object_id": row.altoviz_id,
-            "account": row.account,
-        }
-        return self.link(WebhookEvent, "changelist", _("Events of this object"), **filters)
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["story"] = story_of(context["original"], self)
+        return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=_("last event"))
-    def last_event(self, row: Mirror) -> str:
-        event = WebhookEvent.with_pruned.filter(
-            pk=row.last_event_id, object_id=row.altoviz_id, entity=_ENTITIES[type(row)]
-        )
-        if not event.exists():
-            return gettext("None: a sync has read it.")
-        return self.link(WebhookEvent, "change", row.last_event_id, row.last_event_id)
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        # Django's has what was changed in the admin, and nothing is. The page tells the story.
+        opts = self.opts
+        return redirect(f"admin:{opts.app_label}_{opts.model_name}_change", object_id)
 
     @admin.display(description=_("data"))
     def whole_object(self, row: Mirror) -> str:
         return preformatted(indented(row.data))
 
 
+def _told(fieldsets: Any, row: Mirror | None) -> list[Any]:
+    """The field sets without the details of which the object tells nothing."""
+    told = []
+    for title, options in fieldsets:
+        fields = [
+            field
+            for field in options["fields"]
+            if row is None or not isinstance(field, Detail) or field(row) != EMPTY
+        ]
+        if fields:
+            told.append((title, options | {"fields": fields}))
+    return told
+
+
 @admin.register(Customer)
 class CustomerAdmin(MirrorAdmin):
-    list_display = ["number", "name", "email", "type", "billing_city", "siret", "active"]
+    list_display = [
+        "number",
+        "name",
+        "email",
+        column(Customer, "type"),
+        "billing_city",
+        "siret",
+        "active",
+    ]
     list_filter = [CustomerTypeFilter, "active"]
     search_fields = [
         "number",
@@ -110,7 +127,7 @@ class CustomerAdmin(MirrorAdmin):
         "internal_id",
     ]
     fieldsets = [
-        (None, {"fields": ["number", "name", "type", "active", "documents"]}),
+        (None, {"fields": ["number", "name", column(Customer, "type"), "active", "documents"]}),
         (_("Identity"), {"fields": ["company_name", "siret", "vat_number", "electronic_address"]}),
         (
             _("Contact"),
@@ -123,13 +140,16 @@ class CustomerAdmin(MirrorAdmin):
                     "billing_zipcode",
                     "billing_city",
                     "billing_country_iso",
-                    "payment_method",
-                    amount(Customer, "initial_commitment_amount"),
+                    BILLING_ADDRESS,
+                    SHIPPING_ADDRESS,
+                    column(Customer, "payment_method"),
+                    column(Customer, "initial_commitment_amount"),
                     "initial_commitment_date",
                 ]
             },
         ),
         (_("Family"), {"fields": ["family_number", "family_label"]}),
+        (_("Notes"), {"fields": [INTERNAL_NOTES]}),
     ]
 
     @admin.display(description=_("documents"))
@@ -137,8 +157,9 @@ class CustomerAdmin(MirrorAdmin):
         links = [
             (self.link(model, "changelist", label, customer__exact=customer.altoviz_id),)
             for model, label in ((Invoice, _("Its invoices")), (Quote, _("Its quotes")))
+            if self.may_view(model)
         ]
-        return format_html_join(" · ", "{}", links)
+        return format_html_join(" · ", "{}", links) or EMPTY
 
 
 @admin.register(Contact)
@@ -154,24 +175,39 @@ class ContactAdmin(MirrorAdmin):
 
 @admin.register(Product)
 class ProductAdmin(MirrorAdmin):
-    list_display = ["number", "name", "type", amount(Product, "unit_price"), "vat_rate", "active"]
+    list_display = [
+        "number",
+        "name",
+        column(Product, "type"),
+        column(Product, "unit_price"),
+        column(Product, "vat_rate"),
+        "active",
+    ]
     list_filter = [ProductTypeFilter, "active"]
     search_fields = ["number", "name", "internal_id"]
     fieldsets = [
-        (None, {"fields": ["number", "name", "type", "description", "active"]}),
+        (
+            None,
+            {"fields": ["number", "name", column(Product, "type"), "plain_description", "active"]},
+        ),
         (
             _("Prices"),
             {
                 "fields": [
-                    amount(Product, "unit_price"),
+                    column(Product, "unit_price"),
                     "is_unit_price_tax_included",
-                    amount(Product, "purchase_price"),
-                    "default_quantity",
+                    column(Product, "purchase_price"),
+                    column(Product, "default_quantity"),
                     "unit_code",
-                    "vat_rate",
+                    column(Product, "vat_rate"),
                     "vat_region",
                 ]
             },
         ),
         (_("Family"), {"fields": ["family_number", "family_label"]}),
+        (_("Notes"), {"fields": [INTERNAL_NOTES]}),
     ]
+
+    @admin.display(description=_("description"))
+    def plain_description(self, product: Product) -> str:
+        return paragraphs(readable(product.description)) if product.description else EMPTY

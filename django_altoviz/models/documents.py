@@ -41,7 +41,7 @@ class Milestone(NamedTuple):
 class Document(Mirror):
     """What invoices and quotes share. The customer's data are those of the day it was written."""
 
-    number = short(_("number"), help_text=_("That of an invoice changes when it is finalised."))
+    number = short(_("number"))
     date = models.DateField(_("date"), null=True)
     subject = models.TextField(_("subject"), null=True)
     customer = MirrorKey(Customer, related_name="%(class)ss", verbose_name=_("customer"))

@@ -15,6 +15,7 @@ from django_altoviz.payloads import amount, flag, integer, short_text
 
 
 class Invoice(Document):
+    number = short(_("number"), help_text=_("It changes when the invoice is finalised."))
     is_draft = models.BooleanField(_("draft"), null=True)
     is_paid = models.BooleanField(
         _("paid"), null=True, help_text=_("A draft whose amount is 0 may be paid, too.")
