@@ -7,7 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.db import models
+from django.db import DataError, models
+from django.db.models.signals import post_save
 
 from django_altoviz import exact_json
 from django_altoviz.event_types import EventType
@@ -281,6 +282,24 @@ def test_names_where_there_is_none():
     assert str(Product(altoviz_id=7, number="P1")) == "P1"
     assert str(InvoiceLine(position=3)) == "3"
     assert str(InvoiceLine(position=3, description="Text")) == "Text"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [({"x": [Decimal("1e200000")]}, "x.0: a number of more than"), ({}, "of the database")],
+)
+def test_what_a_database_refuses_fails_by_name(post, data, why):
+    def refuse(**kwargs):
+        raise DataError("of the database")
+
+    post_save.connect(refuse, sender=Customer)
+    try:
+        post(body_of("CustomerCreated", **data))
+    finally:
+        post_save.disconnect(refuse, sender=Customer)
+    event = WebhookEvent.objects.get()
+    assert event.status == Status.FAILED
+    assert why in event.history[-1]["error"]
 
 
 class TestLines:

@@ -41,4 +41,6 @@ def test_a_sync_is_shown_and_can_not_be_changed(page, admin_client):
 
 def test_an_imported_row_names_no_event_as_its_last(page):
     row = Customer.objects.get()
-    assert "None: a sync has read it." in page(f"/admin/django_altoviz/customer/{row.pk}/change/")
+    assert "No event: a sync has read it." in page(
+        f"/admin/django_altoviz/customer/{row.pk}/change/"
+    )

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -25,7 +25,6 @@ from django_altoviz.exceptions import (
     InvalidRequest,
     NoSuchRoute,
     NotAuthorized,
-    NotFound,
     ServerError,
     SyncTakenOver,
 )
@@ -875,9 +874,8 @@ class TestInterrupted:
 def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
     """Neither finds the other's run when it looks for one to go on with."""
 
-    def meet(created, **kwargs):
-        if created:
-            both.wait()
+    def meet(instance, **kwargs):
+        both.wait()
 
     def run():
         try:
@@ -891,22 +889,24 @@ def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
     altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
     outcomes = []
     threads = [threading.Thread(target=run) for _ in range(2)]
-    post_save.connect(meet, SyncRun)
+    for each in (pre_save, post_save):
+        each.connect(meet, SyncRun)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    post_save.disconnect(meet, SyncRun)
+    for each in (pre_save, post_save):
+        each.disconnect(meet, SyncRun)
     assert SyncTakenOver in outcomes
     assert {"seen": 1500, "new": 1500} in outcomes
     assert Customer.objects.count() == 1500
     assert SyncRun.objects.get().finished_at is not None
 
 
-@pytest.mark.parametrize("end", [lambda run: run.finish(), lambda run: run.delete()])
-def test_a_run_that_another_process_has_ended_can_not_be_claimed(end):
+@pytest.mark.parametrize("name", ["claim", "finish", "delete"])
+def test_a_run_that_another_process_was_faster_with_can_not_be_claimed(name):
     run = SyncRun.objects.create(account="default", entity="customer", is_import=True, as_of=0)
-    end(SyncRun.objects.get())
+    getattr(SyncRun.objects.get(), name)()
     with pytest.raises(SyncTakenOver):
         run.claim()
 
@@ -1051,7 +1051,7 @@ def test_an_id_may_be_written_with_a_point(altoviz):
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, InvalidRequest), (404, NotFound), (409, Conflict), (500, ServerError)],
+    [(400, InvalidRequest), (404, NoSuchRoute), (409, Conflict), (500, ServerError)],
 )
 def test_a_list_that_is_refused_does_not_stop_those_after_it(altoviz, status, error):
     altoviz.add(Entity.QUOTE, quote(1))
