@@ -70,12 +70,14 @@ class SyncRun(models.Model):
     def claim(self) -> None:
         """Take the run; whoever has had it stops at its next step.
 
-        Raises ``SyncTakenOver`` where another process has finished it, or put another in its place.
+        Raises ``SyncTakenOver`` where another process has claimed it in the same moment, or ended it.
         """
-        claimed = {"claims": models.F("claims") + 1, "active_at": timezone.now(), "error": ""}
-        if not self._stored().filter(finished_at=None).update(**claimed):
+        claims = self.claims + 1
+        as_read = self._stored().filter(finished_at=None, claims=self.claims)
+        if not as_read.update(claims=claims, active_at=timezone.now(), error=""):
             raise self._taken_over()
         self.refresh_from_db()
+        self.claims = claims  # even if it has been claimed again by now: then it is not this one's
 
     def keep(self, **values: Any) -> None:
         """Write values of the run. Raises ``SyncTakenOver`` where another process has it."""

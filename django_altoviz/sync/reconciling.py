@@ -92,6 +92,7 @@ class Reconciler:
                 fill(self.run, rows)
                 record(counts + Counter(new=len(rows)))
         except Error:
+            self.run.keep()  # or another process has taken over, and filled in the same
             # A webhook was faster with one of them, or one is not to the database's taste.
             refused = [row.altoviz_id for row in rows if not fill_one(self.run, row)]
             for id in refused:

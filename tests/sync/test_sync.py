@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from django.db import connection
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -822,9 +822,8 @@ class TestInterrupted:
 def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
     """Neither finds the other's run when it looks for one to go on with."""
 
-    def meet(created, **kwargs):
-        if created:
-            both.wait()
+    def meet(instance, **kwargs):
+        both.wait()
 
     def run():
         try:
@@ -838,22 +837,24 @@ def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
     altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
     outcomes = []
     threads = [threading.Thread(target=run) for _ in range(2)]
-    post_save.connect(meet, SyncRun)
+    for each in (pre_save, post_save):
+        each.connect(meet, SyncRun)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    post_save.disconnect(meet, SyncRun)
+    for each in (pre_save, post_save):
+        each.disconnect(meet, SyncRun)
     assert SyncTakenOver in outcomes
     assert {"seen": 1500, "new": 1500} in outcomes
     assert Customer.objects.count() == 1500
     assert SyncRun.objects.get().finished_at is not None
 
 
-@pytest.mark.parametrize("end", [lambda run: run.finish(), lambda run: run.delete()])
-def test_a_run_that_another_process_has_ended_can_not_be_claimed(end):
+@pytest.mark.parametrize("name", ["claim", "finish", "delete"])
+def test_a_run_that_another_process_was_faster_with_can_not_be_claimed(name):
     run = SyncRun.objects.create(account="default", entity="customer", is_import=True, as_of=0)
-    end(SyncRun.objects.get())
+    getattr(SyncRun.objects.get(), name)()
     with pytest.raises(SyncTakenOver):
         run.claim()
 
