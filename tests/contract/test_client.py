@@ -14,6 +14,13 @@ from django_altoviz.exceptions import APIError, UnexpectedAnswer
 DAY = datetime.date(2026, 1, 2)
 
 
+def made_up(download):
+    """Read a document that the description's mock has made up: an answer to a right request, and yet
+    no PDF."""
+    with pytest.raises(UnexpectedAnswer, match="is no PDF"):
+        b"".join(download)
+
+
 #: Each request that the client can make.
 REQUESTS = [
     lambda c: c.hello(),
@@ -41,8 +48,8 @@ REQUESTS = [
     ),
     lambda c: c.webhooks.unregister(id=5),
     lambda c: c.webhooks.unregister(url="https://a.example/"),
-    lambda c: b"".join(c.invoices.download(5)),
-    lambda c: b"".join(c.quotes.download(5)),
+    lambda c: made_up(c.invoices.download(5)),
+    lambda c: made_up(c.quotes.download(5)),
 ]
 
 
