@@ -77,7 +77,7 @@ class SyncRun(models.Model):
         as_read = self._stored().filter(finished_at=None, claims=self.claims)
         if not as_read.update(claims=claims, active_at=timezone.now(), error=""):
             raise self._taken_over()
-        self.refresh_from_db()
+        self.refresh_from_db(using=self._state.db)
         self.claims = claims  # even if it has been claimed again by now: then it is not this one's
 
     def keep(self, **values: Any) -> None:
