@@ -132,10 +132,10 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LightChangeList
 
-    def lookup_allowed(self, lookup: str, *args: Any) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         # To search in what is not listed reads the whole table, and could guess what is masked.
         is_listed = lookup.split("__")[0] not in self.deferred
-        return is_listed and super().lookup_allowed(lookup, *args)
+        return is_listed and super().lookup_allowed(lookup, value, request)
 
     # One instance serves all requests, and the columns are not told whom they are shown to.
     def read_by(self, request: HttpRequest) -> ReadOnlyAdmin:
