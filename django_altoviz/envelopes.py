@@ -70,13 +70,17 @@ class Envelope:
 
 
 def object_id_of(data: Any) -> int | None:
-    """The id of an object; it may be written ``418206.0``, as Altoviz writes some integers."""
-    number = data.get("id") if isinstance(data, dict) else None
-    if isinstance(number, Decimal) and abs(number.adjusted()) < 20 and number == int(number):
-        number = int(number)
+    """The id of an object, or ``None`` where it can't be one."""
+    number = _whole(data.get("id") if isinstance(data, dict) else None)
     if isinstance(number, bool) or not isinstance(number, int):
         return None
     return number if 0 < number <= MAX_OBJECT_ID else None
+
+
+def _whole(value: Any) -> Any:
+    """The integer where a whole number is written ``418206.0``, as Altoviz writes some; else the same."""
+    is_whole = isinstance(value, Decimal) and abs(value.adjusted()) < 20 and value == int(value)
+    return int(value) if is_whole else value
 
 
 def parse_envelope(body: bytes) -> Envelope:
@@ -101,8 +105,7 @@ def parse_envelope(body: bytes) -> Envelope:
 def _event_id(value: Any) -> str:
     if value is None or value == "":
         return ""
-    if isinstance(value, Decimal) and abs(value.adjusted()) < 20 and value == int(value):
-        value = int(value)
+    value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return _name(value, "id", MAX_ID_LENGTH)

@@ -196,9 +196,8 @@ class AltovizClient:
                 **options,
             )
             if not is_success(response.status_code):
-                _ = (
-                    response.content
-                )  # also of what is streamed, while a broken connection is caught
+                # Also of what is streamed, while a broken connection is caught.
+                _ = response.content
             return response
         except (requests.RequestException, ValueError) as error:
             # Without its cause, which may quote what was sent: http.client does so with headers.
