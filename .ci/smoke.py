@@ -10,9 +10,9 @@ from django.utils.translation import gettext, override
 
 import django_altoviz
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.signing import sign
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.samples import sample_body
-from django_altoviz.signing import sign
 
 package = Path(django_altoviz.__file__).parent
 assert "site-packages" in package.parts, package

@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from django_altoviz import addresses, signing
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, app_settings, get_account
 from django_altoviz.dispatchers import dispatch
 from django_altoviz.exceptions import InvalidSignature, UnknownAccount
+from django_altoviz.intake import addresses, signing
 from django_altoviz.log import log_about
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.signals import event_received, webhook_rejected

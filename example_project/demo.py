@@ -26,8 +26,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import sample_body
-from django_altoviz.signing import SIGNATURE_HEADER, sign
 from django_altoviz.testing import Behaviour, FakeAltoviz
 
 

@@ -6,8 +6,8 @@ import hypothesis
 import pytest
 from django.test import Client
 
-from django_altoviz import signing
 from django_altoviz.event_types import EventType
+from django_altoviz.intake import signing
 from django_altoviz.samples import new_event_id, sample, sample_body, to_body
 from tests.settings import ALTOVIZ
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.addresses import client_address, is_in, parse_address, parse_network
+from django_altoviz.intake.addresses import client_address, is_in, parse_address, parse_network
 
 PROXIES = ["10.0.0.0/8", "192.0.2.7"]
 

@@ -20,11 +20,12 @@ from django.utils.timezone import localtime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.admin import base, details, masking, rendering, values
+from django_altoviz.admin import base
+from django_altoviz.admin.display import details, masking, rendering, values
 from django_altoviz.admin.filters import DeletedFilter
-from django_altoviz.envelopes import body_to_text
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import GiveUp
+from django_altoviz.intake.envelopes import body_to_text
 from django_altoviz.models import (
     MIRRORS,
     Customer,
@@ -36,7 +37,7 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
-from django_altoviz.models.base import dump_changes
+from django_altoviz.models.mirrors.base import dump_changes
 from django_altoviz.processing import process
 from django_altoviz.samples import sample
 from django_altoviz.signals import customer_created, customer_updated, invoice_updated

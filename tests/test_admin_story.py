@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_altoviz.admin import story
-from django_altoviz.admin.values import moment
-from django_altoviz.admin.vocabulary import MILESTONES
+from django_altoviz.admin import history
+from django_altoviz.admin.display.values import moment
+from django_altoviz.admin.display.vocabulary import MILESTONES
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.models import MIRRORS, Invoice, Quote, Source, Status, WebhookEvent
 from django_altoviz.processing import process
@@ -126,7 +126,7 @@ def test_all_that_an_object_was_created_with_is_folded_away(post, viewer):
 
 
 def test_so_are_the_changes_of_an_update_where_they_are_many(post, viewer, monkeypatch):
-    monkeypatch.setattr(story, "MOST_UNFOLDED", 1)
+    monkeypatch.setattr(history, "MOST_UNFOLDED", 1)
     live(post, DRAFT, PAID)
     assert "<summary>Fields: 5</summary>" in shown(viewer)
 
@@ -185,7 +185,7 @@ def test_every_mirror_has_a_story_of_its_own_events(post, viewer, entity):
 
 
 def test_it_is_bounded_and_leads_to_the_rest(post, viewer, monkeypatch):
-    monkeypatch.setattr(story, "MOST_TOLD", 3)
+    monkeypatch.setattr(history, "MOST_TOLD", 3)
     live(post, DRAFT, FINALISED, SENT)
     assert "Only the latest" not in shown(viewer)
     live(post, PAID)
@@ -206,7 +206,7 @@ def test_it_takes_the_same_queries_for_any_number_of_events(
         with django_assert_num_queries(AROUND + 4) as captured:
             shown(viewer, row)
     [query] = [q["sql"] for q in captured.captured_queries if "dedupe_key" in q["sql"]]
-    assert f"LIMIT {story.MOST_TOLD + 1}" in query
+    assert f"LIMIT {history.MOST_TOLD + 1}" in query
     assert not re.search(r"\bbody\b", query)
 
 

@@ -15,13 +15,10 @@ LAYERS = [
     {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "checks", "management"},
     {"dispatchers", "registration", "sync", "testing"},
-    {"backlog"},
-    {"processing", "retention", "forgetting", "health"},
-    {"receivers", "retries", "refetching", "traces"},
-    {"mirroring"},
+    {"processing", "retention", "privacy", "health"},
     {"models", "signals", "samples", "client"},
-    {"payloads", "personal_data", "envelopes", "endpoints"},
-    {"signing", "addresses", "exact_json", "conf", "event_types", "log", "transactions"},
+    {"intake"},
+    {"exact_json", "conf", "event_types", "log", "transactions"},
     {"exceptions"},
 ]
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts]

@@ -176,7 +176,7 @@ def first_cells(text):
 def fields_read():
     """{class: {column: path of the field}}, from what each ``columns_from`` says."""
     read = {}
-    for path in (PACKAGE / "models").glob("*.py"):
+    for path in (PACKAGE / "models").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 read[node.name] = {

@@ -5,7 +5,12 @@ from django.urls import get_script_prefix, reverse, set_script_prefix
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.endpoints import leads_to_webhook, normalised, place, why_not_public
+from django_altoviz.registration.endpoints import (
+    leads_to_webhook,
+    normalised,
+    place,
+    why_not_public,
+)
 
 URL = "https://shop.example/altoviz/webhook/"
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.envelopes import (
+from django_altoviz.event_types import EventType
+from django_altoviz.exceptions import MalformedBody
+from django_altoviz.intake.envelopes import (
     body_to_text,
     object_id_of,
     parse_envelope,
     storable,
     text_to_body,
 )
-from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import MalformedBody
 from django_altoviz.samples import sample_body
 
 EVENT = {"id": "evt_1", "type": "CustomerCreated", "data": {"id": 1}}

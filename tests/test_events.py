@@ -9,9 +9,9 @@ import pytest
 from django.db import IntegrityError, connection, connections
 from django.utils import timezone
 
-from django_altoviz.envelopes import text_to_body
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost, MalformedBody
+from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.samples import sample_body
 from tests.conftest import body_of

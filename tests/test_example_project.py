@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from django_altoviz import samples, signing
+from django_altoviz import samples
 from django_altoviz.event_types import EventType
+from django_altoviz.intake import signing
 from tests.conftest import body_of
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ from django_altoviz.models import (
     SyncRun,
     WebhookEvent,
 )
-from django_altoviz.payloads import amount
+from django_altoviz.models.mirrors.payloads import amount
 
 pytestmark = pytest.mark.django_db
 

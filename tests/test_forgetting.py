@@ -11,7 +11,7 @@ from django.db import connections
 from django.forms.models import model_to_dict
 from django.utils import timezone
 
-from django_altoviz import exact_json, forgetting
+from django_altoviz import exact_json
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import GiveUp
 from django_altoviz.models import (
@@ -24,7 +24,8 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
-from django_altoviz.personal_data import COLUMNS, without_personal_data
+from django_altoviz.models.mirrors.personal_data import COLUMNS, without_personal_data
+from django_altoviz.privacy import erasure
 from django_altoviz.processing import process
 from django_altoviz.samples import sample, sample_body
 from django_altoviz.signals import customer_updated, invoice_updated
@@ -553,7 +554,7 @@ class TestRaces:
     ):
         post(EventType.CUSTOMER_CREATED)
         event = WebhookEvent.objects.get()
-        self.at(monkeypatch, forgetting, "_body_left", lambda: process(event))
+        self.at(monkeypatch, erasure, "_body_left", lambda: process(event))
         forget("customer", CUSTOMER)
         event.refresh_from_db()
         assert (event.status, len(event.history)) == (Status.PROCESSED, 1)
@@ -566,7 +567,7 @@ class TestRaces:
         post(EventType.CUSTOMER_CREATED)
         post(EventType.INVOICE_CREATED)
         events = [*WebhookEvent.objects.all()]
-        self.at(monkeypatch, forgetting, "_forget_event", lambda: [process(e) for e in events])
+        self.at(monkeypatch, erasure, "_forget_event", lambda: [process(e) for e in events])
         forget("customer", CUSTOMER)
         assert personal() == []
         assert Invoice.objects.get().forgotten_at is not None
@@ -588,7 +589,7 @@ class TestRaces:
         prune = WebhookEvent.objects.all()
         self.at(
             monkeypatch,
-            forgetting,
+            erasure,
             "_body_left",
             lambda: prune.update(pruned_at=timezone.now(), body=""),
         )
@@ -599,14 +600,14 @@ class TestRaces:
         post(EventType.CUSTOMER_CREATED)
         post(EventType.INVOICE_CREATED)
         others = body_of("InvoiceUpdated", customerId=1, customerName="Autre SARL")
-        forget_row = forgetting._forget_row
+        forget_row = erasure._forget_row
 
         def forget_another_row(rows, left):
             if rows.model is Invoice:
                 post(others)
             forget_row(rows, left)
 
-        monkeypatch.setattr(forgetting, "_forget_row", forget_another_row)
+        monkeypatch.setattr(erasure, "_forget_row", forget_another_row)
         forget("customer", CUSTOMER)
         assert Invoice.objects.get().customer_name == "Autre SARL"
 

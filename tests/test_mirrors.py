@@ -23,10 +23,9 @@ from django_altoviz.models import (
     QuoteLine,
     Status,
     WebhookEvent,
-    dump_changes,
-    load_changes,
 )
-from django_altoviz.models.fields import AmountField
+from django_altoviz.models.mirrors import dump_changes, load_changes
+from django_altoviz.models.mirrors.fields import AmountField
 from django_altoviz.samples import sample
 from tests.conftest import body_of
 

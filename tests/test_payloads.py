@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_altoviz.exceptions import InvalidPayload
-from django_altoviz.payloads import (
+from django_altoviz.models.mirrors.payloads import (
     amount,
     day,
     explain_refusal,

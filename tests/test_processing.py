@@ -18,8 +18,6 @@ from django.db import (
 from django.db.models.signals import post_save
 from django.utils import timezone
 
-from django_altoviz import processing
-from django_altoviz.backlog import drain
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import GiveUp
 from django_altoviz.models import (
@@ -33,7 +31,8 @@ from django_altoviz.models import (
     WebhookEvent,
     attempts,
 )
-from django_altoviz.processing import process, process_again
+from django_altoviz.processing import drain, process, process_again
+from django_altoviz.processing import worker as processing
 from django_altoviz.signals import (
     customer_created,
     customer_deleted,

@@ -14,10 +14,11 @@ from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from django_altoviz import exact_json, signing
+from django_altoviz import exact_json
 from django_altoviz.dispatchers import inline
-from django_altoviz.envelopes import Envelope, text_to_body
 from django_altoviz.event_types import Entity, EventType
+from django_altoviz.intake import signing
+from django_altoviz.intake.envelopes import Envelope, text_to_body
 from django_altoviz.models import (
     MIRRORS,
     Customer,
@@ -28,7 +29,7 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
-from django_altoviz.personal_data import (
+from django_altoviz.models.mirrors.personal_data import (
     GOES,
     STAYS_INSIDE,
     shown_of_forgotten,

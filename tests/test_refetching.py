@@ -8,8 +8,8 @@ from django.core.cache.backends.base import BaseCache
 
 from django_altoviz.client import AltovizClient
 from django_altoviz.event_types import Entity
-from django_altoviz.forgetting import forget
 from django_altoviz.models import Customer, Invoice, Status, WebhookEvent
+from django_altoviz.privacy.erasure import forget
 from django_altoviz.processing import process
 from django_altoviz.signals import customer_updated, invoice_paid, invoice_updated
 from tests.client.scripted import Answer, ScriptedServer, value

@@ -12,12 +12,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz import processing
-from django_altoviz.backlog import drain
 from django_altoviz.exceptions import GiveUp, RetryLater
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import process, process_again
-from django_altoviz.retries import after_failure, pause_after
+from django_altoviz.processing import drain, process, process_again
+from django_altoviz.processing import worker as processing
+from django_altoviz.processing.retries import after_failure, pause_after
 from django_altoviz.signals import customer_created, customer_updated, event_failed
 from tests.conftest import body_of
 

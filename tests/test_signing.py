@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz import signing
 from django_altoviz.exceptions import InvalidSignature
+from django_altoviz.intake import signing
 from django_altoviz.samples import sample_body
 
 HERE = Path(__file__).parent / "samples"

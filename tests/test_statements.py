@@ -9,8 +9,8 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.signals import post_save, pre_save
 
-from django_altoviz.models import Customer, Status, WebhookEvent, insert, locked
-from django_altoviz.models.statements import lock_at_once, update
+from django_altoviz.models import Customer, Status, WebhookEvent
+from django_altoviz.models.statements import insert, lock_at_once, locked, update
 from django_altoviz.processing import process
 from tests.conftest import body_of
 

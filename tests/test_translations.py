@@ -13,7 +13,7 @@ import pytest
 from django.utils import translation
 
 import django_altoviz
-from django_altoviz.admin.replay import OUTCOMES
+from django_altoviz.admin.actions import OUTCOMES
 from django_altoviz.checks import check_settings
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, Invoice, Quote, Status

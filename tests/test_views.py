@@ -12,8 +12,8 @@ from django.http import UnreadablePostError
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
-from django_altoviz import signing
 from django_altoviz.event_types import EventType
+from django_altoviz.intake import signing
 from django_altoviz.models import Customer, Status, WebhookEvent
 from django_altoviz.samples import sample_body
 from django_altoviz.signals import event_received, webhook_rejected

@@ -11,10 +11,10 @@ from typing import Any
 
 from benchmarks.measuring.load import Delivery, request_of
 from benchmarks.sites import secrets
-from django_altoviz.envelopes import Envelope
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.envelopes import Envelope
+from django_altoviz.intake.signing import sign
 from django_altoviz.samples import new_event_id, sample, to_body
-from django_altoviz.signing import sign
 
 OBJECTS = 500
 _NOTE = "Livraison uniquement le matin, quai n° 2 ; prévenir M. Brûlé la veille. "

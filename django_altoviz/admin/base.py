@@ -19,8 +19,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.admin.display.rendering import EMPTY
 from django_altoviz.admin.filters import AccountFilter, are_told_apart
-from django_altoviz.admin.rendering import EMPTY
 from django_altoviz.models import Mirror, WebhookEvent
 
 MOST_COUNTED = 10_000

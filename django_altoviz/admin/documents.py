@@ -9,13 +9,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.details import ADDRESSES, DUE_DATES, NOTES, VAT_NOTE, VAT_SUMS
+from django_altoviz.admin.display.details import ADDRESSES, DUE_DATES, NOTES, VAT_NOTE, VAT_SUMS
+from django_altoviz.admin.display.rendering import EMPTY
+from django_altoviz.admin.display.values import column, reduction
+from django_altoviz.admin.display.vocabulary import milestones_in_words
 from django_altoviz.admin.filters import QuoteStatusFilter
 from django_altoviz.admin.lines import InvoiceLineInline, QuoteLineInline
 from django_altoviz.admin.mirrors import MirrorAdmin
-from django_altoviz.admin.rendering import EMPTY
-from django_altoviz.admin.values import column, reduction
-from django_altoviz.admin.vocabulary import milestones_in_words
 from django_altoviz.models import Document, Invoice, Quote
 
 _PARTIES: Any = (

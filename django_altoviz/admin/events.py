@@ -16,15 +16,15 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin import telling
+from django_altoviz.admin.actions import OUTCOMES, in_order_of_arrival, replay
 from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
-from django_altoviz.admin.confirming import CONFIRMED, confirmation
+from django_altoviz.admin.confirmation import CONFIRMED, confirmation
+from django_altoviz.admin.display import changes
+from django_altoviz.admin.display.masking import masked
+from django_altoviz.admin.display.rendering import EMPTY, indented_body, preformatted, table
+from django_altoviz.admin.display.values import moment
 from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
-from django_altoviz.admin.masking import masked
-from django_altoviz.admin.rendering import EMPTY, indented_body, preformatted, table
-from django_altoviz.admin.replay import OUTCOMES, in_order_of_arrival, replay
-from django_altoviz.admin.values import moment
-from django_altoviz.envelopes import text_to_body
+from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.transactions import own_transactions
 
@@ -138,11 +138,11 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def state(self, event: WebhookEvent) -> str:
-        return telling.state(event)
+        return changes.state(event)
 
     @admin.display(description=_("type"))
     def kind(self, event: WebhookEvent) -> str:
-        return telling.kind(event)
+        return changes.kind(event)
 
     @admin.display(description=_("received at"))
     def came_in(self, event: WebhookEvent) -> str:
@@ -152,7 +152,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def mirrored_object(self, event: WebhookEvent) -> str:
         if event.object_id is None:
             return EMPTY
-        if (model := telling.mirror_of(event)) is None:
+        if (model := changes.mirror_of(event)) is None:
             return str(event.object_id)
         label = f"{model._meta.verbose_name} {event.object_id}"
         return self.link_to_object(model, event.object_id, label)
@@ -190,7 +190,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("changes"))
     def changed_columns(self, event: WebhookEvent) -> str:
-        rows = [(each.label, each.old, each.new) for each in telling.changes_of(event)]
+        rows = [(each.label, each.old, each.new) for each in changes.changes_of(event)]
         return table([_("column"), _("old"), _("new")], rows)
 
     @admin.display(description=_("arrival"))

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.vocabulary import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
+from django_altoviz.admin.display.vocabulary import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
 from django_altoviz.conf import used_account_names
 from django_altoviz.event_types import EventType
 

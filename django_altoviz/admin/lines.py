@@ -11,10 +11,10 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnly
-from django_altoviz.admin.rendering import EMPTY, paragraphs
-from django_altoviz.admin.values import column, readable, reduction
+from django_altoviz.admin.display.rendering import EMPTY, paragraphs
+from django_altoviz.admin.display.values import column, readable, reduction
 from django_altoviz.models import InvoiceLine, QuoteLine
-from django_altoviz.models.documents import Line
+from django_altoviz.models.mirrors.documents import Line
 
 MOST_LINES = 500
 

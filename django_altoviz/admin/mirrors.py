@@ -12,12 +12,14 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
-from django_altoviz.admin.details import (
+from django_altoviz.admin.display.details import (
     BILLING_ADDRESS,
     INTERNAL_NOTES,
     SHIPPING_ADDRESS,
     Detail,
 )
+from django_altoviz.admin.display.rendering import EMPTY, indented, paragraphs, preformatted
+from django_altoviz.admin.display.values import column, readable
 from django_altoviz.admin.filters import (
     AccountFilter,
     CustomerTypeFilter,
@@ -25,9 +27,7 @@ from django_altoviz.admin.filters import (
     ProductTypeFilter,
     are_told_apart,
 )
-from django_altoviz.admin.rendering import EMPTY, indented, paragraphs, preformatted
-from django_altoviz.admin.story import story_of
-from django_altoviz.admin.values import column, readable
+from django_altoviz.admin.history import story_of
 from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
 
 _MOST_SEARCHED_WORDS = 10

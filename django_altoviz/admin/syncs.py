@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.admin.filters import AccountFilter
-from django_altoviz.models import COUNTS, SyncRun
+from django_altoviz.models import SyncRun
+from django_altoviz.models.sync_runs import COUNTS
 
 
 @admin.register(SyncRun)

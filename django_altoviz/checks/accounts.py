@@ -8,8 +8,8 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from django_altoviz import endpoints
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, configured, used_account_names
+from django_altoviz.registration import endpoints
 
 _MIN_SECRET_LENGTH = 16
 

@@ -10,7 +10,6 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
-from django_altoviz import addresses
 from django_altoviz.checks.accounts import keys, secrets, unsafe, urls
 from django_altoviz.conf import (
     ACCOUNT_NAME,
@@ -24,6 +23,7 @@ from django_altoviz.conf import (
     get_account,
 )
 from django_altoviz.dispatchers import get_dispatch
+from django_altoviz.intake import addresses
 from django_altoviz.retention import longest
 
 #: What the dispatchers need that need a package of others.

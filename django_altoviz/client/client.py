@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from django_altoviz import exact_json
 from django_altoviz.client import resources
 from django_altoviz.client.downloads import Download
-from django_altoviz.client.pacing import Pace
+from django_altoviz.client.rate_limit import Pace
 from django_altoviz.client.responses import (
     Page,
     is_success,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django_altoviz.client.responses import PAGE_SIZE, Page
-from django_altoviz.envelopes import object_id_of
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import IncompleteList
+from django_altoviz.intake.envelopes import object_id_of
 
 if TYPE_CHECKING:
     from django_altoviz.client.client import AltovizClient

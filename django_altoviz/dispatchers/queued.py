@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from django.db import router, transaction
 
-from django_altoviz.backlog import drain
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing import PATIENCE, process
+from django_altoviz.processing.backlog import drain
+from django_altoviz.processing.worker import PATIENCE, process
 
 #: How many events one run of ``process_due`` takes on.
 DUE_LIMIT = 1000

@@ -9,7 +9,8 @@ from django.core.management.base import OutputWrapper
 from django.utils.translation import gettext as _
 
 from django_altoviz.event_types import Entity
-from django_altoviz.models import COUNTS, MIRRORS, SyncRun
+from django_altoviz.models import MIRRORS, SyncRun
+from django_altoviz.models.sync_runs import COUNTS
 from django_altoviz.sync import Watcher
 
 # The seconds between two lines about the same list.

@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.conf import app_settings
-from django_altoviz.envelopes import storable
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import ClaimLost
+from django_altoviz.intake.envelopes import storable
 from django_altoviz.models.queue import SETTLED, Status, WebhookEventQuerySet, WithoutPruned
 from django_altoviz.models.statements import holds, lock_at_once, update
 

@@ -12,7 +12,9 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.envelopes import (
+from django_altoviz.event_types import EventType
+from django_altoviz.exceptions import MalformedBody
+from django_altoviz.intake.envelopes import (
     MAX_ID_LENGTH,
     MAX_TYPE_LENGTH,
     Envelope,
@@ -21,11 +23,9 @@ from django_altoviz.envelopes import (
     storable,
     text_to_body,
 )
-from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import MalformedBody
 from django_altoviz.log import Log, log_about
 from django_altoviz.models.attempts import Queued
-from django_altoviz.models.fields import IdentifierField
+from django_altoviz.models.mirrors.fields import IdentifierField
 from django_altoviz.models.queue import Source, Status
 from django_altoviz.models.statements import update
 

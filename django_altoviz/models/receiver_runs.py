@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.events import WebhookEvent
-from django_altoviz.models.fields import IdentifierField
+from django_altoviz.models.mirrors.fields import IdentifierField
 
 
 class ReceiverRun(models.Model):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
-from django_altoviz.models.fields import IdentifierField
+from django_altoviz.models.mirrors.fields import IdentifierField
 
 #: What a sync counts. Each object that was seen is one of the others, too, but for the deleted.
 COUNTS = ("seen", "new", "changed", "deleted", "unchanged", "failed")

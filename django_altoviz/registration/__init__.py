@@ -1,6 +1,6 @@
 """Bring an account's webhook at Altoviz to what is wanted."""
 
-from django_altoviz.registration.acting import Outcome, register, unregister
+from django_altoviz.registration.applying import Outcome, register, unregister
 from django_altoviz.registration.planning import (
     Plan,
     Registered,

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django_altoviz import endpoints
 from django_altoviz.event_types import EventType
+from django_altoviz.registration import endpoints
 
 _MASKS = "*•●·…"
 #: What can differ, by the name of Altoviz's field.

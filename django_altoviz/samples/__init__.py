@@ -7,8 +7,8 @@ import string
 from importlib import resources
 
 from django_altoviz import exact_json
-from django_altoviz.envelopes import Envelope
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.envelopes import Envelope
 
 _BASE36 = string.digits + string.ascii_lowercase
 

@@ -1,4 +1,4 @@
-from django_altoviz.sync.entities import ENTITIES, sync
-from django_altoviz.sync.watching import Watcher
+from django_altoviz.sync.progress import Watcher
+from django_altoviz.sync.run import ENTITIES, sync
 
 __all__ = ["ENTITIES", "Watcher", "sync"]

@@ -11,10 +11,11 @@ from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from django_altoviz import exact_json
-from django_altoviz.envelopes import object_id_of
 from django_altoviz.event_types import Entity
-from django_altoviz.models import FINGERPRINT, MIRRORS, Mirror, Status, SyncRun, WebhookEvent
-from django_altoviz.personal_data import shown_of_forgotten
+from django_altoviz.intake.envelopes import object_id_of
+from django_altoviz.models import MIRRORS, Mirror, Status, SyncRun, WebhookEvent
+from django_altoviz.models.mirrors import FINGERPRINT
+from django_altoviz.models.mirrors.personal_data import shown_of_forgotten
 
 Object = dict[str, Any]
 #: By their Altoviz ids.

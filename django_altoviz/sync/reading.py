@@ -16,9 +16,9 @@ from django_altoviz.client.responses import Page
 from django_altoviz.exceptions import IncompleteList
 from django_altoviz.models import SyncRun, SyncStep
 from django_altoviz.sync.comparing import Object, Objects, by_id, newest_event
-from django_altoviz.sync.doubting import refuse_strangers
+from django_altoviz.sync.key_check import refuse_strangers
+from django_altoviz.sync.progress import Watcher
 from django_altoviz.sync.reconciling import UNREADABLE, Action, Counts, Reconciler
-from django_altoviz.sync.watching import Watcher
 
 _PASSES = 3
 # Read and written in one step, unless they are long. What an interruption loses is a step at most.

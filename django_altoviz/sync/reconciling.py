@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django_altoviz import exact_json
 from django_altoviz.client import AltovizClient
 from django_altoviz.client.resources import Resource
-from django_altoviz.envelopes import object_id_of
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import (
     Conflict,
@@ -23,9 +22,11 @@ from django_altoviz.exceptions import (
     ServerError,
     UnexpectedAnswer,
 )
+from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.log import log_about
 from django_altoviz.models import Document, Mirror, Source, Status, SyncRun, WebhookEvent
 from django_altoviz.processing import process
+from django_altoviz.sync.bulk import fill, fill_one, rows_of
 from django_altoviz.sync.comparing import (
     Found,
     Object,
@@ -36,8 +37,7 @@ from django_altoviz.sync.comparing import (
     newest_event,
     owed,
 )
-from django_altoviz.sync.filling import fill, fill_one, rows_of
-from django_altoviz.sync.telling import tell
+from django_altoviz.sync.differences import tell
 
 Counts = Counter[str]
 Record = Callable[[Counts], None]

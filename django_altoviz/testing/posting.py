@@ -11,12 +11,12 @@ from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
-from django_altoviz import signing
 from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
-from django_altoviz.envelopes import Envelope
 from django_altoviz.event_types import EventType
+from django_altoviz.intake import signing
+from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.samples import new_event_id, sample, to_body
-from django_altoviz.testing.deliveries import Delivery
+from django_altoviz.testing.fake.deliveries import Delivery
 
 _CONTENT_TYPE = "text/plain; charset=utf-8"  # though it is JSON [documented]
 

@@ -10,8 +10,8 @@ from typing import Any
 import requests
 
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.signing import SIGNATURE_HEADER, digest, sign
 from django_altoviz.samples import new_event_id, sample, sample_body, to_body
-from django_altoviz.signing import SIGNATURE_HEADER, digest, sign
 
 SECRET = "secret-of-the-demonstration"
 

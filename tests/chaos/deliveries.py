@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import sample, to_body
-from django_altoviz.signing import SIGNATURE_HEADER, sign
 
 SECRET = "secret-of-the-chaos-suite"
 ENTITIES = ["Customer", "Contact", "Product", "Invoice", "Quote"]

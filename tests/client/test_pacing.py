@@ -10,7 +10,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.client.pacing import Pace
+from django_altoviz.client.rate_limit import Pace
 
 
 class Clock:

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 
 from django_altoviz.event_types import EventType
-from django_altoviz.registration import acting
+from django_altoviz.registration import applying
 from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.settings import ALTOVIZ
 
@@ -45,7 +45,7 @@ class Altoviz(FakeAltoviz):
 @pytest.fixture
 def altoviz(settings, monkeypatch):
     cache.clear()  # the quota
-    monkeypatch.setattr(acting, "PAUSES", (0.01,) * 20)
+    monkeypatch.setattr(applying, "PAUSES", (0.01,) * 20)
     behaviour = Behaviour(quota=None, list_lag=(0.03,))
     with Altoviz(api_key=KEY, behaviour=behaviour) as at:
         api = at.settings

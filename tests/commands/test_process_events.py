@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from django_altoviz import backlog
 from django_altoviz.models import Customer, Status, WebhookEvent
+from django_altoviz.processing import backlog
 from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from django_altoviz.event_types import EventType
-from django_altoviz.registration import acting
+from django_altoviz.registration import applying
 from tests.client.scripted import ScriptedServer, value
 from tests.commands.conftest import KEY, URL
 from tests.conftest import SECRETS
@@ -265,4 +265,4 @@ def test_no_output_shows_a_secret(altoviz, args, capsys):
 
 
 def test_the_pauses_are_those_of_a_list_that_lags_by_seconds():
-    assert sum(acting.PAUSES) > 20
+    assert sum(applying.PAUSES) > 20

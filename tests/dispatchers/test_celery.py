@@ -10,11 +10,11 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from django_altoviz import processing
 from django_altoviz.dispatchers import celery as dispatcher
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, Status, WebhookEvent
+from django_altoviz.processing import worker as processing
 from tests.conftest import body_of
 from tests.dispatchers import brokers
 from tests.dispatchers.proxy import Proxy

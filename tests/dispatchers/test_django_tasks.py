@@ -8,12 +8,12 @@ from django.core.management import call_command
 from django.db import transaction
 from django_tasks_db.models import DBTaskResult
 
-from django_altoviz import processing
 from django_altoviz.checks import check_settings
 from django_altoviz.dispatchers import django_tasks as dispatcher
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.processing import worker as processing
 from tests.conftest import body_of
 from tests.dispatchers.workers import DB_WORKER, eventually, working
 

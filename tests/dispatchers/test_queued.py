@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
-from django_altoviz import processing
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.processing import worker as processing
 from tests.conftest import body_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("deferred")]

@@ -28,7 +28,6 @@ from django_altoviz.exceptions import (
     ServerError,
     SyncTakenOver,
 )
-from django_altoviz.forgetting import forget, lift
 from django_altoviz.models import (
     Customer,
     Invoice,
@@ -39,6 +38,7 @@ from django_altoviz.models import (
     SyncStep,
     WebhookEvent,
 )
+from django_altoviz.privacy.erasure import forget, lift
 from django_altoviz.processing import process
 from django_altoviz.signals import (
     customer_created,

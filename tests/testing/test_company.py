@@ -9,7 +9,7 @@ import pytest
 from django_altoviz.event_types import EventType
 from django_altoviz.samples import sample
 from django_altoviz.testing import Behaviour, NoSuchObject, Refused
-from django_altoviz.testing.company import Company
+from django_altoviz.testing.fake.company import Company
 
 LINES = [
     {"description": "Moule", "taxExcludedPrice": "184.90", "quantity": 12, "purchasePrice": "96.5"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_altoviz.testing import Behaviour, FakeAltoviz
-from django_altoviz.testing.activity import Activity
+from django_altoviz.testing.fake.activity import Activity
 
 
 @pytest.fixture

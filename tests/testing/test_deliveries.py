@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from django_altoviz import signing
-from django_altoviz.envelopes import parse_envelope
 from django_altoviz.event_types import EventType
+from django_altoviz.intake import signing
+from django_altoviz.intake.envelopes import parse_envelope
 from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.client.scripted import Answer, ScriptedServer
 

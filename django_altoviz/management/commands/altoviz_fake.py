@@ -12,7 +12,7 @@ from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
 from django_altoviz.management.commands.altoviz_send_event import assignment, default_url
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.testing import Behaviour, Delivery, FakeAltoviz
-from django_altoviz.testing.activity import Activity
+from django_altoviz.testing.fake.activity import Activity
 
 _PORT = 8765
 # The seconds after which the console shows what was delivered.

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from django_altoviz.conf import DEFAULT_ACCOUNT, account_names
 from django_altoviz.event_types import Entity
-from django_altoviz.forgetting import Forgotten, contacts_of, forget, knows, lift
 from django_altoviz.models import MIRRORS, WebhookEvent
+from django_altoviz.privacy.erasure import Forgotten, contacts_of, forget, knows, lift
 
 
 def altoviz_id(text: str) -> int:

@@ -12,11 +12,11 @@ from django.db import Error, close_old_connections, router
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_altoviz.backlog import drain, replay
 from django_altoviz.log import log_about
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.selection import add_selection, selected
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.processing import drain, replay
 
 #: How an attempt can end.
 _OUTCOMES = (Status.PROCESSED, Status.IGNORED, Status.FAILED, Status.DEAD)

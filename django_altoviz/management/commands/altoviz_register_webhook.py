@@ -5,12 +5,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from django_altoviz import endpoints, registration
+from django_altoviz import registration
 from django_altoviz.client import AltovizClient
 from django_altoviz.conf import Account
 from django_altoviz.management.api_command import APICommand, api_of, configured_account
 from django_altoviz.management.webhooks import chosen_url, event_types, shown, wanted_webhook
-from django_altoviz.registration import Outcome, Plan, Registered, Wanted
+from django_altoviz.registration import Outcome, Plan, Registered, Wanted, endpoints
 
 #: The exit code of a dry run that found something to do.
 WOULD_CHANGE = 3

@@ -9,10 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from django_altoviz import exact_json, signing
+from django_altoviz import exact_json
 from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
-from django_altoviz.envelopes import Envelope
 from django_altoviz.event_types import EventType
+from django_altoviz.intake import signing
+from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.samples import new_event_id, sample, to_body
 
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"

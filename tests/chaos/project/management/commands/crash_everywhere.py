@@ -8,11 +8,11 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from django_altoviz import backlog
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.models import Invoice, ReceiverRun, WebhookEvent
+from django_altoviz.processing import backlog
 from django_altoviz.samples import sample, to_body
-from django_altoviz.signing import SIGNATURE_HEADER, sign
 from tests.chaos.deliveries import SECRET
 from tests.chaos.project.models import Effect
 

@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand
 from django.test import Client
 
 from django_altoviz.event_types import EventType
+from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import new_event_id, sample, to_body
-from django_altoviz.signing import SIGNATURE_HEADER, sign
 from tests.chaos.deliveries import SECRET
 
 OBJECTS = 10

@@ -1,0 +1,83 @@
+"""Invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.models.mirrors.base import short
+from django_altoviz.models.mirrors.documents import Document, Line, Milestone
+from django_altoviz.models.mirrors.fields import AmountField, MirrorKey
+from django_altoviz.models.mirrors.payloads import amount, flag, integer, short_text
+
+
+class Invoice(Document):
+    number = short(_("number"), help_text=_("It changes when the invoice is finalised."))
+    is_draft = models.BooleanField(_("draft"), null=True)
+    is_paid = models.BooleanField(
+        _("paid"), null=True, help_text=_("A draft whose amount is 0 may be paid, too.")
+    )
+    is_cancelled = models.BooleanField(_("cancelled"), null=True)
+    is_proforma = models.BooleanField(_("pro forma"), null=True)
+    overdue = AmountField(_("overdue"), null=True)
+    vat_mode = short(_("VAT mode"))
+    replaced_by = models.BigIntegerField(
+        _("replaced by"), null=True, help_text=_("The Altoviz id of the invoice that replaces it.")
+    )
+    cancellation_credit_id = models.BigIntegerField(_("cancellation credit id"), null=True)
+    cancellation_credit_number = short(_("cancellation credit number"))
+
+    MILESTONES = {
+        "invoice_finalized": Milestone(
+            lambda invoice: invoice.is_draft is False,
+            lambda invoice: invoice.is_draft is True,
+        ),
+        "invoice_sent": Milestone(
+            lambda invoice: invoice.sent_at is not None,
+            lambda invoice: invoice.sent_at is None,
+        ),
+        "invoice_paid": Milestone(
+            lambda invoice: invoice.is_paid and not (invoice.is_draft or invoice.is_cancelled),
+            lambda invoice: (
+                invoice.is_draft or (invoice.is_paid is False and not invoice.is_cancelled)
+            ),
+        ),
+        "invoice_cancelled": Milestone(
+            lambda invoice: bool(invoice.is_cancelled or invoice.cancellation_credit_id),
+            lambda invoice: invoice.is_cancelled is False and not invoice.cancellation_credit_id,
+        ),
+    }
+
+    class Meta(Document.Meta):
+        verbose_name = _("invoice")
+        verbose_name_plural = _("invoices")
+
+    @classmethod
+    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return super().columns_from(data) | {
+            "is_draft": flag(data, "isDraft"),
+            "is_paid": flag(data, "isPaid"),
+            "is_cancelled": flag(data, "isCancelled"),
+            "is_proforma": flag(data, "isProforma"),
+            "overdue": amount(data, "overdue"),
+            "vat_mode": short_text(data, "vatMode"),
+            "replaced_by": integer(data, "replacedBy"),
+            "cancellation_credit_id": integer(data, "cancellationCreditId"),
+            "cancellation_credit_number": short_text(data, "cancellationCreditNumber"),
+        }
+
+
+class InvoiceLine(Line):
+    invoice = MirrorKey(Invoice, related_name="lines", verbose_name=_("invoice"), db_index=False)
+
+    class Meta(Line.Meta):
+        verbose_name = _("invoice line")
+        verbose_name_plural = _("invoice lines")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "position"], name="altoviz_invoiceline_position"
+            )
+        ]

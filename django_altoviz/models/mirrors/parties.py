@@ -1,0 +1,125 @@
+"""Whom one deals with: customers, and the people one writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.models.mirrors.base import Mirror, short
+from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.payloads import amount, day, flag, short_text, text
+
+# What the types were called until 2024 [documented then].
+_FORMER_CUSTOMER_TYPES = {"Company": "Business", "Individual": "Consumer"}
+
+
+class Customer(Mirror):
+    number = short(_("number"))
+    type = short(_("type"), help_text=_("Business, Consumer, Government, or what comes next."))
+    name = models.TextField(_("name"), null=True)
+    company_name = models.TextField(_("company name"), null=True)
+    title = models.TextField(_("title"), null=True)
+    first_name = models.TextField(_("first name"), null=True)
+    last_name = models.TextField(_("last name"), null=True)
+    email = short(_("e-mail"))
+    phone = models.TextField(_("phone"), null=True)
+    cell_phone = models.TextField(_("cell phone"), null=True)
+    siret = short(_("SIRET"), help_text=_("14 digits, or the 9 of the SIREN."))
+    vat_number = short(_("VAT number"))
+    electronic_address = short(_("electronic address"))
+    billing_zipcode = models.TextField(_("zipcode"), null=True)
+    billing_city = models.TextField(_("city"), null=True)
+    billing_country_iso = models.TextField(_("country"), null=True)
+    payment_method = short(_("payment method"))
+    initial_commitment_amount = AmountField(_("initial commitment amount"), null=True)
+    initial_commitment_date = models.DateField(_("initial commitment date"), null=True)
+    family_number = short(_("family number"))
+    family_label = models.TextField(_("family"), null=True)
+    active = models.BooleanField(_("active"), null=True)
+
+    class Meta(Mirror.Meta):
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        indexes = [
+            *Mirror.Meta.indexes,
+            models.Index(fields=["number"], name="altoviz_customer_number"),
+            models.Index(fields=["email"], name="altoviz_customer_email"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.company_name or self.number or str(self.altoviz_id)
+
+    @classmethod
+    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        type_ = short_text(data, "type")
+        return super().columns_from(data) | {
+            "number": short_text(data, "number"),
+            "type": _FORMER_CUSTOMER_TYPES.get(type_, type_) if type_ else type_,
+            # Until 2023 there was no name, and the company's was shown [observed].
+            "name": text(data, "name" if "name" in data else "companyName"),
+            "company_name": text(data, "companyName"),
+            "title": text(data, "title"),
+            "first_name": text(data, "firstName"),
+            "last_name": text(data, "lastName"),
+            "email": short_text(data, "email"),
+            "phone": text(data, "phone"),
+            "cell_phone": text(data, "cellPhone"),
+            "siret": short_text(data, "companyInformations", "siret"),
+            "vat_number": short_text(data, "companyInformations", "vatNumber"),
+            "electronic_address": short_text(data, "companyInformations", "electronicAddress"),
+            "billing_zipcode": text(data, "billingAddress", "zipcode"),
+            "billing_city": text(data, "billingAddress", "city"),
+            "billing_country_iso": text(data, "billingAddress", "countryIso"),
+            "payment_method": short_text(data, "billingOptions", "paymentMethod"),
+            "initial_commitment_amount": amount(data, "billingOptions", "initialCommitmentAmount"),
+            "initial_commitment_date": day(data, "billingOptions", "initialCommitmentDate"),
+            "family_number": short_text(data, "family", "number"),
+            "family_label": text(data, "family", "label"),
+            "active": flag(data, "active"),
+        }
+
+
+class Contact(Mirror):
+    """A person. Altoviz does not tell whose contact it is, neither here nor in its events."""
+
+    title = models.TextField(_("title"), null=True)
+    first_name = models.TextField(_("first name"), null=True)
+    last_name = models.TextField(_("last name"), null=True)
+    display_name = models.TextField(_("display name"), null=True)
+    inverted_display_name = models.TextField(_("inverted display name"), null=True)
+    company_name = models.TextField(_("company name"), null=True)
+    function = models.TextField(_("function"), null=True)
+    service = models.TextField(_("service"), null=True)
+    email = short(_("e-mail"))
+    phone = models.TextField(_("phone"), null=True)
+    cell_phone = models.TextField(_("cell phone"), null=True)
+
+    class Meta(Mirror.Meta):
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        indexes = [
+            *Mirror.Meta.indexes,
+            models.Index(fields=["email"], name="altoviz_contact_email"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.email or str(self.altoviz_id)
+
+    @classmethod
+    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return super().columns_from(data) | {
+            "title": text(data, "title"),
+            "first_name": text(data, "firstName"),
+            "last_name": text(data, "lastName"),
+            "display_name": text(data, "displayName"),
+            "inverted_display_name": text(data, "invertedDisplayName"),
+            "company_name": text(data, "companyName"),
+            "function": text(data, "function"),
+            "service": text(data, "service"),
+            "email": short_text(data, "email"),
+            "phone": text(data, "phone"),
+            "cell_phone": text(data, "cellPhone"),
+        }

@@ -1,0 +1,73 @@
+"""Quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz.models.mirrors.base import short
+from django_altoviz.models.mirrors.documents import Document, Line, Milestone
+from django_altoviz.models.mirrors.fields import AmountField, MirrorKey
+from django_altoviz.models.mirrors.payloads import amount, day, moment, short_text
+
+# The customer has not decided yet.
+_OPEN = {"Pending", "Sent"}
+
+
+class Quote(Document):
+    status = short(_("status"))
+    validity_date = models.DateField(_("valid until"), null=True)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True)
+    refused_at = models.DateTimeField(_("refused at"), null=True)
+    deposit_type = short(_("deposit type"))
+    deposit_value = AmountField(_("deposit"), null=True)
+
+    MILESTONES = {
+        "quote_sent": Milestone(
+            lambda quote: quote.status == "Sent" or quote.sent_at is not None,
+            lambda quote: quote.status == "Pending" and quote.sent_at is None,
+        ),
+        "quote_accepted": Milestone(
+            lambda quote: quote.status == "Accepted" or quote.accepted_at is not None,
+            lambda quote: quote.status in _OPEN | {"Refused"} and quote.accepted_at is None,
+        ),
+        "quote_refused": Milestone(
+            lambda quote: quote.status == "Refused" or quote.refused_at is not None,
+            lambda quote: (
+                quote.status in _OPEN | {"Accepted", "Invoiced"} and quote.refused_at is None
+            ),
+        ),
+        "quote_invoiced": Milestone(
+            lambda quote: quote.status == "Invoiced",
+            lambda quote: quote.status in _OPEN | {"Accepted", "Refused"},
+        ),
+    }
+
+    class Meta(Document.Meta):
+        verbose_name = _("quote")
+        verbose_name_plural = _("quotes")
+
+    @classmethod
+    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return super().columns_from(data) | {
+            "status": short_text(data, "status"),
+            "validity_date": day(data, "validityDate"),
+            "accepted_at": moment(data, "acceptedAt"),
+            "refused_at": moment(data, "refusedAt"),
+            "deposit_type": short_text(data, "deposit", "type"),
+            "deposit_value": amount(data, "deposit", "value"),
+        }
+
+
+class QuoteLine(Line):
+    quote = MirrorKey(Quote, related_name="lines", verbose_name=_("quote"), db_index=False)
+
+    class Meta(Line.Meta):
+        verbose_name = _("quote line")
+        verbose_name_plural = _("quote lines")
+        constraints = [
+            models.UniqueConstraint(fields=["quote", "position"], name="altoviz_quoteline_position")
+        ]

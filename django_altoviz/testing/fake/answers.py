@@ -1,0 +1,86 @@
+"""Requests to the fake's API and its answers, as values."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from django_altoviz.testing.fake.store import to_bytes
+
+JSON = {"content-type": "application/json; charset=utf-8"}
+INT32 = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """``query`` and ``headers`` have their names in lower case, for case does not count."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes
+
+    @classmethod
+    def parse(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
+        url = urlsplit(target)
+        pairs = parse_qsl(url.query, keep_blank_values=True)
+        query = {name.lower(): text for name, text in pairs}
+        given = {name.lower(): text for name, text in headers.items()}
+        if key := query.pop("apikey", None):
+            given.setdefault("x-api-key", key)
+        return cls(method=method, path=url.path, query=query, headers=given, body=body)
+
+    @property
+    def api_key(self) -> str | None:
+        """The key, in one of the three ways to give it [documented]."""
+        scheme, _space, credentials = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return self.headers.get("x-api-key")
+        try:
+            user, _colon, password = base64.b64decode(credentials).decode().partition(":")
+        except ValueError:
+            return None
+        return password if user == "apikey" else None
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = HTTPStatus.OK
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def value(value: Any, status: int = HTTPStatus.OK) -> Answer:
+    return Answer(status, to_bytes(value), JSON)
+
+
+class Failure(Exception):
+    """Ends the treatment of a request with that answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def bad_request(message: str, *errors: str) -> Failure:
+    return Failure(value({"errors": [*errors], "message": message}, HTTPStatus.BAD_REQUEST))
+
+
+def not_found(message: str) -> Failure:
+    return Failure(value({"errors": [], "message": message}, HTTPStatus.NOT_FOUND))
+
+
+def integer(text: str) -> int:
+    """An int32 in a path or a query. Raises ``Failure``."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = INT32 + 1
+    if not -INT32 <= number <= INT32:
+        raise bad_request("Validation failed", f"The value '{text}' is not valid.")
+    return number

@@ -1,0 +1,107 @@
+"""The fake as an HTTP server on loopback, faults of the network included."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from django_altoviz.testing.fake.answers import Answer, Request
+
+HOST = "127.0.0.1"
+#: What may happen to an answer on its way.
+RESET, BREAK_OFF, DRIP = "reset", "break off", "drip"
+_DRIPS = 40
+# The seconds that the server needs at most to notice that it is to end.
+_POLL = 0.01
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # An answer is sent at once, so there is nothing to wait for.
+    disable_nagle_algorithm = True
+    server: Server
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request.parse(self.command, self.path, dict(self.headers), body)
+        answer, fault = self.server.answer(request)
+        if fault == RESET:
+            # To linger for no time at all sends RST instead of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
+        self._send(self._head(answer), answer.body, fault)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+
+    def _head(self, answer: Answer) -> bytes:
+        phrase = HTTPStatus(answer.status).phrase
+        headers = {
+            "date": self.date_time_string(),
+            "content-length": str(len(answer.body)),
+            "strict-transport-security": "max-age=2592000",
+            **answer.headers,
+        }
+        lines = [f"HTTP/1.1 {answer.status:d} {phrase}"]
+        lines += [f"{name}: {text}" for name, text in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+
+    def _send(self, head: bytes, body: bytes, fault: str | None) -> None:
+        if fault == BREAK_OFF:
+            self.wfile.write(head + body[: len(body) // 2])
+            self.close_connection = True
+        elif fault == DRIP:
+            self.wfile.write(head)
+            step = len(body) // _DRIPS + 1
+            for start in range(0, len(body), step):
+                self.wfile.write(body[start : start + step])
+                time.sleep(0.002)
+        else:
+            self.wfile.write(head + body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing is logged: the query may have the key in it."""
+
+
+class Server(ThreadingHTTPServer):
+    """Answers with what the function says, on a port of its own, in threads of its own."""
+
+    daemon_threads = True
+    # Many clients may come at the same moment.
+    request_queue_size = 128
+
+    def __init__(
+        self, answer: Callable[[Request], tuple[Answer, str | None]], port: int = 0
+    ) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.answer = answer
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=[_POLL], name="fake Altoviz's API", daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.server_port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give the port back, also where it was never started."""
+        if self._thread.is_alive():
+            self.shutdown()
+            self._thread.join()
+        self.server_close()
