@@ -78,7 +78,7 @@ _ENDS_OF_TASKS = {
 }
 
 
-def ends_the_task(error: Exception) -> bool:
+def is_soft_time_limit(error: Exception) -> bool:
     """Whether it was a queue that raised it, because the task has had its time."""
     kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     return not kinds.isdisjoint(_ENDS_OF_TASKS)

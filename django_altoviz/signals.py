@@ -20,7 +20,7 @@ Receiver = Callable[..., Any]
 
 # As long as the column that keeps a receiver's name.
 _NAME_LENGTH = 255
-# What stands behind the path at most: the number of a closure, and a milestone.
+# What stands behind the path at most: the number of a closure, and a business signal.
 _LONGEST_SUFFIX = 30
 
 
@@ -111,7 +111,7 @@ quote_refused = EventSignal()
 #: It was made into an invoice.
 quote_invoiced = EventSignal()
 
-BY_MILESTONE: dict[str, EventSignal] = {
+BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
     "invoice_finalized": invoice_finalized,
     "invoice_sent": invoice_sent,
     "invoice_paid": invoice_paid,

@@ -903,15 +903,15 @@ def test_events_of_any_of_these_states_are_processed_again(operator, status):
 
 def test_what_a_dead_worker_left_is_processed_again(operator):
     event = pending()
-    lapsed = timezone.now() - datetime.timedelta(seconds=1)
-    WebhookEvent.objects.update(status=Status.PROCESSING, locked_until=lapsed)
+    lease_expired = timezone.now() - datetime.timedelta(seconds=1)
+    WebhookEvent.objects.update(status=Status.PROCESSING, lease_expires_at=lease_expired)
     assert run(operator, event) == ["1 event was processed."]
 
 
 def test_what_is_refused_is_said_with_its_reason(operator):
     held = pending()
     until = timezone.now() + datetime.timedelta(minutes=5)
-    WebhookEvent.objects.filter(pk=held.pk).update(status=Status.PROCESSING, locked_until=until)
+    WebhookEvent.objects.filter(pk=held.pk).update(status=Status.PROCESSING, lease_expires_at=until)
     pruned = pending(id=2)
     WebhookEvent.objects.filter(pk=pruned.pk).update(
         status=Status.PROCESSED, body="", pruned_at=timezone.now()

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from django_altoviz.admin import history
 from django_altoviz.admin.display.values import moment
-from django_altoviz.admin.display.vocabulary import MILESTONES
+from django_altoviz.admin.display.vocabulary import BUSINESS_SIGNALS
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.models import MIRRORS, Invoice, Quote, Source, Status, WebhookEvent
 from django_altoviz.processing import process
 from django_altoviz.samples import sample
-from django_altoviz.signals import BY_MILESTONE, invoice_updated
+from django_altoviz.signals import BY_BUSINESS_SIGNAL, invoice_updated
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -161,11 +161,11 @@ def test_what_no_event_tells_of_was_read_by_a_sync(post, viewer):
     assert entries(viewer) == []
 
 
-def test_each_milestone_has_its_words():
-    assert MILESTONES.keys() == BY_MILESTONE.keys()
+def test_each_business_signal_has_its_words():
+    assert BUSINESS_SIGNALS.keys() == BY_BUSINESS_SIGNAL.keys()
 
 
-def test_the_milestones_stand_on_the_page(post, viewer):
+def test_the_business_signals_stand_on_the_page(post, viewer):
     live(post, PAID)
     WebhookEvent.objects.all().delete()
     assert "invoice finalised, invoice sent, invoice paid" in shown(viewer)

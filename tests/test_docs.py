@@ -31,7 +31,7 @@ from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.log import FIELDS
 from django_altoviz.models import Invoice, Quote, Status, WebhookEventQuerySet
-from django_altoviz.signals import BY_EVENT_TYPE, BY_MILESTONE
+from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE
 from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.conftest import body_of
 from tests.test_architecture import LAYERS
@@ -232,7 +232,7 @@ class TestEvents:
         of_types = {
             name for name, value in vars(signals).items() if value in BY_EVENT_TYPE.values()
         }
-        reports = names - of_types - {*BY_MILESTONE}
+        reports = names - of_types - {*BY_BUSINESS_SIGNAL}
         assert {*terms(section(REFERENCE, "Reports"))} == reports
         assert all(f"``{name}``" in README for name in names - of_types)
 
@@ -241,12 +241,12 @@ class TestEvents:
         rows = re.findall(r"^``(\w+)`` +``(\w+)``  +(.+)$", text, re.MULTILINE)
         documented = [(name, model, words(meaning)) for name, model, meaning in rows]
         assert documented == [
-            (name, model.__name__, words_of(milestone.is_reached))
+            (name, model.__name__, words_of(business_signal.is_reached))
             for model in (Invoice, Quote)
-            for name, milestone in model.MILESTONES.items()
+            for name, business_signal in model.BUSINESS_SIGNALS.items()
         ]
         counted = re.search(r"(\w+) more say\s+what a change means", README)[1]
-        assert (counted, len(rows)) == ("Eight", len(BY_MILESTONE))
+        assert (counted, len(rows)) == ("Eight", len(BY_BUSINESS_SIGNAL))
 
 
 def words(text):
@@ -255,7 +255,7 @@ def words(text):
 
 
 def words_of(is_reached):
-    """The columns that a milestone asks for, and the values that they are compared with."""
+    """The columns that a business signal asks for, and the values that they are compared with."""
     code = is_reached.__code__
     return {*code.co_names, *(value for value in code.co_consts if isinstance(value, str))} - {
         "bool"

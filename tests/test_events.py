@@ -139,7 +139,7 @@ class TestClaims:
     def test_a_dead_workers_event_is_taken_over_when_its_lease_has_run_out(self, event):
         assert event.claim(LEASE)
         assert not WebhookEvent.objects.due().exists()
-        WebhookEvent.objects.update(locked_until=timezone.now())
+        WebhookEvent.objects.update(lease_expires_at=timezone.now())
         other = WebhookEvent.objects.due().get()
         assert other.claim(LEASE)
         for late in (lambda: event.renew(LEASE), lambda: event.settle(Status.PROCESSED)):

@@ -83,7 +83,7 @@ OWN = {
     "last_event_id",
     "synced_at",
     "deleted_at",
-    "milestones",
+    "business_signals",
     "fingerprint",
 }
 

@@ -194,7 +194,7 @@ class TestTurns:
     def test_what_a_dead_worker_has_left_is_taken_over(self):
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
         first.claim(LEASE)
-        WebhookEvent.objects.filter(pk=first.pk).update(locked_until=timezone.now())
+        WebhookEvent.objects.filter(pk=first.pk).update(lease_expires_at=timezone.now())
         assert process(second) == [first, second]
         assert outcomes() == ["processed", "processed"]
 
@@ -680,26 +680,26 @@ class TestInUse:
     """The lease is over, and yet its worker has the event in a transaction."""
 
     @pytest.fixture
-    def lapsed(self, monkeypatch):
+    def lease_expired(self, monkeypatch):
         store("CustomerUpdated", id=1).claim(LEASE)
-        WebhookEvent.objects.update(locked_until=timezone.now())
+        WebhookEvent.objects.update(lease_expires_at=timezone.now())
         monkeypatch.setattr(attempts, "lock_at_once", lambda event: False)
         return WebhookEvent.objects.get()
 
-    def test_it_is_left_alone(self, lapsed):
-        assert process(lapsed) == []
-        assert process_again(lapsed) is False
+    def test_it_is_left_alone(self, lease_expired):
+        assert process(lease_expired) == []
+        assert process_again(lease_expired) is False
         assert process(store("CustomerUpdated", id=1)) == []
         assert outcomes() == ["processing", "pending"]
 
-    def test_also_where_it_has_had_all_its_attempts(self, lapsed, settings):
+    def test_also_where_it_has_had_all_its_attempts(self, lease_expired, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"MAX_ATTEMPTS": 1}
-        assert process(lapsed) == []
+        assert process(lease_expired) == []
         assert outcomes() == ["processing"]
 
-    def test_by_an_earlier_one_that_came_in_late_too(self, lapsed):
+    def test_by_an_earlier_one_that_came_in_late_too(self, lease_expired):
         late = store("CustomerUpdated", id=1)
-        WebhookEvent.objects.filter(pk=late.pk).update(id=lapsed.pk - 1)
+        WebhookEvent.objects.filter(pk=late.pk).update(id=lease_expired.pk - 1)
         assert process(WebhookEvent.objects.first()) == []
         assert outcomes() == ["pending", "processing"]
 

@@ -147,11 +147,11 @@ class TestAttempts:
         event = store(id=1)
         event.claim(LEASE)
         for failures in (1, 2):
-            WebhookEvent.objects.update(locked_until=timezone.now())
+            WebhookEvent.objects.update(lease_expires_at=timezone.now())
             event.refresh_from_db()
             assert event.claim(LEASE)
             assert event.failures == failures
-        WebhookEvent.objects.update(locked_until=timezone.now())
+        WebhookEvent.objects.update(lease_expires_at=timezone.now())
         event.refresh_from_db()
         assert process(event) == [event]
         assert event.status == Status.DEAD
@@ -162,25 +162,25 @@ class TestAttempts:
     def test_are_not_ended_while_another_worker_makes_one(self, using):
         using(MAX_ATTEMPTS=1)
         store(id=1).claim(LEASE)
-        WebhookEvent.objects.update(locked_until=timezone.now())
+        WebhookEvent.objects.update(lease_expires_at=timezone.now())
         stale = WebhookEvent.objects.get()
-        WebhookEvent.objects.update(locked_until=timezone.now() + LEASE)
+        WebhookEvent.objects.update(lease_expires_at=timezone.now() + LEASE)
         assert process(stale) == []
         assert statuses() == ["processing"]
 
     def test_a_crash_and_the_failure_after_it_are_two(self):
         event = store(id=1, active="maybe")
         event.claim(LEASE)
-        WebhookEvent.objects.update(locked_until=timezone.now())
+        WebhookEvent.objects.update(lease_expires_at=timezone.now())
         event.refresh_from_db()
         process(event)
         assert (event.status, event.failures) == (Status.FAILED, 2)
 
     def test_are_left_to_a_worker_that_was_silent_and_has_come_back(self):
         store(id=1).claim(LEASE)
-        WebhookEvent.objects.update(locked_until=timezone.now())
+        WebhookEvent.objects.update(lease_expires_at=timezone.now())
         stale = WebhookEvent.objects.get()
-        WebhookEvent.objects.update(locked_until=timezone.now() + LEASE)
+        WebhookEvent.objects.update(lease_expires_at=timezone.now() + LEASE)
         assert process(stale) == []
 
     def test_end_is_told(self, receiver, using):
@@ -377,7 +377,7 @@ class TestWaiting:
         WebhookEvent.objects.get(pk=taken.pk).claim(LEASE)
         WebhookEvent.objects.filter(pk=late.pk).update(status=Status.PENDING)
         assert process(late) == []
-        WebhookEvent.objects.filter(pk=taken.pk).update(locked_until=timezone.now())
+        WebhookEvent.objects.filter(pk=taken.pk).update(lease_expires_at=timezone.now())
         assert [event.pk for event in process(late)] == [late.pk, taken.pk]
 
     def test_its_worker_goes_on_with_an_earlier_one_that_came_in_meanwhile(self):

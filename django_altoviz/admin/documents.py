@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.admin.display.details import ADDRESSES, DUE_DATES, NOTES, VAT_NOTE, VAT_SUMS
 from django_altoviz.admin.display.rendering import EMPTY
 from django_altoviz.admin.display.values import column, reduction
-from django_altoviz.admin.display.vocabulary import milestones_in_words
+from django_altoviz.admin.display.vocabulary import business_signals_in_words
 from django_altoviz.admin.filters import QuoteStatusFilter
 from django_altoviz.admin.lines import InvoiceLineInline, QuoteLineInline
 from django_altoviz.admin.mirrors import MirrorAdmin
@@ -80,9 +80,9 @@ class DocumentAdmin(MirrorAdmin):
         name = document.customer_name
         return self.link_if_mirrored(document.customer, document.customer_id, name)
 
-    @admin.display(description=_("milestones"))
+    @admin.display(description=_("business signals"))
     def reached(self, document: Document) -> str:
-        return ", ".join(milestones_in_words(document.milestones)) or EMPTY
+        return ", ".join(business_signals_in_words(document.business_signals)) or EMPTY
 
     @admin.display(description=_("global discount"))
     def global_discount(self, document: Document) -> str:

@@ -93,7 +93,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                     "dedupe_key",
                     "entity",
                     "object_id",
-                    "locked_until",
+                    "lease_expires_at",
                     "settled_at",
                     "pruned_at",
                 ],
@@ -186,7 +186,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("business signals"))
     def business_signals(self, event: WebhookEvent) -> str:
-        return ", ".join(event.milestones) or EMPTY
+        return ", ".join(event.business_signals) or EMPTY
 
     @admin.display(description=_("changes"))
     def changed_columns(self, event: WebhookEvent) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django_altoviz.admin.base import ReadOnly
 from django_altoviz.admin.display.changes import Change, changes_of, kind, reason, state
 from django_altoviz.admin.display.values import moment
-from django_altoviz.admin.display.vocabulary import milestones_in_words
+from django_altoviz.admin.display.vocabulary import business_signals_in_words
 from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
 from django_altoviz.models.queue import UNSETTLED
 
@@ -25,7 +25,7 @@ class Entry:
 
     at: str
     what: str
-    milestones: list[str]
+    business_signals: list[str]
     changes: list[Change]
     source: str
     state: str
@@ -83,7 +83,7 @@ def _entry(event: WebhookEvent, page: ReadOnly) -> Entry:
     return Entry(
         at=moment(event.received_at),
         what=kind(event),
-        milestones=milestones_in_words(event.milestones),
+        business_signals=business_signals_in_words(event.business_signals),
         changes=changes_of(event),
         source=event.get_source_display(),
         state=state(event),

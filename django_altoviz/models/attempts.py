@@ -37,14 +37,14 @@ class Queued(models.Model):
         _("failures"), default=0, help_text=_("Failed attempts since it was last set to wait.")
     )
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
-    locked_until = models.DateTimeField(_("locked until"), null=True)
+    lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
     mirrored_at = models.DateTimeField(_("mirrored at"), null=True)
     settled_at = models.DateTimeField(_("settled at"), null=True)
     changes = models.JSONField(
         _("changes"), default=dict, help_text=_("What the event changed in the mirror.")
     )
-    milestones = models.JSONField(
-        _("milestones"), default=list, help_text=_("The business signals that it causes.")
+    business_signals = models.JSONField(
+        _("business signals"), default=list, help_text=_("The business signals that it causes.")
     )
     history = models.JSONField(_("history"), default=list, help_text=_("One entry per attempt."))
     error = models.TextField(
@@ -62,20 +62,20 @@ class Queued(models.Model):
         return self.status in SETTLED
 
     @property
-    def is_held(self) -> bool:
+    def is_leased(self) -> bool:
         """Whether a worker was at it when this instance was read."""
-        until = self.locked_until
+        until = self.lease_expires_at
         return self.status == Status.PROCESSING and until is not None and until > timezone.now()
 
     @property
-    def is_lapsed(self) -> bool:
+    def has_expired_lease(self) -> bool:
         """Whether a worker has left it unfinished."""
-        return self.status == Status.PROCESSING and not self.is_held
+        return self.status == Status.PROCESSING and not self.is_leased
 
     @property
     def is_due(self) -> bool:
         """Whether it is to be processed by now, as far as it is concerned itself."""
-        if self.is_settled or self.is_held:
+        if self.is_settled or self.is_leased:
             return False
         return self.next_attempt_at is None or self.next_attempt_at <= timezone.now()
 
@@ -86,7 +86,7 @@ class Queued(models.Model):
         one, or has had it since this instance was read. The number of attempts tells the claims
         apart.
         """
-        taken = {"status": Status.PROCESSING, "locked_until": timezone.now() + lease}
+        taken = {"status": Status.PROCESSING, "lease_expires_at": timezone.now() + lease}
         return self._begin(taken, effect)
 
     def finish(
@@ -99,10 +99,10 @@ class Queued(models.Model):
         return self._begin(self._ended(self._past(), status, error, **more), effect)
 
     def _begin(self, values: dict[str, Any], effect: Mapping[str, Any] | None) -> bool:
-        if self.is_settled or self.is_held or self.is_in_use():
+        if self.is_settled or self.is_leased or self.is_in_use():
             return False
         values |= {"attempts": self.attempts + 1, **(effect or {})}
-        if self.is_lapsed:
+        if self.has_expired_lease:
             values = {"failures": self.failures + 1, "history": self._past()} | values
         condition, parameters = self._as_read()
         if self.object_id is not None:
@@ -125,7 +125,7 @@ class Queued(models.Model):
     def is_in_use(self) -> bool:
         """Whether the worker that has left it is at it after all: it has the row in a transaction, and
         whoever wrote to it would wait for as long as that one likes."""
-        return self.is_lapsed and not lock_at_once(self)
+        return self.has_expired_lease and not lock_at_once(self)
 
     def release(self) -> None:
         """Take the event from the worker that has left it, and have it wait for its turn.
@@ -138,7 +138,7 @@ class Queued(models.Model):
             "attempts": self.attempts + 1,
             "failures": self.failures + 1,
             "history": self._past(),
-            "locked_until": None,
+            "lease_expires_at": None,
         }
         with transaction.atomic(using=self._using):
             if not self.is_in_use():
@@ -158,9 +158,9 @@ class Queued(models.Model):
 
     def _as_read(self) -> tuple[str, list[Any]]:
         until: Any = None
-        if self.locked_until is not None:
-            until = connections[self._using].ops.adapt_datetimefield_value(self.locked_until)
-        lock = "locked_until IS NULL" if until is None else "locked_until = %s"
+        if self.lease_expires_at is not None:
+            until = connections[self._using].ops.adapt_datetimefield_value(self.lease_expires_at)
+        lock = "lease_expires_at IS NULL" if until is None else "lease_expires_at = %s"
         parameters = [self.status, self.attempts, *([] if until is None else [until])]
         return f"status = %s AND attempts = %s AND {lock}", parameters
 
@@ -203,7 +203,7 @@ class Queued(models.Model):
 
     def renew(self, lease: datetime.timedelta) -> None:
         """Hold the event for another lease. Raises ``ClaimLost`` where that is too late."""
-        self._update({"locked_until": timezone.now() + lease})
+        self._update({"lease_expires_at": timezone.now() + lease})
 
     def settle(self, status: Status, error: str = "", **more: Any) -> None:
         """End the attempt. Raises ``ClaimLost`` where another worker has taken the event over."""
@@ -212,7 +212,7 @@ class Queued(models.Model):
 
     def _past(self) -> list[dict[str, str]]:
         """The history up to a new attempt."""
-        lost = [self._entry(Status.FAILED, _LOST)] if self.is_lapsed else []
+        lost = [self._entry(Status.FAILED, _LOST)] if self.has_expired_lease else []
         return [*self.history, *lost]
 
     def _ended(
@@ -222,7 +222,7 @@ class Queued(models.Model):
         values = {
             "status": status,
             "error": storable(error),
-            "locked_until": None,
+            "lease_expires_at": None,
             "settled_at": timezone.now() if status in SETTLED else None,
             "next_attempt_at": None,
             "history": [*past, self._entry(status, error)],

@@ -38,12 +38,12 @@ SETTLED = (Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED)
 UNSETTLED = (Status.PENDING, Status.PROCESSING, Status.FAILED)
 
 
-def _held() -> Q:
-    return Q(status=Status.PROCESSING, locked_until__gt=timezone.now())
+def _leased() -> Q:
+    return Q(status=Status.PROCESSING, lease_expires_at__gt=timezone.now())
 
 
-def _lapsed() -> Q:
-    return Q(status=Status.PROCESSING, locked_until__lte=timezone.now())
+def _lease_expired() -> Q:
+    return Q(status=Status.PROCESSING, lease_expires_at__lte=timezone.now())
 
 
 def _retried() -> Q:
@@ -70,11 +70,11 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
     def due(self) -> WebhookEventQuerySet:
         """What is to be processed by now: new, failed, or left by a worker that is gone."""
         waits = Q(status__in=(Status.PENDING, Status.FAILED)) & _due_now()
-        return self.filter(waits | _lapsed())
+        return self.filter(waits | _lease_expired())
 
-    def lapsed(self) -> WebhookEventQuerySet:
+    def lease_expired(self) -> WebhookEventQuerySet:
         """What a worker has left unfinished, or was silent about for longer than its lease."""
-        return self.filter(_lapsed())
+        return self.filter(_lease_expired())
 
     def ready(self) -> WebhookEventQuerySet:
         """What is due and does not stand behind an event of its object that is not."""
@@ -85,7 +85,7 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
             pk__lt=OuterRef("pk"),
         )
         postponed = (Q(status=Status.PENDING) | _retried()) & ~_due_now()
-        return self.due().filter(~Exists(earlier.filter(_held() | postponed)))
+        return self.due().filter(~Exists(earlier.filter(_leased() | postponed)))
 
     def of_object(self, event: Queued) -> WebhookEventQuerySet:
         """All events of the event's object."""

@@ -133,7 +133,7 @@ def _constant(field: Any, value: Any) -> str | None:
 
 
 def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
-    """The row whose column has that value, locked until the end of the transaction."""
+    """The row whose column has that value, lease expires at the end of the transaction."""
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     meta = model._meta

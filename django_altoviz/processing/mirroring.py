@@ -21,13 +21,13 @@ from django_altoviz.models.statements import locked
 class Shown:
     """What the mirror shows after an event.
 
-    ``milestones`` are the business signals that the event causes, and ``ignored`` says why it had no
+    ``business_signals`` are the business signals that the event causes, and ``ignored`` says why it had no
     effect. ``effect`` is what is to be kept of all this on the event.
     """
 
     instance: Mirror | None
     changes: Changes = field(default_factory=dict)
-    milestones: tuple[str, ...] = ()
+    business_signals: tuple[str, ...] = ()
     ignored: str = ""
     effect: dict[str, Any] = field(default_factory=dict)
 
@@ -77,7 +77,7 @@ def mirror(event: WebhookEvent, seen: News | None = None) -> Shown:
     if row is not None and row.account != event.account:
         raise ForeignObject(f"{event_type.entity} {event.object_id} is another account's.")
     if event.mirrored_at is not None:
-        return Shown(row, load_changes(model, event.changes), tuple(event.milestones))
+        return Shown(row, load_changes(model, event.changes), tuple(event.business_signals))
     if event.source == Source.SYNC and _is_overtaken(event, row):
         return Shown(row, ignored="Another event came in after the object had been read.")
     news = seen or told_by(event)
@@ -90,7 +90,7 @@ def _effect(event: WebhookEvent, shown: Shown, seen: News | None) -> dict[str, A
     effect = {
         "mirrored_at": timezone.now(),
         "changes": dump_changes(shown.changes),
-        "milestones": [*shown.milestones],
+        "business_signals": [*shown.business_signals],
     }
     if seen is not None:
         found = "gone" if seen.data is None else "alive"
@@ -127,8 +127,8 @@ def _show(event: WebhookEvent, row: Mirror | None, news: News) -> Shown:
         return Shown(row)
     row = row or _new_row(event)
     changes = row.show(news.data, news.text) | row.set(revived)
-    milestones = row.reach(is_certain=news.is_certain)
-    return replace(_saved(event, row, changes, news), milestones=tuple(milestones))
+    business_signals = row.reach(is_certain=news.is_certain)
+    return replace(_saved(event, row, changes, news), business_signals=tuple(business_signals))
 
 
 def _delete(event: WebhookEvent, row: Mirror | None, news: News) -> Shown:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 from django_altoviz.conf import app_settings
-from django_altoviz.exceptions import ClaimLost, GiveUp, ends_the_task
+from django_altoviz.exceptions import ClaimLost, GiveUp, is_soft_time_limit
 from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent
 from django_altoviz.models.statements import insert
 from django_altoviz.processing.mirroring import Shown
-from django_altoviz.signals import BY_EVENT_TYPE, BY_MILESTONE, EventSignal, Receiver
+from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE, EventSignal, Receiver
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Outcome:
     given_up: list[tuple[str, str]] = field(default_factory=list)
 
 
-def calls_for(event: WebhookEvent, milestones: Iterable[str]) -> list[Call]:
-    """Whom the event concerns: first the receivers of its type, then those of the milestones."""
+def calls_for(event: WebhookEvent, business_signals: Iterable[str]) -> list[Call]:
+    """Whom the event concerns: first the receivers of its type, then those of the business signals."""
     event_type = event.event_type
     if event_type is None:
         return []  # another version has left it waiting
     sender = MIRRORS[event_type.entity]
     calls = _calls(BY_EVENT_TYPE[event_type], sender, "")
-    for milestone in milestones:
+    for business_signal in business_signals:
         # A receiver may be connected to several signals, and is to hear of each.
-        calls += _calls(BY_MILESTONE[milestone], sender, f"@{milestone}")
+        calls += _calls(BY_BUSINESS_SIGNAL[business_signal], sender, f"@{business_signal}")
     return calls
 
 
@@ -86,7 +86,7 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], shown: Shown) -> Outcom
                 outcome.given_up.append((call.name, error.reason))
             else:
                 outcome.failures.append((call.name, error))
-            if ends_the_task(error):
+            if is_soft_time_limit(error):
                 break
     return outcome
 

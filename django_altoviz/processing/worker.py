@@ -25,7 +25,7 @@ from django_altoviz.exceptions import (
     GiveUp,
     MalformedBody,
     RetryLater,
-    ends_the_task,
+    is_soft_time_limit,
 )
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.mirroring import News, Shown, mirror
@@ -59,7 +59,7 @@ def process(event: WebhookEvent) -> list[WebhookEvent]:
     """
     until = time.monotonic() + PATIENCE
     tried = _process_in_turn(event, until)
-    if any(calls_for(each, each.milestones) for each in tried) and event.has_company():
+    if any(calls_for(each, each.business_signals) for each in tried) and event.has_company():
         # While receivers were at work, other workers have left events of the object to this one.
         # What has been taken meanwhile is passed over, for it is in good hands.
         seen = [each.pk for each in tried]
@@ -80,7 +80,7 @@ def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> bool:
     Raises:
         django.db.Error: the database does not answer.
     """
-    if not event.is_lapsed and not event.reopen(from_scratch=from_scratch):
+    if not event.has_expired_lease and not event.reopen(from_scratch=from_scratch):
         return False
     return event in process(event)
 
@@ -108,11 +108,13 @@ def _clear_the_way(event: WebhookEvent, tried: list[WebhookEvent], until: float)
             if time.monotonic() >= until:
                 return False
         last = first
-    as_read = {name: getattr(event, name) for name in ("pk", "status", "attempts", "locked_until")}
+    as_read = {
+        name: getattr(event, name) for name in ("pk", "status", "attempts", "lease_expires_at")
+    }
     if not event.is_due or not _events(event).filter(**as_read).exists() or event.is_in_use():
         return False
     # Later ones that were taken up before this one was there, by workers that are silent since.
-    for later in _events(event).of_object(event).lapsed().filter(pk__gt=event.pk):
+    for later in _events(event).of_object(event).lease_expired().filter(pk__gt=event.pk):
         later.release()
     return not event.is_blocked()
 
@@ -131,13 +133,13 @@ def _attempt(event: WebhookEvent) -> bool:
 
 
 def _try(event: WebhookEvent) -> bool:
-    if event.is_lapsed and event.failures + 1 >= app_settings.MAX_ATTEMPTS:
+    if event.has_expired_lease and event.failures + 1 >= app_settings.MAX_ATTEMPTS:
         return _bury(event)
     try:
         taken = _take_up(event, read_again(event))
     except Exception as error:
         has_failed = _fail(event, error)
-        if ends_the_task(error):
+        if is_soft_time_limit(error):
             raise
         return has_failed
     if taken is None:
@@ -180,7 +182,7 @@ def _take_up(event: WebhookEvent, seen: News | None) -> tuple[Shown, list[Call]]
 def _mirror_and_take(event: WebhookEvent, seen: News | None) -> tuple[Shown, list[Call]] | None:
     _begin_to_write(event)
     shown = mirror(event, seen)
-    calls = [] if shown.ignored else calls_for(event, shown.milestones)
+    calls = [] if shown.ignored else calls_for(event, shown.business_signals)
     # Only now, when the object's row is locked, it can be said for certain whose turn it is.
     if calls:
         is_taken = event.claim(lease(), shown.effect)
@@ -204,7 +206,7 @@ def _begin_to_write(event: WebhookEvent) -> None:
 def _fail(event: WebhookEvent, error: Exception) -> bool:
     """Note why the event could not be taken up, now that the attempt is rolled back."""
     # A worker that was lost before is a failure of its own.
-    status, more = after_failure(event.failures + event.is_lapsed, [error])
+    status, more = after_failure(event.failures + event.has_expired_lease, [error])
     if status == Status.FAILED and isinstance(error, OperationalError):
         # The database's fault and not the event's, so that later ones must not pass it.
         status = Status.PENDING
@@ -227,7 +229,7 @@ def _finish(event: WebhookEvent, shown: Shown, calls: list[Call]) -> None:
     elif calls:
         event.settle(Status.PROCESSED)
     _report(event, shown, errors[0] if errors else None)
-    for error in filter(ends_the_task, errors):
+    for error in filter(is_soft_time_limit, errors):
         raise error
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from django_altoviz.client import AltovizClient
 from django_altoviz.event_types import Entity
 from django_altoviz.models import Invoice, Quote, Source, Status, WebhookEvent
-from django_altoviz.signals import BY_MILESTONE
+from django_altoviz.signals import BY_BUSINESS_SIGNAL
 from django_altoviz.sync import ENTITIES, sync
 from django_altoviz.testing import Behaviour, FakeAltoviz, through_test_client
 from tests.settings import ALTOVIZ
@@ -52,7 +52,7 @@ def connect(settings):
 def told():
     """How often each business signal was sent for each document."""
     counts, receivers = Counter(), []
-    for name, signal in BY_MILESTONE.items():
+    for name, signal in BY_BUSINESS_SIGNAL.items():
 
         def count(instance, name=name, **kwargs):
             counts[name, instance.altoviz_id] += 1
@@ -65,13 +65,13 @@ def told():
 
 
 def reached():
-    """The milestones that the mirror's documents show."""
+    """The business_signals that the mirror's documents show."""
     return {
         (name, row.altoviz_id)
         for model in (Invoice, Quote)
         for row in model.objects.all()
-        for name, milestone in model.MILESTONES.items()
-        if milestone.is_reached(row)
+        for name, business_signal in model.BUSINESS_SIGNALS.items()
+        if business_signal.is_reached(row)
     }
 
 
@@ -134,7 +134,7 @@ def test_2000_changes_are_healed_by_one_sync(connect, told, seed):
         assert reached() - imported <= told.keys()
         assert not imported & told.keys()
         assert {*told.values()} == {1}
-        assert {name for name, _id in told} == {*BY_MILESTONE}
+        assert {name for name, _id in told} == {*BY_BUSINESS_SIGNAL}
         transaction.set_rollback(True)
 
 

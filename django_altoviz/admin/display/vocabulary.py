@@ -52,7 +52,7 @@ _BY_COLUMN: dict[str, Words] = {
 }
 
 #: The business signals, as what has happened to the document.
-MILESTONES: Words = {
+BUSINESS_SIGNALS: Words = {
     "invoice_finalized": _("invoice finalised"),
     "invoice_sent": _("invoice sent"),
     "invoice_paid": _("invoice paid"),
@@ -69,5 +69,5 @@ def in_words(column: str, value: str) -> str:
     return str(_BY_COLUMN.get(column, {}).get(value, value))
 
 
-def milestones_in_words(names: list[str]) -> list[str]:
-    return [str(MILESTONES.get(name, name)) for name in names]
+def business_signals_in_words(names: list[str]) -> list[str]:
+    return [str(BUSINESS_SIGNALS.get(name, name)) for name in names]

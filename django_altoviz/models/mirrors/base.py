@@ -120,7 +120,7 @@ class Mirror(models.Model):
         return []
 
     def reach(self, *, is_certain: bool) -> list[str]:
-        """Take note of the milestones that the columns show, and return those that are new.
+        """Take note of the business signals that the columns show, and return those that are new.
 
         ``is_certain`` where the object was seen at the API, and not told by a delivery, which may be
         late and show the past.

@@ -32,7 +32,7 @@ from django_altoviz.models.mirrors.payloads import (
 from django_altoviz.models.mirrors.products import Product
 
 
-class Milestone(NamedTuple):
+class BusinessSignal(NamedTuple):
     """What a document's columns show when it has got there, and when it was set back.
 
     A document that moves on shows neither: a cancelled invoice is not called paid any more, and its
@@ -78,15 +78,15 @@ class Document(Mirror):
         _("public link"), null=True, help_text=_("Opens the document for whoever has it.")
     )
 
-    milestones = models.JSONField(
-        _("milestones"),
+    business_signals = models.JSONField(
+        _("business signals"),
         default=list,
         help_text=_("The business signals that were sent for it, or would have been."),
     )
 
-    #: The milestones by their signals' names.
-    MILESTONES: Mapping[str, Milestone] = {}
-    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "milestones")
+    #: The business_signals by their signals' names.
+    BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
+    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals")
 
     lines: Any  # the reverse side of the relation that each kind of line has
     # Lines that were shown and are not saved yet; None where they stay as they are.
@@ -157,13 +157,15 @@ class Document(Mirror):
         return self._new_lines or []
 
     def reach(self, *, is_certain: bool) -> list[str]:
-        milestones = self.MILESTONES.items()
+        business_signals = self.BUSINESS_SIGNALS.items()
         # If no more than a delivery says that one was undone, it may be a delivery of before, and the
-        # milestone must not be signalled twice.
-        undone = {name for name, each in milestones if is_certain and each.is_undone(self)}
-        kept = [name for name in self.milestones if name not in undone]
-        new = [name for name, each in milestones if name not in kept and each.is_reached(self)]
-        self.milestones = [*kept, *new]
+        # business signal must not be signalled twice.
+        undone = {name for name, each in business_signals if is_certain and each.is_undone(self)}
+        kept = [name for name in self.business_signals if name not in undone]
+        new = [
+            name for name, each in business_signals if name not in kept and each.is_reached(self)
+        ]
+        self.business_signals = [*kept, *new]
         return new
 
     def save_shown(self, changes: Collection[str], using: str) -> None:

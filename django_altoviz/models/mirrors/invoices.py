@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import Document, Line, Milestone
+from django_altoviz.models.mirrors.documents import BusinessSignal, Document, Line
 from django_altoviz.models.mirrors.fields import AmountField, MirrorKey
 from django_altoviz.models.mirrors.payloads import amount, flag, integer, short_text
 
@@ -30,22 +30,22 @@ class Invoice(Document):
     cancellation_credit_id = models.BigIntegerField(_("cancellation credit id"), null=True)
     cancellation_credit_number = short(_("cancellation credit number"))
 
-    MILESTONES = {
-        "invoice_finalized": Milestone(
+    BUSINESS_SIGNALS = {
+        "invoice_finalized": BusinessSignal(
             lambda invoice: invoice.is_draft is False,
             lambda invoice: invoice.is_draft is True,
         ),
-        "invoice_sent": Milestone(
+        "invoice_sent": BusinessSignal(
             lambda invoice: invoice.sent_at is not None,
             lambda invoice: invoice.sent_at is None,
         ),
-        "invoice_paid": Milestone(
+        "invoice_paid": BusinessSignal(
             lambda invoice: invoice.is_paid and not (invoice.is_draft or invoice.is_cancelled),
             lambda invoice: (
                 invoice.is_draft or (invoice.is_paid is False and not invoice.is_cancelled)
             ),
         ),
-        "invoice_cancelled": Milestone(
+        "invoice_cancelled": BusinessSignal(
             lambda invoice: bool(invoice.is_cancelled or invoice.cancellation_credit_id),
             lambda invoice: invoice.is_cancelled is False and not invoice.cancellation_credit_id,
         ),

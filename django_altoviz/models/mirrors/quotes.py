@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import Document, Line, Milestone
+from django_altoviz.models.mirrors.documents import BusinessSignal, Document, Line
 from django_altoviz.models.mirrors.fields import AmountField, MirrorKey
 from django_altoviz.models.mirrors.payloads import amount, day, moment, short_text
 
@@ -25,22 +25,22 @@ class Quote(Document):
     deposit_type = short(_("deposit type"))
     deposit_value = AmountField(_("deposit"), null=True)
 
-    MILESTONES = {
-        "quote_sent": Milestone(
+    BUSINESS_SIGNALS = {
+        "quote_sent": BusinessSignal(
             lambda quote: quote.status == "Sent" or quote.sent_at is not None,
             lambda quote: quote.status == "Pending" and quote.sent_at is None,
         ),
-        "quote_accepted": Milestone(
+        "quote_accepted": BusinessSignal(
             lambda quote: quote.status == "Accepted" or quote.accepted_at is not None,
             lambda quote: quote.status in _OPEN | {"Refused"} and quote.accepted_at is None,
         ),
-        "quote_refused": Milestone(
+        "quote_refused": BusinessSignal(
             lambda quote: quote.status == "Refused" or quote.refused_at is not None,
             lambda quote: (
                 quote.status in _OPEN | {"Accepted", "Invoiced"} and quote.refused_at is None
             ),
         ),
-        "quote_invoiced": Milestone(
+        "quote_invoiced": BusinessSignal(
             lambda quote: quote.status == "Invoiced",
             lambda quote: quote.status in _OPEN | {"Accepted", "Refused"},
         ),

@@ -93,9 +93,9 @@ def recover(bodies):
     """The sender, who got no answer, delivers again; and the safety net does the rest."""
     deliver(bodies)
     while WebhookEvent.objects.unsettled().exists():
-        # As if the lease had lapsed, and the pause were over.
+        # As if the lease had lease_expired, and the pause were over.
         events = WebhookEvent.objects.unsettled()
-        events.filter(locked_until__isnull=False).update(locked_until=timezone.now())
+        events.filter(lease_expires_at__isnull=False).update(lease_expires_at=timezone.now())
         events.filter(next_attempt_at__isnull=False).update(next_attempt_at=timezone.now())
         list(backlog.drain())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, Quote, ReceiverRun, Source, Status, WebhookEvent
 from django_altoviz.processing import process, process_again
-from django_altoviz.signals import BY_MILESTONE, invoice_paid, invoice_updated
+from django_altoviz.signals import BY_BUSINESS_SIGNAL, invoice_paid, invoice_updated
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,7 @@ def tell(event_type, source=Source.WEBHOOK, **data):
 def heard():
     """The names of the business signals that were sent, in order."""
     names, receivers = [], []
-    for name, signal in BY_MILESTONE.items():
+    for name, signal in BY_BUSINESS_SIGNAL.items():
 
         def receive(name=name, **kwargs):
             names.append(name)
@@ -113,7 +113,7 @@ class TestUndone:
     def test_as_seen_at_the_api_it_is_paid_anew_the_next_time(self, heard):
         tell("InvoiceUpdated", **self.PAID)
         tell("InvoiceUpdated", Source.SYNC, **self.UNPAID)
-        assert Invoice.objects.get().milestones == ["invoice_finalized"]
+        assert Invoice.objects.get().business_signals == ["invoice_finalized"]
         tell("InvoiceUpdated", **self.PAID)
         assert heard.count("invoice_paid") == 2
         assert heard.count("invoice_finalized") == 1
@@ -170,7 +170,7 @@ class TestMovedOn:
         tell("InvoiceUpdated", **self.PAID, sentAt=THEN, isCancelled=True)
         missing = {"isDraft": None, "isPaid": None, "isCancelled": None}
         tell("InvoiceUpdated", Source.SYNC, **missing, sentAt=THEN)
-        assert Invoice.objects.get().milestones == [
+        assert Invoice.objects.get().business_signals == [
             "invoice_finalized", "invoice_sent", "invoice_cancelled",
         ]  # fmt: skip
 
@@ -203,7 +203,7 @@ def test_each_step_of_a_life_is_signalled_once_however_late_it_is_told(heard, ki
         tell(f"{kind}Updated", Source.SYNC, **life[now])
         model = Invoice if kind == "Invoice" else Quote
         row = model.objects.get()
-        shown = {name for name, each in model.MILESTONES.items() if each.is_reached(row)}
+        shown = {name for name, each in model.BUSINESS_SIGNALS.items() if each.is_reached(row)}
         assert shown <= {*heard}
         assert len(heard) == len({*heard})
         transaction.set_rollback(True)
@@ -227,8 +227,8 @@ def test_what_is_reached_is_never_undone(model, data):
     }
     columns = {name: choices[name] for name in choices.keys() & model.columns_from({}).keys()}
     row = model(**data.draw(st.fixed_dictionaries(columns)))
-    for milestone in model.MILESTONES.values():
-        assert not (milestone.is_reached(row) and milestone.is_undone(row))
+    for business_signal in model.BUSINESS_SIGNALS.values():
+        assert not (business_signal.is_reached(row) and business_signal.is_undone(row))
 
 
 def test_an_older_event_signals_nothing_that_a_newer_one_has_shown(heard):
@@ -251,7 +251,7 @@ def test_payloads_without_the_fields_signal_nothing(heard):
         body = b'{"id": "evt_%d", "type": "InvoiceUpdated", "data": %s}' % (len(data), data)
         process(WebhookEvent.objects.store(WebhookEvent.from_delivery(body, "default", {})))
     assert heard == []
-    assert Invoice.objects.get().milestones == []
+    assert Invoice.objects.get().business_signals == []
 
 
 class TestReceivers:
@@ -291,11 +291,11 @@ class TestReceivers:
         assert heard == ["quote_accepted"]
         assert process_again(event, from_scratch=True)
         assert heard == ["quote_accepted"] * 2
-        assert Quote.objects.get().milestones == ["quote_accepted"]
+        assert Quote.objects.get().business_signals == ["quote_accepted"]
 
 
-def test_every_milestone_has_its_signal():
-    shown = {*Invoice.MILESTONES, *Quote.MILESTONES}
-    assert shown == {*BY_MILESTONE}
-    assert len({*BY_MILESTONE.values()}) == len(BY_MILESTONE)
-    assert not {*BY_MILESTONE} & {event_type.name.lower() for event_type in EventType}
+def test_every_business_signal_has_its_signal():
+    shown = {*Invoice.BUSINESS_SIGNALS, *Quote.BUSINESS_SIGNALS}
+    assert shown == {*BY_BUSINESS_SIGNAL}
+    assert len({*BY_BUSINESS_SIGNAL.values()}) == len(BY_BUSINESS_SIGNAL)
+    assert not {*BY_BUSINESS_SIGNAL} & {event_type.name.lower() for event_type in EventType}
