@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 
@@ -73,6 +74,17 @@ def test_the_mirror_shows_what_is_at_altoviz_now_and_the_event_says_so(altoviz):
     assert event.envelope.data["name"] == "then"
     assert event.changes["name"] == [None, "now"]
     assert event.arrival["read_again"] == "alive"
+
+
+def test_the_time_limit_of_a_task_ends_it_while_the_object_is_read(altoviz, monkeypatch):
+    def time_is_up(self, *args, **kwargs):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(AltovizClient, "_send", time_is_up)
+    with pytest.raises(SoftTimeLimitExceeded):
+        process(store())
+    assert statuses() == [Status.FAILED]
+    assert not Customer.objects.exists()
 
 
 def test_deliveries_in_the_wrong_order_end_right(altoviz):

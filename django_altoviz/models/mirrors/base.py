@@ -104,13 +104,13 @@ class Mirror(models.Model):
             data = shown_of_forgotten(self.entity(), data, self.data)
             if is_anothers(data, self.data):
                 columns = {"forgotten_at": None}
-        columns |= self._read(data)
+        columns |= self.columns_from(data)
+        self._read_lines(data)
         self.data, self.fingerprint = data, ""
         return self._assign(columns)
 
-    def _read(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Read ``data``, before it replaces what the row has now, and return the columns."""
-        return self.columns_from(data)
+    def _read_lines(self, data: Mapping[str, Any]) -> None:
+        """Read the lines of a document, to be saved with the row."""
 
     def _assign(self, columns: Mapping[str, Any]) -> Changes:
         """Set columns, and return those whose value that changes."""

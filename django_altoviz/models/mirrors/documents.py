@@ -135,10 +135,9 @@ class Document(Mirror):
             "public_link": text(data, "publicLink"),
         }
 
-    def _read(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _read_lines(self, data: Mapping[str, Any]) -> None:
         is_known = not self._state.adding and same(self.data.get("lines"), data.get("lines"))
         self._new_lines = None if is_known else self._lines_from(data)
-        return super()._read(data)
 
     def _lines_from(self, data: Mapping[str, Any]) -> list[models.Model]:
         relation: Any = self._meta.get_field("lines")
