@@ -245,7 +245,7 @@ class TestEvents:
             for model in (Invoice, Quote)
             for name, business_signal in model.BUSINESS_SIGNALS.items()
         ]
-        counted = re.search(r"(\w+) more say\s+what a change means", README)[1]
+        counted = re.search(r"(\w+) more\s+say\s+what\s+a\s+change\s+means", README)[1]
         assert (counted, len(rows)) == ("Eight", len(BY_BUSINESS_SIGNAL))
 
 
@@ -468,6 +468,39 @@ def test_the_table_of_contents_has_all_pages():
     index = (ROOT / "docs" / "index.rst").read_text()
     linked = {(ROOT / "docs" / target).resolve() for target in re.findall(r"<([^>]+\.rst)>", index)}
     assert linked == {*PAGES} - {ROOT / "docs" / "index.rst"}
+
+
+class TestGlossary:
+    GLOSSARY = (ROOT / "docs" / "glossary.rst").read_text()
+    ENTRIES = re.findall(r"^(\S.*)\n    \S", GLOSSARY, re.MULTILINE)
+
+    def test_the_readme_links_it(self):
+        assert "<docs/glossary.rst>" in README
+
+    def test_it_is_short_and_sorted(self):
+        assert 15 <= len(self.ENTRIES) <= 20
+        assert sorted(self.ENTRIES, key=str.lower) == self.ENTRIES
+
+    @pytest.mark.parametrize("entry", ENTRIES)
+    def test_each_term_is_used_in_the_documentation_or_the_code(self, entry):
+        pages = [page for page in PAGES if page.name != "glossary.rst"]
+        texts = [path.read_text() for path in [*pages, *PACKAGE.rglob("*.py")]]
+        words = re.compile(r"\b" + re.sub(r"[ -]", r"[\\s-]+", entry), re.IGNORECASE)
+        assert any(words.search(text) for text in texts)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_each_module_that_a_page_names_exists(page):
+    permissions = {codename for codename, _ in models.WebhookEvent._meta.permissions}
+    for name in {*re.findall(r"``(django_altoviz(?:\.[a-z_]\w*)+)", page.read_text())}:
+        path, *names = PACKAGE, *name.split(".")[1:]
+        while names and (path / names[0]).is_dir():
+            path /= names.pop(0)
+        if names and (path / f"{names[0]}.py").is_file():
+            path /= f"{names.pop(0)}.py"
+        source = (path / "__init__.py" if path.is_dir() else path).read_text()
+        assert names[1:] == [], name
+        assert {*names} <= {*re.findall(r"\w+", source), *permissions}, name
 
 
 def test_no_file_knows_the_machine_it_was_written_on():
