@@ -338,7 +338,7 @@ class TestTheFake:
 
     @pytest.mark.parametrize("kind", ["customers", "contacts", "products", "invoices", "quotes"])
     def test_what_can_be_done_with_its_objects_is_said(self, kind):
-        text = section(TESTING, "An Altoviz of one's own")
+        text = section(TESTING, "A fake Altoviz")
         with FakeAltoviz() as altoviz:
             records = getattr(altoviz, kind)
         names = {name for name in dir(records) if callable(getattr(records, name))}
