@@ -634,9 +634,8 @@ class TestCode:
 
     def test_the_example_tests_with_fixtures_pass(self, pytester, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
-        monkeypatch.setenv(
-            "DATABASE_NAME", f"fixtures_{os.getpid()}"
-        )  # not the database of this run
+        # A database other than that of this test run.
+        monkeypatch.setenv("DATABASE_NAME", f"fixtures_{os.getpid()}")
         code = blocks(TESTING, "python")
         pytester.makeconftest(code["conftest"])
         pytester.makepyfile(code["fixtures"])
