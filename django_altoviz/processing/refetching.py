@@ -10,8 +10,7 @@ from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.exact_json import as_text
-from django_altoviz.exceptions import APIFailure, NotFound, QuotaUsedUp, UnknownAccount
-from django_altoviz.intake.envelopes import object_id_of
+from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
 from django_altoviz.processing.mirroring import News
 
@@ -35,7 +34,7 @@ def read_again(event: WebhookEvent) -> News | None:
         return None
     number = _last_event(event)
     try:
-        data = _read(account, event)
+        data = _read(account, EventType(event.type), event.object_id)
     except Exception as error:  # an unread object is no reason to lose what the event says
         # By its class, for the text of an error may quote what was sent.
         reason = type(error).__name__
@@ -64,20 +63,16 @@ def _last_event(event: WebhookEvent) -> int:
     return events.values_list("pk", flat=True).first() or event.pk
 
 
-def _read(account: Account, event: WebhookEvent) -> dict[str, object] | None:
-    event_type = EventType(event.type)
-    resource = getattr(_client(account), f"{event_type.entity}s")
+def _read(account: Account, event_type: EventType, object_id: int) -> dict[str, object] | None:
+    resource = _client(account).resource(event_type.entity)
     try:
-        data: dict[str, object] = resource.get(event.object_id)
+        return resource.get(object_id)
     except NotFound:
         if event_type.is_deletion:
             return None
         # What is new may not be there to be read yet [inferred], and with a wrong BASE_URL or another
         # company's key nothing is. If it is gone indeed, its deletion is told, or found by a sync.
         raise
-    if object_id_of(data) != event.object_id:
-        raise APIFailure("Altoviz answered with another object.")
-    return data
 
 
 def _client(account: Account) -> AltovizClient:
@@ -85,9 +80,9 @@ def _client(account: Account) -> AltovizClient:
     clients: dict[Account, AltovizClient] = vars(_clients).setdefault("by_account", {})
     if account not in clients:
         client = AltovizClient.for_account(
-            account.name, retry=AltovizRetry(total=0), timeout=_TIMEOUT, reads=1
+            account.name, retry=AltovizRetry(total=0), timeout=_TIMEOUT, read_attempts=1
         )
-        client.pace.on_pause = _refuse
+        client.rate_limiter.on_wait = _refuse
         clients[account] = client
     return clients[account]
 

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import APIError, UnexpectedAnswer
@@ -17,7 +17,7 @@ DAY = datetime.date(2026, 1, 2)
 def made_up(download):
     """Read a document that the description's mock has made up: an answer to a right request, and yet
     no PDF."""
-    with pytest.raises(UnexpectedAnswer, match="is no PDF"):
+    with pytest.raises(UnexpectedAnswer, match="not a PDF"):
         b"".join(download)
 
 
@@ -56,8 +56,10 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def described(prism):
     with prism("mock", "--errors") as url:
-        pace = Pace("contract", requests=100_000)
-        with AltovizClient("key", url, pace=pace, retry=AltovizRetry(total=0)) as client:
+        rate_limiter = RateLimiter("contract", requests=100_000)
+        with AltovizClient(
+            "key", url, rate_limiter=rate_limiter, retry=AltovizRetry(total=0)
+        ) as client:
             yield client
 
 
