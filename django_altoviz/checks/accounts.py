@@ -88,7 +88,7 @@ def check_api_access(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
             )
         if not endpoints.is_bare_host(account.base_url):
             yield Warning(
-                _("Account “%(name)s”: BASE_URL is more than a host: %(url)s") % about,
+                _("Account “%(name)s”: BASE_URL must be a scheme and a host only: %(url)s") % about,
                 hint=_(
                     "Use https://api.altoviz.com. Altoviz's paths, including /v1, are appended to "
                     "it."

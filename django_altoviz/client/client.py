@@ -23,7 +23,7 @@ from django_altoviz.event_types import Entity
 
 
 class AltovizClient(HTTPClient):
-    """Reads the objects of an Altoviz account and manages its webhooks.
+    """Client for the API of an Altoviz account, to read its objects and manage its webhooks.
 
     Each of ``customers``, ``contacts``, ``products``, ``invoices``, ``quotes`` and ``webhooks`` is a
     resource with methods of its own. Objects are dictionaries as Altoviz sends them, with

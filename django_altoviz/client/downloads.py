@@ -40,9 +40,9 @@ class Download:
             raise ConnectionFailed(f"{self._request} broke off ({type(error).__name__}).") from None
 
     def _read_head(self, chunks: Iterator[bytes]) -> bytes:
-        """Return the first chunks.
+        """Return the first chunks. Fail if they are not the beginning of a PDF.
 
-        Fail if they don't begin a PDF: a success may carry a page that says why there is none.
+        A success may also carry a web page, such as a notice of maintenance.
         """
         head = b""
         while len(head) < _HEAD_BYTES and (chunk := next(chunks, b"")):

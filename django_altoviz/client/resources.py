@@ -19,7 +19,7 @@ _MAX_LIST_READS = 3
 
 
 class Resource:
-    """One kind of object. ``path`` is its path at the API."""
+    """Access to one kind of object. ``path`` is its path at the API."""
 
     path: str
     #: The filters with which Altoviz lists all objects of the kind.

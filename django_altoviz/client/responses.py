@@ -65,8 +65,8 @@ class Page:
 def retry_after(header: str) -> float | None:
     """Return the pause in seconds that a ``Retry-After`` header asks for, ``None`` if unreadable.
 
-    Altoviz gives ``Retry-After`` in milliseconds [observed], where HTTP means seconds. Both are
-    understood.
+    Altoviz gives ``Retry-After`` in milliseconds [observed], although HTTP defines seconds. Accept
+    both.
     """
     try:
         pause = float(header)

@@ -12,7 +12,7 @@ from requests.auth import AuthBase
 
 
 class APIKeyAuth(AuthBase):
-    """Adds the API key to requests to Altoviz's host, and to no others.
+    """Authentication that adds the API key to requests to Altoviz's host, and to no others.
 
     Raises:
         ImproperlyConfigured: the key can't be sent in a header. The error does not show the key.

@@ -101,7 +101,7 @@ def unregister(
 
 
 class _Registration:
-    """The state of one ``register``: what was listed first, what is listed now, what was done."""
+    """The state of a call of ``register``: what was listed at first, what is now, what was done."""
 
     def __init__(self, webhooks: WebhookResource, wanted: Wanted, *, replace: bool) -> None:
         self._webhooks, self._wanted = webhooks, wanted
@@ -150,8 +150,8 @@ class _Registration:
     def check_stored_values(self) -> None:
         """Raise ``StoredOtherwise`` if the webhook that this run created is listed differently.
 
-        Each further run would create another such webhook. So remove the new ones, or all but the
-        first if none of ours was there before.
+        Otherwise each further run would create another such webhook. Keep the oldest webhook of
+        ours, preferably one from before this run, and remove the altered ones.
         """
         if not self._created:
             return
@@ -184,7 +184,7 @@ class _Registration:
 
 
 class _Stability:
-    """Counts how often in a row the list showed the same."""
+    """Counter of the looks in a row at which the list showed the same."""
 
     def __init__(self) -> None:
         self._last: object = None

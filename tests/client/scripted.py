@@ -40,7 +40,7 @@ def json_answer(data, status=200, **headers):
 
 
 class ScriptedServer:
-    """Sends the given answers in turn, then repeats the last one. An answer may be a function."""
+    """A server that sends the answers in turn and repeats the last. An answer may be a function."""
 
     def __init__(self, *answers: Answer | Callable[[Received], Answer]) -> None:
         self.answers = list(answers)

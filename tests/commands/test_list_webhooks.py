@@ -26,7 +26,7 @@ def test_shows_owner_and_differences_of_each_webhook(altoviz):
     altoviz.add_ours()
     assert run() == (
         line(100, "not this app's", "n8n", "https://n8n.example/1", "1")
-        + line(101, "will be replaced, because it differs in types, secretKey", types="3")
+        + line(101, "would be replaced, because it differs in types, secretKey", types="3")
         + line(102, "right")
         + line(103, "right")
         + "There is more than one. Run altoviz_register_webhook.\n"

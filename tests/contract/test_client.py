@@ -21,21 +21,27 @@ def made_up(download):
         b"".join(download)
 
 
+def get_made_up(resource):
+    """Read object 5, for which the description's mock makes up an object with another id."""
+    with pytest.raises(UnexpectedAnswer, match="another object"):
+        resource.get(5)
+
+
 #: Each request that the client can make.
 REQUESTS = [
     lambda c: c.hello(),
     lambda c: c.settings(),
-    lambda c: c.customers.get(5),
+    lambda c: get_made_up(c.customers),
     lambda c: c.customers.get_by_internal_id("a b"),
     lambda c: c.customers.find(email="a@b.example", internal_id="x", number="C1"),
     lambda c: c.customers.contacts(5),
-    lambda c: c.contacts.get(5),
+    lambda c: get_made_up(c.contacts),
     lambda c: c.contacts.find(email="a@b.example", internal_id="x"),
-    lambda c: c.products.get(5),
+    lambda c: get_made_up(c.products),
     lambda c: c.products.find(number="P1", internal_id="x"),
-    lambda c: c.invoices.get(5),
+    lambda c: get_made_up(c.invoices),
     lambda c: c.invoices.find(internal_id="x"),
-    lambda c: c.quotes.get(5),
+    lambda c: get_made_up(c.quotes),
     lambda c: c.quotes.find(internal_id="x"),
     lambda c: list(c.customers.all(query="x")),
     lambda c: list(c.contacts.all(query="x")),

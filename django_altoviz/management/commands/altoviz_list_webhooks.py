@@ -70,7 +70,7 @@ def verdict(finding: dict[str, Any]) -> str:
     if not finding["ours"]:
         return _("not this app's")
     if finding["differs"]:
-        return _("will be replaced, because it differs in %(fields)s") % {
+        return _("would be replaced, because it differs in %(fields)s") % {
             "fields": ", ".join(finding["differs"])
         }
     return _("right") if finding["secret_compared"] else _("right, but its secret is not shown")
