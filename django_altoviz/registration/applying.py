@@ -109,10 +109,11 @@ class _Registration:
         self._removed: list[int] = []
         self._stability = _Stability()
         self._is_stable = False
-        rows = webhooks.all()
-        self._ids_before = frozenset(map(id_of, rows))
+        self._rows = webhooks.all()
+        self._removed_but_listed = 0
+        self._ids_before = frozenset(map(id_of, self._rows))
         self._replace = self._ids_before if replace else frozenset()
-        self._plan = plan(rows, wanted, replace=self._replace)
+        self._plan = plan(self._rows, wanted, replace=self._replace)
 
     def act(self) -> None:
         """Take the next step of the plan: create the wanted webhook, or remove the others."""
@@ -123,7 +124,8 @@ class _Registration:
             self._removed += [_remove(self._webhooks, other.id) for other in self._plan.remove]
 
     def _may_replace_others(self, webhook: Registered) -> bool:
-        # A webhook that was listed from the start may be a deleted one that the list still shows.
+        # A webhook that appeared during this run exists. One that was listed from the start may have
+        # been deleted and still be listed, so wait until several looks agree.
         return webhook.id not in self._ids_before or self._is_stable
 
     def look(self) -> None:

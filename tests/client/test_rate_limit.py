@@ -139,7 +139,7 @@ def test_a_refused_request_is_not_counted(cache):
 
 
 def test_a_request_that_another_process_counted_in_the_next_slice_counts(cache):
-    """At the turn of a slice, at least one of two processes must see the other's request."""
+    """Two processes at the turn of a slice: at least one must see the other's request."""
     clock = Clock()
     limiter = limiter_on(cache, clock, requests=1)
     late = limiter_on(cache, Clock(), requests=1)
