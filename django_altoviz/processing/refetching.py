@@ -13,14 +13,7 @@ from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.exact_json import as_text
-from django_altoviz.exceptions import (
-    APIFailure,
-    NotFound,
-    QuotaUsedUp,
-    UnknownAccount,
-    is_soft_time_limit,
-)
-from django_altoviz.intake.envelopes import object_id_of
+from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount, is_soft_time_limit
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
 from django_altoviz.processing import claims
 from django_altoviz.processing.mirroring import Reading, reading_of
@@ -80,17 +73,14 @@ def _last_event(event: WebhookEvent) -> int:
 
 def _read(account: Account, event: WebhookEvent, object_id: int) -> Reading:
     event_type = EventType(event.type)
-    resource = getattr(_client(account), f"{event_type.entity}s")
     try:
-        data: dict[str, object] = resource.get(object_id)
+        data = _client(account).resource(event_type.entity).get(object_id)
     except NotFound:
         if event_type.is_deletion:
             return reading_of(event)
         # A new object may not be readable yet [inferred], and with a wrong BASE_URL or another
         # company's key no object is. If it is gone, an event or a sync will say so.
         raise
-    if object_id_of(data) != object_id:
-        raise APIFailure("Altoviz answered with another object.")
     return replace(reading_of(event), data=data, raw=as_text(data), is_gone=False)
 
 
@@ -99,9 +89,9 @@ def _client(account: Account) -> AltovizClient:
     clients: dict[Account, AltovizClient] = vars(_clients).setdefault("by_account", {})
     if account not in clients:
         client = AltovizClient.for_account(
-            account.name, retry=AltovizRetry(total=0), timeout=_TIMEOUT, reads=1
+            account.name, retry=AltovizRetry(total=0), timeout=_TIMEOUT, read_attempts=1
         )
-        client.pace.on_pause = _refuse_to_wait
+        client.rate_limiter.on_wait = _refuse_to_wait
         clients[account] = client
     return clients[account]
 
