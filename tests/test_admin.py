@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+from collections import Counter
 from html import unescape
 
 import pytest
@@ -20,7 +21,7 @@ from django.utils.timezone import localtime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.admin import base
+from django_altoviz.admin import InvoiceAdmin, base
 from django_altoviz.admin.display import details, rendering, values
 from django_altoviz.admin.display.masking import MASK, SecretMask
 from django_altoviz.admin.display.rendering import Renderer
@@ -540,6 +541,18 @@ def test_the_page_of_a_body_of_five_megabytes_is_below_one(viewer):
 # Secrets
 
 
+class CountedReads(dict):
+    """An account's settings that count how often each is read."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.reads = Counter()
+
+    def get(self, name, default=None):
+        self.reads[name] += 1
+        return super().get(name, default)
+
+
 class TestSecrets:
     """Altoviz once documented that every call includes the webhook's secret."""
 
@@ -575,6 +588,24 @@ class TestSecrets:
     def test_a_short_secret_is_masked_only_as_a_whole_word(self, settings):
         settings.ALTOVIZ = {"WEBHOOK_SECRET": "test"}
         assert SecretMask()("tests test (test)") == f"tests {MASK} ({MASK})"
+
+    def test_are_read_from_the_settings_once_a_page(self, post, viewer, settings):
+        acme = CountedReads(settings.ALTOVIZ["ACCOUNTS"]["acme"])
+        settings.ALTOVIZ = settings.ALTOVIZ | {"ACCOUNTS": {"acme": acme}}
+        row = invoice(post, 20, headerNotes=SECRETS["acme"], footerNotes="Merci")
+        invoice(post, 20, subject=SECRETS["acme"])
+        for page in (page_of(row), page_of(WebhookEvent.objects.first())):
+            acme.reads.clear()
+            assert MASK in html(viewer, page)
+            assert acme.reads["WEBHOOK_SECRET"] == acme.reads["API_KEY"] == 1
+
+    def test_are_masked_from_the_first_page_after_a_rotation(self, viewer, settings):
+        page = page_of(store(b"old-secret new-secret"))
+        settings.ALTOVIZ = {"WEBHOOK_SECRET": "old-secret"}
+        assert f"{MASK} new-secret" in html(viewer, page)
+        settings.ALTOVIZ = {"WEBHOOK_SECRET": "new-secret"}
+        assert f"old-secret {MASK}" in html(viewer, page)
+        assert not hasattr(admin.site.get_model_admin(WebhookEvent), "renderer")
 
     def test_nothing_is_masked_without_any(self, settings):
         settings.ALTOVIZ = {}
@@ -1147,6 +1178,21 @@ def test_a_document_shows_details_that_have_no_column(post, viewer):
     assert "Merci\N{NO-BREAK SPACE}!\nÀ bientôt." in page
     assert "1 rue Haute\n42000\nSaint-Étienne" in page
     assert "field-header_notes" not in page
+
+
+def test_a_detail_is_rendered_once_a_page(post, viewer, monkeypatch):
+    rendered = []
+
+    def render(value, renderer):
+        rendered.append(value)
+        return renderer.paragraphs(value)
+
+    detail = details.Detail("subject_detail", "The subject", render, "subject")
+    monkeypatch.setattr(InvoiceAdmin, "fieldsets", [(None, {"fields": [detail]})])
+    page = html(viewer, page_of(invoice(post, subject="Moules")))
+    assert '<div class="readonly"><div class="altoviz-text">Moules</div></div>' in page
+    assert "The subject:" in page
+    assert rendered == ["Moules"]
 
 
 def test_enum_values_are_translated_if_they_are_known(post, viewer):
