@@ -115,12 +115,14 @@ def store(body=b"{}", **values):
     return event
 
 
-def samples(post):
+def post_samples(post):
+    """Post a delivery of each event type."""
     for event_type in EventType:
         post(event_type)
 
 
-def invoice(post, number_of_lines=1, **data):
+def post_invoice(post, number_of_lines=1, **data):
+    """Post an InvoiceUpdated and return the newest invoice."""
     line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
     lines = [line | {"productId": 100 + number} for number in range(number_of_lines)]
     post(body_of("InvoiceUpdated", **{"lines": lines, **data}))
@@ -132,7 +134,7 @@ def invoice(post, number_of_lines=1, **data):
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_every_page_of_every_sample_loads_for_a_viewer(post, viewer, language):
-    samples(post)
+    post_samples(post)
     rows = [*WebhookEvent.objects.all()]
     rows += [row for model in MIRRORS.values() for row in model.with_deleted.all()]
     assert {type(row) for row in rows} == set(ADMINS)
@@ -188,7 +190,7 @@ def test_an_event_of_an_unknown_type_is_shown(post, viewer):
 
 @pytest.mark.parametrize("model", ADMINS)
 def test_not_even_a_superuser_can_add_change_or_delete(post, admin_client, model):
-    samples(post)
+    post_samples(post)
     row = (WebhookEvent.with_pruned if model is WebhookEvent else model.with_deleted).first()
     before = model._base_manager.filter(pk=row.pk).values().get()
     add = reverse(f"admin:django_altoviz_{model._meta.model_name}_add")
@@ -203,7 +205,7 @@ def test_not_even_a_superuser_can_add_change_or_delete(post, admin_client, model
 
 
 def test_the_lines_of_an_invoice_can_not_be_changed(post, admin_client):
-    row = invoice(post, 2)
+    row = post_invoice(post, 2)
     line = InvoiceLine.objects.first()
     data = {
         "lines-TOTAL_FORMS": 1,
@@ -218,7 +220,7 @@ def test_the_lines_of_an_invoice_can_not_be_changed(post, admin_client):
 
 @pytest.mark.parametrize("model", ADMINS)
 def test_without_the_view_permission_nothing_is_shown(post, model):
-    samples(post)
+    post_samples(post)
     client = client_of("nobody")
     row = (WebhookEvent.with_pruned if model is WebhookEvent else model.with_deleted).first()
     assert client.get(list_of(model)).status_code == 403
@@ -241,14 +243,14 @@ def test_the_number_of_queries_of_the_event_list_does_not_grow(
 
 
 def test_the_list_of_events_does_not_read_the_bodies(post, viewer):
-    samples(post)
+    post_samples(post)
     event = listed(viewer, EVENTS)[0]
     deferred = {"body", "changes", "history", "arrival", "error"}
     assert event.get_deferred_fields() == deferred
 
 
 def test_events_are_listed_latest_first(post, viewer):
-    samples(post)
+    post_samples(post)
     pks = [event.pk for event in listed(viewer, EVENTS)]
     assert pks == sorted(pks, reverse=True)
 
@@ -351,7 +353,7 @@ def test_a_link_to_a_former_account_still_filters(viewer, settings):
 
 
 def test_events_are_found_by_their_id_and_by_their_object(post, viewer):
-    samples(post)
+    post_samples(post)
     event = WebhookEvent.objects.filter(type="InvoiceUpdated").get()
     for term in (event.event_id, f"  {event.event_id} "):
         assert listed(viewer, list_of(WebhookEvent, q=term)) == [event]
@@ -397,7 +399,7 @@ def test_a_search_finds_only_full_ids(post, viewer):
 
 @pytest.mark.parametrize("model", ADMINS)
 def test_any_text_can_be_searched_for(post, viewer, model):
-    samples(post)
+    post_samples(post)
     for term in ODD_TERMS:
         html(viewer, list_of(model, q=term))
 
@@ -446,7 +448,7 @@ def test_a_number_out_of_range_leads_back_to_the_list(post, viewer, model, query
 
 @pytest.mark.parametrize("lookup", ["body__contains", "error__icontains", "changes__x"])
 def test_a_lookup_in_a_deferred_column_is_refused(viewer, lookup):
-    """Such a lookup scans the table, and can reveal a masked secret letter by letter."""
+    """Guard against a scan of the table, and against guessing a masked secret letter by letter."""
     assert viewer.get(list_of(WebhookEvent, **{lookup: "a"})).status_code == 400
 
 
@@ -592,8 +594,8 @@ class TestSecrets:
     def test_are_read_from_the_settings_once_a_page(self, post, viewer, settings):
         acme = CountedReads(settings.ALTOVIZ["ACCOUNTS"]["acme"])
         settings.ALTOVIZ = settings.ALTOVIZ | {"ACCOUNTS": {"acme": acme}}
-        row = invoice(post, 20, headerNotes=SECRETS["acme"], footerNotes="Merci")
-        invoice(post, 20, subject=SECRETS["acme"])
+        row = post_invoice(post, 20, headerNotes=SECRETS["acme"], footerNotes="Merci")
+        post_invoice(post, 20, subject=SECRETS["acme"])
         for page in (page_of(row), page_of(WebhookEvent.objects.first())):
             acme.reads.clear()
             assert MASK in html(viewer, page)
@@ -647,7 +649,7 @@ def test_nothing_from_altoviz_becomes_html(post, viewer):
 
 @pytest.mark.parametrize("scheme", ["https://", "http://", "HTTPS://"])
 def test_a_public_link_is_a_link_on_the_invoice_page_only(post, viewer, scheme):
-    row = invoice(post, publicLink=f"{scheme}app.example/p/7")
+    row = post_invoice(post, publicLink=f"{scheme}app.example/p/7")
     anchor = f'<a href="{scheme}app.example/p/7" rel="noopener noreferrer">'
     page = html(viewer, page_of(row))
     assert anchor in page
@@ -659,7 +661,7 @@ def test_a_public_link_is_a_link_on_the_invoice_page_only(post, viewer, scheme):
     "url", ["javascript:alert(1)", " javascript:alert(1)", "data:text/html,x", "//x", "x", "", None]
 )
 def test_a_public_link_that_is_not_a_web_address_is_not_linked(post, viewer, url):
-    page = html(viewer, page_of(invoice(post, publicLink=url)))
+    page = html(viewer, page_of(post_invoice(post, publicLink=url)))
     assert "noopener" not in page
     assert not any(link.strip().startswith(("javascript", "data")) for link in links(page))
 
@@ -687,7 +689,7 @@ def test_a_list_of_mirrors_does_not_read_the_data(post, viewer):
     post(EventType.CUSTOMER_CREATED)
     row = listed(viewer, list_of(Customer))[0]
     assert row.get_deferred_fields() == {"data"}
-    invoice(post)
+    post_invoice(post)
     row = listed(viewer, list_of(Invoice))[0]
     assert row.get_deferred_fields() == {"data"}
     assert row.customer.get_deferred_fields() == {"data"}
@@ -699,7 +701,7 @@ def test_the_number_of_queries_of_an_invoice_page_does_not_grow_with_its_lines(
     for number in range(0, 10, 2):
         post(body_of("ProductUpdated", id=100 + number, name=f"Product {number}"))
     for lines in (1, 10):
-        row = invoice(post, lines)
+        row = post_invoice(post, lines)
         html(viewer, page_of(row))  # once before, because Django caches the content type
         with django_assert_num_queries(LOGIN_QUERIES + 4):
             page = html(viewer, page_of(row))
@@ -709,7 +711,7 @@ def test_the_number_of_queries_of_an_invoice_page_does_not_grow_with_its_lines(
 
 
 def test_lines_are_shown_in_order_up_to_a_limit(post, viewer, monkeypatch):
-    row = invoice(post, 4)
+    row = post_invoice(post, 4)
     monkeypatch.setattr("django_altoviz.admin.documents.MAX_LINES", 3)
     page = html(viewer, page_of(row))
     positions = re.findall(r'<td class="field-position">(\d)<', page)
@@ -717,14 +719,14 @@ def test_lines_are_shown_in_order_up_to_a_limit(post, viewer, monkeypatch):
 
 
 def test_the_complete_object_comes_last_on_the_page(post, viewer):
-    page = html(viewer, page_of(invoice(post)))
+    page = html(viewer, page_of(post_invoice(post)))
     assert page.count("Complete object") == 1
     assert page.index("field-public_page") < page.index("field-position")
     assert page.index("field-position") < page.index("Complete object")
 
 
 def test_a_user_who_may_view_the_invoice_sees_its_lines(post):
-    row = invoice(post)
+    row = post_invoice(post)
     page = html(client_of("accountant", "view_invoice"), page_of(row))
     assert '<td class="field-position">' in page
     assert "10\N{NO-BREAK SPACE}%" in page
@@ -740,8 +742,14 @@ def test_a_user_who_may_view_the_invoice_sees_its_lines(post):
 )
 def test_the_discount_of_a_line_has_its_unit(post, viewer, discount, shown):
     line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
-    row = invoice(post, lines=[line | {"discount": discount}])
+    row = post_invoice(post, lines=[line | {"discount": discount}])
     assert f'<td class="field-discount">{shown}</td>' in html(viewer, page_of(row))
+
+
+def test_a_line_without_description_is_shown(post, viewer):
+    line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
+    row = post_invoice(post, lines=[line | {"description": None}])
+    assert '<td class="field-plain_description">—</td>' in html(viewer, page_of(row))
 
 
 def test_deleted_rows_are_listed_only_on_request(post, viewer):
@@ -811,14 +819,14 @@ def test_every_filter_of_the_mirrors_works(post, viewer):
 
 def test_amounts_are_shown_with_all_their_decimals_and_at_least_two(post, viewer):
     amounts = {"balance": 1200, "taxAmount": 0.125, "shippingAmount": None, "overdue": 7.5}
-    page = html(viewer, page_of(invoice(post, **amounts)))
+    page = html(viewer, page_of(post_invoice(post, **amounts)))
     for shown in ("1200.00", "0.125", "7.50"):
         assert f'<div class="readonly">{shown}</div>' in page
     assert "<td" in page
 
 
 def test_the_customer_of_an_invoice_is_linked_once_it_is_mirrored(post, viewer):
-    row = invoice(post)
+    row = post_invoice(post)
     for page in (html(viewer, page_of(row)), html(viewer, list_of(Invoice))):
         assert "Fonderie Brûlé &amp; Fils (418206)" in page
     post(EventType.CUSTOMER_CREATED)
@@ -829,13 +837,13 @@ def test_the_customer_of_an_invoice_is_linked_once_it_is_mirrored(post, viewer):
 
 
 def test_the_page_of_an_invoice_without_customer_loads(post, viewer):
-    html(viewer, page_of(invoice(post, customerId=None)))
+    html(viewer, page_of(post_invoice(post, customerId=None)))
 
 
 def test_a_customer_links_to_its_invoices_and_quotes(post, viewer):
     post(EventType.CUSTOMER_CREATED)
-    invoice(post, id=1, customerId=1)
-    mine = invoice(post)
+    post_invoice(post, id=1, customerId=1)
+    mine = post_invoice(post)
     post(body_of("QuoteUpdated"))
     page = html(viewer, page_of(Customer.objects.get()))
     [invoices] = [link for link in links(page) if "/invoice/?" in link]
@@ -863,15 +871,15 @@ def test_a_mirror_and_an_event_link_to_the_events_of_that_object_only(post, view
 
 
 def test_an_invoice_links_to_the_invoice_that_replaces_it(post, viewer):
-    assert "— 9" in html(viewer, page_of(invoice(post, replacedBy=9)))
-    later = invoice(post, id=9, number="FA9")
+    assert "— 9" in html(viewer, page_of(post_invoice(post, replacedBy=9)))
+    later = post_invoice(post, id=9, number="FA9")
     page = html(viewer, page_of(Invoice.objects.get(altoviz_id=531884)))
     [link] = [link for link in links(page) if "/invoice/9/" in link]
     assert viewer.get(link).context["original"] == later
 
 
 def test_a_page_is_found_by_no_other_field_than_the_ids(post, viewer):
-    row = invoice(post)
+    row = post_invoice(post)
     assert viewer.get(f"{page_of(row)}?_to_field=number").status_code == 400
 
 
@@ -885,12 +893,12 @@ def run_action(client, *events, url=EVENTS, **data):
     return [str(message) for message in response.context["messages"]]
 
 
-def pending(**data):
+def store_pending(**data):
     return store(body_of("CustomerUpdated", **data))
 
 
 def test_without_the_permission_the_action_is_neither_shown_nor_run(viewer):
-    event = pending()
+    event = store_pending()
     assert "process_again" not in html(viewer, EVENTS)
     assert "process_again" not in html(viewer, page_of(event))
     assert run_action(viewer, event) == []
@@ -900,7 +908,7 @@ def test_without_the_permission_the_action_is_neither_shown_nor_run(viewer):
 
 
 def test_an_event_is_processed_again_from_the_list(operator):
-    event = pending()
+    event = store_pending()
     assert "process_again" in html(operator, EVENTS)
     assert run_action(operator, event) == ["1 event was processed."]
     event.refresh_from_db()
@@ -910,7 +918,7 @@ def test_an_event_is_processed_again_from_the_list(operator):
 
 
 def test_an_event_is_processed_again_from_its_page(operator):
-    event, other = pending(), pending(id=2)
+    event, other = store_pending(), store_pending(id=2)
     page = html(operator, page_of(event))
     form = page[page.index("<form", page.index("object-tools")) :]
     form = form[: form.index("</form>")]
@@ -928,7 +936,7 @@ def test_an_event_is_processed_again_from_its_page(operator):
     "status", [Status.PENDING, Status.FAILED, Status.DEAD, Status.IGNORED, Status.PROCESSED]
 )
 def test_events_of_any_of_these_states_are_processed_again(operator, status):
-    event = pending()
+    event = store_pending()
     WebhookEvent.objects.update(status=status)
     assert run_action(operator, event) == ["1 event was processed."]
     event.refresh_from_db()
@@ -936,26 +944,26 @@ def test_events_of_any_of_these_states_are_processed_again(operator, status):
 
 
 def test_an_event_with_an_expired_lease_is_processed_again(operator):
-    event = pending()
+    event = store_pending()
     lease_expired = timezone.now() - datetime.timedelta(seconds=1)
     WebhookEvent.objects.update(status=Status.PROCESSING, lease_expires_at=lease_expired)
     assert run_action(operator, event) == ["1 event was processed."]
 
 
 def test_each_outcome_is_counted_with_its_reason(operator):
-    leased = pending()
+    leased = store_pending()
     until = timezone.now() + datetime.timedelta(minutes=5)
     WebhookEvent.objects.filter(pk=leased.pk).update(
         status=Status.PROCESSING, lease_expires_at=until
     )
-    pruned = pending(id=2)
+    pruned = store_pending(id=2)
     WebhookEvent.objects.filter(pk=pruned.pk).update(
         status=Status.PROCESSED, body="", pruned_at=timezone.now()
     )
     malformed = [store(b"{}"), store(b"[]")]
     unknown = store(b'{"id": "evt_1", "type": "ReceiptCreated", "data": {"id": 1}}')
     failing = store(body_of("CustomerUpdated", id=4, name=5))
-    fine = pending(id=3)
+    fine = store_pending(id=3)
     assert run_action(operator, leased, pruned, *malformed, unknown, failing, fine) == [
         "1 event was processed.",
         "1 event failed again.",
@@ -967,7 +975,7 @@ def test_each_outcome_is_counted_with_its_reason(operator):
 
 
 def test_events_are_processed_in_order_of_arrival(operator):
-    events = [pending(name=f"Name {number}") for number in range(3)]
+    events = [store_pending(name=f"Name {number}") for number in range(3)]
     assert run_action(operator, *reversed(events)) == ["3 events were processed."]
     assert Customer.objects.get().name == "Name 2"
     history = WebhookEvent.objects.order_by("pk").values_list("history", flat=True)
@@ -977,8 +985,8 @@ def test_events_are_processed_in_order_of_arrival(operator):
 
 def test_all_events_of_a_filtered_list_can_be_processed_at_once(operator):
     for number in range(1, 4):
-        pending(id=number)
-    pending(id=4, name=5)
+        store_pending(id=number)
+    store_pending(id=4, name=5)
     WebhookEvent.objects.filter(object_id=4).update(status=Status.DEAD)
     url = f"{EVENTS}?status__exact=pending"
     first = WebhookEvent.objects.first()
@@ -987,7 +995,7 @@ def test_all_events_of_a_filtered_list_can_be_processed_at_once(operator):
 
 
 def test_the_action_is_not_run_by_get(operator):
-    event = pending()
+    event = store_pending()
     html(operator, f"{EVENTS}?id={event.pk}")
     operator.get(f"{EVENTS}?action=process_again&_selected_action={event.pk}&index=0")
     event.refresh_from_db()
@@ -995,7 +1003,7 @@ def test_the_action_is_not_run_by_get(operator):
 
 
 def test_an_event_deleted_in_the_meantime_is_skipped(operator):
-    event = pending()
+    event = store_pending()
     WebhookEvent.objects.all().delete()
     assert run_action(operator, event) == []
 
@@ -1022,7 +1030,7 @@ def test_an_event_behind_a_failed_event_is_reported_as_waiting(operator):
 
     customer_updated.connect(fail)
     try:
-        first, second = pending(), pending()
+        first, second = store_pending(), store_pending()
         assert run_action(operator, first) == ["1 event failed again."]
         [message] = run_action(operator, second)
     finally:
@@ -1056,7 +1064,7 @@ class TestFromScratch:
 
     def test_a_confirmation_lists_the_receivers_that_are_called_again(self, calls):
         replayer = client_of("replayer", *VIEW, "replay_webhookevent")
-        event, other = WebhookEvent.objects.get(), pending(id=2)
+        event, other = WebhookEvent.objects.get(), store_pending(id=2)
         chosen = {"_selected_action": [event.pk, other.pk], "index": 0, "action": self.ACTION}
         response = replayer.post(EVENTS, chosen)
         page = response.content.decode()
@@ -1075,14 +1083,14 @@ class TestFromScratch:
 
     def test_the_confirmation_says_if_no_receiver_has_succeeded(self):
         replayer = client_of("replayer", *VIEW, "replay_webhookevent")
-        data = {"_selected_action": pending().pk, "index": 0, "action": self.ACTION}
+        data = {"_selected_action": store_pending().pk, "index": 0, "action": self.ACTION}
         page = replayer.post(EVENTS, data).content.decode()
         assert "None." in page
         assert WebhookEvent.objects.get().status == Status.PENDING
 
     def test_the_confirmation_keeps_the_selection_of_a_whole_list(self, calls):
         replayer = client_of("replayer", *VIEW, "replay_webhookevent")
-        first, _second = pending(id=2), pending(id=3)
+        first, _second = store_pending(id=2), store_pending(id=3)
         data = {"_selected_action": first.pk, "index": 0, "select_across": 1}
         url = f"{EVENTS}?status__exact=pending"
         page = replayer.post(url, data | {"action": self.ACTION}).content.decode()
@@ -1127,7 +1135,7 @@ def test_atomic_requests_does_not_wrap_the_processing(operator, post, monkeypatc
 
     customer_updated.connect(receiver, Customer, weak=False, dispatch_uid="depth")
     try:
-        assert run_action(operator, pending()) == ["1 event was processed."]
+        assert run_action(operator, store_pending()) == ["1 event was processed."]
     finally:
         customer_updated.disconnect(receiver, Customer, dispatch_uid="depth")
     assert depths == [1]
@@ -1164,7 +1172,7 @@ def test_details_of_any_shape_are_rendered(data):
 
 def test_a_document_shows_details_that_have_no_column(post, viewer):
     taxes = {"vat": {"rate": 5.5, "region": "FR"}, "taxExcludedAmount": 72.2, "vatAmount": 3.97}
-    row = invoice(
+    row = post_invoice(
         post,
         commitments=[{"date": "2026-11-14", "amount": 3056.61, "dueAmount": 12}],
         vats=[taxes, "nonsense", {"vat": {"region": True}}],
@@ -1180,6 +1188,14 @@ def test_a_document_shows_details_that_have_no_column(post, viewer):
     assert "field-header_notes" not in page
 
 
+@pytest.mark.parametrize("date", ["2026-02-30", "soon", 20261114])
+def test_a_due_date_that_is_not_a_date_is_shown_unchanged(date):
+    row = Invoice(data={"commitments": [{"date": date, "amount": True}]})
+    assert f"<tr><td>{date}</td><td>yes</td><td>—</td></tr>" in details.DUE_DATES.render(
+        row, Renderer()
+    )
+
+
 def test_a_detail_is_rendered_once_a_page(post, viewer, monkeypatch):
     rendered = []
 
@@ -1189,7 +1205,7 @@ def test_a_detail_is_rendered_once_a_page(post, viewer, monkeypatch):
 
     detail = details.Detail("subject_detail", "The subject", render, "subject")
     monkeypatch.setattr(InvoiceAdmin, "fieldsets", [(None, {"fields": [detail]})])
-    page = html(viewer, page_of(invoice(post, subject="Moules")))
+    page = html(viewer, page_of(post_invoice(post, subject="Moules")))
     assert '<div class="readonly"><div class="altoviz-text">Moules</div></div>' in page
     assert "The subject:" in page
     assert rendered == ["Moules"]
@@ -1213,7 +1229,7 @@ def test_enum_values_are_translated_if_they_are_known(post, viewer):
     ],
 )
 def test_the_list_of_invoices_shows_all_states_of_each(post, viewer, flags, shown):
-    invoice(post, **flags)
+    post_invoice(post, **flags)
     assert f'<td class="field-state">{shown}</td>' in html(viewer, list_of(Invoice))
 
 
@@ -1232,7 +1248,7 @@ def test_html_becomes_plain_text(text, shown):
 
 @pytest.mark.parametrize("model", MIRRORS.values())
 def test_a_value_is_formatted_alike_on_the_page_and_among_the_changes(post, model):
-    samples(post)
+    post_samples(post)
     for row in model.with_deleted.all():
         for field in model._meta.concrete_fields:
             value = getattr(row, field.attname)
@@ -1246,5 +1262,5 @@ def test_a_change_from_before_a_column_got_another_type_is_still_shown():
 
 def test_only_an_invoice_number_has_the_hint_that_it_changes(post, viewer):
     post(body_of("QuoteUpdated"))
-    assert "when the invoice is finalised" in html(viewer, page_of(invoice(post)))
+    assert "when the invoice is finalised" in html(viewer, page_of(post_invoice(post)))
     assert "is finalised" not in html(viewer, page_of(Quote.objects.get()))

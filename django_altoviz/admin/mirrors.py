@@ -18,7 +18,7 @@ from django_altoviz.admin.display.details import (
     SHIPPING_ADDRESS,
     Detail,
 )
-from django_altoviz.admin.display.rendering import EMPTY, indented
+from django_altoviz.admin.display.rendering import EMPTY, Renderer, indented
 from django_altoviz.admin.display.values import column, html_to_text
 from django_altoviz.admin.filters import (
     AccountFilter,
@@ -34,7 +34,7 @@ _MAX_SEARCH_WORDS = 10
 
 
 class MirrorAdmin(ReadOnlyAdmin):
-    """Base of the mirrors' pages: adds the account, the history and the complete data to each."""
+    """Base of the mirrors' pages; adds the account, the history and the complete object to each."""
 
     deferred = ["data"]
     ordering = ["-id"]
@@ -59,24 +59,10 @@ class MirrorAdmin(ReadOnlyAdmin):
         times = ["synced_at", "deleted_at", "forgotten_at"]
         identity = ["altoviz_id", "internal_id", *account, *times]
         return [
-            *self._with_details(self.fieldsets or [], obj),
+            *_with_details(self.fieldsets or [], obj, self.bound_to(request).renderer),
             (_("At Altoviz"), {"fields": identity}),
             (_("Complete object"), {"classes": ["collapse"], "fields": ["complete_object"]}),
         ]
-
-    def _with_details(self, fieldsets: Any, row: Mirror | None) -> list[Any]:
-        """Return the field sets with each detail rendered, and without the empty ones."""
-        filled = []
-        for title, options in fieldsets:
-            fields = [self._field(field, row) for field in options["fields"]]
-            if present := [field for field in fields if field is not None]:
-                filled.append((title, options | {"fields": present}))
-        return filled
-
-    def _field(self, field: Any, row: Mirror | None) -> Any:
-        if not isinstance(field, Detail):
-            return field
-        return None if row is None else field.column_for(row, self.renderer)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -106,6 +92,22 @@ class MirrorAdmin(ReadOnlyAdmin):
     @admin.display(description=_("data"))
     def complete_object(self, row: Mirror) -> str:
         return self.renderer.preformatted(indented(row.data))
+
+
+def _with_details(fieldsets: Any, row: Mirror | None, renderer: Renderer) -> list[Any]:
+    """Return the field sets with the row's details rendered, and without those that are empty."""
+    filled = []
+    for title, options in fieldsets:
+        fields = [_field(field, row, renderer) for field in options["fields"]]
+        if present := [field for field in fields if field is not None]:
+            filled.append((title, options | {"fields": present}))
+    return filled
+
+
+def _field(field: Any, row: Mirror | None, renderer: Renderer) -> Any:
+    if not isinstance(field, Detail):
+        return field
+    return None if row is None else field.column_for(row, renderer)
 
 
 @admin.register(Customer)
