@@ -967,10 +967,10 @@ def test_each_outcome_is_counted_with_its_reason(operator):
     assert run_action(operator, leased, pruned, *malformed, unknown, failing, fine) == [
         "1 event was processed.",
         "1 event failed again.",
-        "2 events were refused: they are malformed.",
-        "1 event was refused: its body was pruned.",
-        "1 event was refused: this version of django-altoviz does not know its type.",
-        "1 event was refused: a worker is processing it.",
+        "2 events were not processed: malformed body.",
+        "1 event was not processed: pruned body.",
+        "1 event was not processed: event type unknown to this version.",
+        "1 event was not processed: another worker has it, or has just processed it.",
     ]
 
 
@@ -1035,7 +1035,7 @@ def test_an_event_behind_a_failed_event_is_reported_as_waiting(operator):
         [message] = run_action(operator, second)
     finally:
         customer_updated.disconnect(fail)
-    assert message.startswith("1 event is waiting for an earlier event of the same object")
+    assert message == "1 event was not processed: waiting for an earlier event of the object."
 
 
 class TestFromScratch:

@@ -16,13 +16,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.actions import (
-    CONFIRMED,
-    OUTCOMES,
-    confirmation_page,
-    in_order_of_arrival,
-    replay_event,
-)
+from django_altoviz.admin.actions import CONFIRMED, confirmation_page, messages_about
 from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
 from django_altoviz.admin.display.masking import SecretMask
 from django_altoviz.admin.display.rendering import EMPTY, indented_body
@@ -31,6 +25,7 @@ from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
 from django_altoviz.admin.history import changes_of, event_label, mirror_model, status_label
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.processing import Replay, replay
 from django_altoviz.transactions import own_transactions
 
 
@@ -242,14 +237,12 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         *,
         from_scratch: bool = False,
     ) -> None:
-        outcomes: Counter[str] = Counter()
-        for event in in_order_of_arrival(queryset):
-            outcome = replay_event(event, from_scratch=from_scratch)
+        outcomes: Counter[Replay] = Counter()
+        for event, outcome in replay(queryset, from_scratch=from_scratch):
             outcomes[outcome] += 1
             self.log_change(request, event, f"{name}: {outcome}")
-        for outcome, (level, text) in OUTCOMES.items():
-            if outcomes[outcome]:
-                self.message_user(request, text % outcomes[outcome], level)
+        for level, text in messages_about(outcomes):
+            self.message_user(request, text, level)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
