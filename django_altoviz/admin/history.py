@@ -83,8 +83,8 @@ def history_of(row: Mirror, page: ReadOnly) -> History:
     last = list(events.defer("body", "arrival", "history").order_by("-pk")[: MAX_ENTRIES + 1])
     unapplied = next((event for event in last if _is_unapplied(event, row)), None)
     return History(
-        entries=[_entry(event, page) for event in last[:MAX_ENTRIES]],
-        unapplied=None if unapplied is None else _entry(unapplied, page),
+        entries=[_build_entry(event, page) for event in last[:MAX_ENTRIES]],
+        unapplied=None if unapplied is None else _build_entry(unapplied, page),
         link=page.link_to_events(entity, row.altoviz_id, row.account),
         is_cut=len(last) > MAX_ENTRIES,
     )
@@ -96,7 +96,7 @@ def _is_unapplied(event: WebhookEvent, row: Mirror) -> bool:
     return event.status in _MAY_STILL_APPLY and not is_mirrored
 
 
-def _entry(event: WebhookEvent, page: ReadOnly) -> Entry:
+def _build_entry(event: WebhookEvent, page: ReadOnly) -> Entry:
     may_view = page.may_view(WebhookEvent)
     return Entry(
         at=format_time(event.received_at),

@@ -98,13 +98,13 @@ def _with_details(fieldsets: Any, row: Mirror | None, renderer: Renderer) -> lis
     """Return the field sets with the row's details rendered, and without those that are empty."""
     filled = []
     for title, options in fieldsets:
-        fields = [_field(field, row, renderer) for field in options["fields"]]
+        fields = [_filled_field(field, row, renderer) for field in options["fields"]]
         if present := [field for field in fields if field is not None]:
             filled.append((title, options | {"fields": present}))
     return filled
 
 
-def _field(field: Any, row: Mirror | None, renderer: Renderer) -> Any:
+def _filled_field(field: Any, row: Mirror | None, renderer: Renderer) -> Any:
     if not isinstance(field, Detail):
         return field
     return None if row is None else field.column_for(row, renderer)
