@@ -9,7 +9,7 @@ from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
 from django_altoviz.checks import check_security, check_settings
-from django_altoviz.dispatchers import deferred, get_dispatch, load_ours
+from django_altoviz.dispatchers import deferred, get_dispatch, import_own
 
 SECRET = "a-secret-of-decent-length"
 GOOD = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_URL": "https://shop.example/altoviz/webhook/"}
@@ -124,10 +124,10 @@ def test_a_dispatcher_whose_extra_is_missing(monkeypatch, dispatcher, package, h
 
 def test_only_a_dispatcher_of_this_package_is_loaded_at_the_start(settings):
     settings.ALTOVIZ = GOOD | {"DISPATCHER": "nowhere"}
-    load_ours()
+    import_own()
     settings.ALTOVIZ = GOOD | {"DISPATCHER": "django_altoviz.dispatchers.nowhere"}
     with pytest.raises(ImproperlyConfigured):
-        load_ours()
+        import_own()
 
 
 def test_only_named_accounts_need_no_default_one():

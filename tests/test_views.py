@@ -335,6 +335,16 @@ class TestAddresses:
         assert post(BODY, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6").status_code == 403
         assert post(BODY, REMOTE_ADDR="", HTTP_X_FORWARDED_FOR=hops).status_code == 403
 
+    @pytest.mark.parametrize("allowed_ips", [[], ["20.23.10.180"]])
+    def test_the_clients_address_is_stored_and_not_the_proxys(self, post, altoviz, allowed_ips):
+        altoviz(ALLOWED_IPS=allowed_ips, TRUSTED_PROXIES=["10.0.0.0/8"])
+        post(BODY, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6, 20.23.10.180")
+        assert WebhookEvent.objects.get().arrival["address"] == "20.23.10.180"
+
+    def test_a_forged_header_does_not_change_the_stored_address(self, post):
+        post(BODY, REMOTE_ADDR="203.0.113.9", HTTP_X_FORWARDED_FOR="20.23.10.180")
+        assert WebhookEvent.objects.get().arrival["address"] == "203.0.113.9"
+
     def test_each_account_has_its_own_list(self, post, altoviz):
         acme = {"WEBHOOK_SECRET": SECRETS["acme"], "ALLOWED_IPS": ["20.23.10.181"]}
         altoviz(ACCOUNTS={"acme": acme})
