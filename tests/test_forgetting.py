@@ -76,7 +76,7 @@ def personal():
 def envelope_of(event_type, **envelope):
     """A delivery with the data of a sample, and other things beside or instead of them."""
     named = sample(event_type)
-    return exact_json.to_bytes(
+    return exact_json.dumps_utf8(
         {"id": "evt_other", "type": named.type, "data": named.data} | envelope
     )
 
@@ -150,21 +150,21 @@ def test_others_are_left_alone(known, post):
 
 def test_the_account_is_the_one_named(post):
     post(EventType.CUSTOMER_CREATED, account="acme")
-    with pytest.raises(CommandError, match="has no customer"):
+    with pytest.raises(CommandError, match="has neither customer"):
         forget("customer", CUSTOMER)
     forget("customer", CUSTOMER, account="acme")
     assert Customer.objects.get().email is None
 
 
 def test_it_says_what_it_did(known):
-    counts = "customers: 1, invoices: 1, quotes: 1, webhook events: 6."
-    assert forget("customer", CUSTOMER, dry_run=True).startswith(f"Would be blanked: {counts}")
+    counts = "(customers: 1, invoices: 1, quotes: 1, webhook events: 6)."
+    assert forget("customer", CUSTOMER, dry_run=True).startswith(f"Would erase personal data {counts}")
     assert Customer.objects.get().email
     assert Customer.objects.get().forgotten_at is None
-    assert forget("customer", CUSTOMER).startswith(f"Blanked: {counts}")
+    assert forget("customer", CUSTOMER).startswith(f"Personal data erased {counts}")
     assert forget("customer", CUSTOMER).splitlines() == [
-        "There was nothing left to forget.",
-        "What comes in from now on is shown without personal data, until: "
+        "There are no personal data left to erase.",
+        "The mirror takes no personal data from new events. To lift this: "
         f"altoviz_forget customer {CUSTOMER} --lift",
     ]
 
@@ -176,7 +176,8 @@ def test_contacts_with_the_same_address_are_named(post):
     post(body_of("ContactCreated", id=8, email="other@shop.example"), account="acme")
     out = forget("customer", CUSTOMER, account="acme")
     assert out.splitlines()[1] == (
-        "A contact has the same e-mail address: altoviz_forget contact 7 --account acme"
+        "A contact has the same e-mail address. To erase it, too: "
+        "altoviz_forget contact 7 --account acme"
     )
     assert Contact.objects.get(altoviz_id=7).email == email
 
@@ -235,7 +236,7 @@ def test_what_a_receiver_says_of_somebody_goes(post):
     forget("customer", CUSTOMER)
     assert ReceiverRun.objects.get().gave_up == "Forgotten."
     assert WebhookEvent.objects.get().status == Status.DEAD
-    assert forget("customer", CUSTOMER).startswith("There was nothing left to forget.\n")
+    assert forget("customer", CUSTOMER).startswith("There are no personal data left to erase.\n")
 
 
 def test_why_an_event_was_ignored_stays(known, post):
@@ -258,12 +259,12 @@ def test_of_an_event_that_has_no_data_there_is_nothing_to_forget(post):
     forget("customer", 5)
     post({"id": "evt_1", "type": "InvoiceDeleted", "data": 5})
     post({"id": "evt_2", "type": "InvoiceDeleted", "data": "about 5"})
-    assert forget("customer", 5).startswith("There was nothing left to forget.\n")
+    assert forget("customer", 5).startswith("There are no personal data left to erase.\n")
 
 
 @pytest.mark.parametrize("id", ["0", "-1", "x", str(2**63)])
 def test_what_is_no_id_is_refused(id):
-    with pytest.raises(CommandError, match=r"is no Altoviz id|required"):
+    with pytest.raises(CommandError, match=r"is not an Altoviz id|required"):
         forget("customer", id)
 
 
@@ -326,16 +327,18 @@ class TestForgottenStaysForgotten:
 
     def test_until_it_is_lifted(self, forgotten, post):
         out = forget("customer", CUSTOMER, lift=True, dry_run=True)
-        assert out.startswith("Would be let in again: customers: 1, invoices: 1, quotes: 1.")
+        assert out.startswith("Would lift the erasure (customers: 1, invoices: 1, quotes: 1).")
         post(EventType.CUSTOMER_UPDATED)
         assert Customer.objects.get().email is None
         out = forget("customer", CUSTOMER, lift=True)
-        assert out.startswith("Are let in again: customers: 1, invoices: 1, quotes: 1.")
+        assert out.startswith("Erasure lifted (customers: 1, invoices: 1, quotes: 1).")
         post(body_of("CustomerUpdated"))
         post(body_of("InvoiceUpdated"))
         assert Customer.objects.get().data == sample(EventType.CUSTOMER_UPDATED).data
         assert Invoice.objects.get().data == sample(EventType.INVOICE_UPDATED).data
-        assert forget("customer", CUSTOMER, lift=True) == "Nothing of it is forgotten.\n"
+        assert forget("customer", CUSTOMER, lift=True) == (
+            "Nothing is erased, so there is nothing to lift.\n"
+        )
 
     def test_a_document_that_is_given_to_another_customer_shows_that_one(self, forgotten, post):
         post(body_of("InvoiceUpdated", customerId=None))
@@ -434,7 +437,7 @@ class TestTraces:
             post(body)
         pks = list(WebhookEvent.objects.order_by("pk").values_list("pk", flat=True))[1:4]
         line = (
-            f"Nobody can tell whom these events concern, look at them: {pks[0]}, {pks[1]}, {pks[2]}"
+            f"It is unclear whom these events concern. Check them: {pks[0]}, {pks[1]}, {pks[2]}"
         )
         assert line in forget("customer", CUSTOMER, dry_run=True).splitlines()
         assert line in forget("customer", CUSTOMER).splitlines()
@@ -482,7 +485,7 @@ class TestTraces:
         post(body_of("InvoiceCreated", customerId=None))
         post(body_of("CustomerCreated", id=1))
         invoice = Invoice.objects.get()
-        line = "Nobody can tell whose these documents are, look at them: "
+        line = "It is unclear whose these documents are. Check them: "
         assert f"{line}invoice {invoice.altoviz_id}" in forget("customer", CUSTOMER).splitlines()
         assert Invoice.objects.get().customer_name
 
@@ -505,10 +508,10 @@ class TestContactsOfDocuments:
 
     def test_with_the_same_address_go(self):
         out = forget("contact", 9, dry_run=True)
-        counts = "contacts: 1, invoices: 1, quotes: 1, webhook events: 3."
-        assert out.startswith(f"Would be blanked: {counts}")
+        counts = "(contacts: 1, invoices: 1, quotes: 1, webhook events: 3)."
+        assert out.startswith(f"Would erase personal data {counts}")
         assert "Morel" in everything()
-        assert forget("contact", 9).startswith(f"Blanked: {counts}")
+        assert forget("contact", 9).startswith(f"Personal data erased {counts}")
         assert "Morel" not in everything()
         assert "MOREL" not in everything()
         invoice = Invoice.objects.get(altoviz_id=7)
@@ -554,7 +557,7 @@ class TestRaces:
     ):
         post(EventType.CUSTOMER_CREATED)
         event = WebhookEvent.objects.get()
-        self.at(monkeypatch, erasure, "_body_left", lambda: process(event))
+        self.at(monkeypatch, erasure, "_redacted_body", lambda: process(event))
         forget("customer", CUSTOMER)
         event.refresh_from_db()
         assert (event.status, len(event.history)) == (Status.PROCESSED, 1)
@@ -567,7 +570,7 @@ class TestRaces:
         post(EventType.CUSTOMER_CREATED)
         post(EventType.INVOICE_CREATED)
         events = [*WebhookEvent.objects.all()]
-        self.at(monkeypatch, erasure, "_forget_event", lambda: [process(e) for e in events])
+        self.at(monkeypatch, erasure, "_erase_event", lambda: [process(e) for e in events])
         forget("customer", CUSTOMER)
         assert personal() == []
         assert Invoice.objects.get().forgotten_at is not None
@@ -590,7 +593,7 @@ class TestRaces:
         self.at(
             monkeypatch,
             erasure,
-            "_body_left",
+            "_redacted_body",
             lambda: prune.update(pruned_at=timezone.now(), body=""),
         )
         assert "webhook events" not in forget("customer", CUSTOMER)
@@ -600,14 +603,14 @@ class TestRaces:
         post(EventType.CUSTOMER_CREATED)
         post(EventType.INVOICE_CREATED)
         others = body_of("InvoiceUpdated", customerId=1, customerName="Autre SARL")
-        forget_row = erasure._forget_row
+        forget_row = erasure._erase_row
 
         def forget_another_row(rows, left):
             if rows.model is Invoice:
                 post(others)
             forget_row(rows, left)
 
-        monkeypatch.setattr(erasure, "_forget_row", forget_another_row)
+        monkeypatch.setattr(erasure, "_erase_row", forget_another_row)
         forget("customer", CUSTOMER)
         assert Invoice.objects.get().customer_name == "Autre SARL"
 

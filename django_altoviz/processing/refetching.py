@@ -9,7 +9,7 @@ from django_altoviz.client import AltovizClient
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
 from django_altoviz.event_types import EventType
-from django_altoviz.exact_json import as_text
+from django_altoviz.exact_json import dumps_storable
 from django_altoviz.exceptions import APIFailure, NotFound, QuotaUsedUp, UnknownAccount
 from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
@@ -41,7 +41,7 @@ def read_again(event: WebhookEvent) -> News | None:
         reason = type(error).__name__
         event.log.warning("Event %s: its object could not be read again: %s", event.pk, reason)
         return None
-    return News(data, as_text(data), number, is_certain=True)
+    return News(data, dumps_storable(data), number, is_certain=True)
 
 
 def _account(event: WebhookEvent) -> Account | None:
