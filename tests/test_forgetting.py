@@ -158,7 +158,9 @@ def test_the_account_is_the_one_named(post):
 
 def test_it_says_what_it_did(known):
     counts = "(customers: 1, invoices: 1, quotes: 1, webhook events: 6)."
-    assert forget("customer", CUSTOMER, dry_run=True).startswith(f"Would erase personal data {counts}")
+    assert forget("customer", CUSTOMER, dry_run=True).startswith(
+        f"Would erase personal data {counts}"
+    )
     assert Customer.objects.get().email
     assert Customer.objects.get().forgotten_at is None
     assert forget("customer", CUSTOMER).startswith(f"Personal data erased {counts}")
@@ -436,9 +438,7 @@ class TestTraces:
         for body in [*unclear, *clear]:
             post(body)
         pks = list(WebhookEvent.objects.order_by("pk").values_list("pk", flat=True))[1:4]
-        line = (
-            f"It is unclear whom these events concern. Check them: {pks[0]}, {pks[1]}, {pks[2]}"
-        )
+        line = f"It is unclear whom these events concern. Check them: {pks[0]}, {pks[1]}, {pks[2]}"
         assert line in forget("customer", CUSTOMER, dry_run=True).splitlines()
         assert line in forget("customer", CUSTOMER).splitlines()
         assert WebhookEvent.objects.get(pk=pks[0]).envelope.data["by"] == "Zoé"
