@@ -97,7 +97,9 @@ class Account:
 
     api_key = Setting(str, "", str.strip)
     #: All secrets that are accepted. The first is the one to register.
-    webhook_secrets = Setting((str, list, tuple), (), _clean_secrets, name="WEBHOOK_SECRET")
+    webhook_secrets: Setting[tuple[str, ...]] = Setting(
+        (str, list, tuple), (), _clean_secrets, name="WEBHOOK_SECRET"
+    )
     webhook_url = Setting(str, "")
     base_url = Setting(str, "https://api.altoviz.com")
     api_requests_per_minute = Setting(int, 80)

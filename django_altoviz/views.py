@@ -23,7 +23,7 @@ _SIGNATURE = f"HTTP_{signing.SIGNATURE_HEADER.upper().replace('-', '_')}"
 
 
 class Rejected(Exception):
-    """Reject the delivery.
+    """Raised to reject a delivery.
 
     The sender learns the status code and ``answer``. ``reason`` goes to the log and the signal only,
     because it might help an attacker.
@@ -102,7 +102,7 @@ class WebhookView(View):
         return JsonResponse({"status": "stored" if is_new else "known", "id": event.event_id})
 
     def check_address(self, request: HttpRequest, account: Account) -> str:
-        """Return the client's address, or "" if it is unknown, once ``ALLOWED_IPS`` admits it."""
+        """Reject a client that is not in ``ALLOWED_IPS``. Return its address, or "" if unknown."""
         try:
             client = addresses.client_address(request.META, app_settings.TRUSTED_PROXIES)
             is_allowed = not account.allowed_ips or addresses.is_in(client, account.allowed_ips)
@@ -116,7 +116,7 @@ class WebhookView(View):
         """Return the raw body. Stop reading as soon as it exceeds ``MAX_BODY_BYTES``."""
         limit = app_settings.MAX_BODY_BYTES
         try:
-            # request.body would enforce DATA_UPLOAD_MAX_MEMORY_SIZE and answer 400 instead of 413.
+            # Not request.body, which enforces another limit, DATA_UPLOAD_MAX_MEMORY_SIZE.
             body = request.read(limit + 1)
         except UnreadablePostError as error:
             raise Rejected(400, "unreadable body", str(error)) from error
@@ -146,9 +146,8 @@ class WebhookView(View):
         """Store and dispatch the event. Return True if this was its first delivery."""
         try:
             waiting = WebhookEvent.with_pruned.store(event)
-        except (
-            Exception
-        ) as error:  # from the database, or from the project's pre_save and post_save
+        except Exception as error:
+            # From the database, or from a receiver of the project for pre_save or post_save.
             event.log.exception("A delivery for account %r could not be stored.", event.account)
             raise Rejected(503, "not stored", type(error).__name__) from error
         is_new = event.pk is not None
@@ -159,7 +158,7 @@ class WebhookView(View):
         return is_new
 
     def dispatch_event(self, event: WebhookEvent) -> None:
-        """Dispatch the event. Only log an error: the event is stored, so it is not the sender's."""
+        """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
         try:
             dispatch(event)
         except Exception:

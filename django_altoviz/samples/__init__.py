@@ -1,4 +1,4 @@
-"""One invented delivery of each event type, in the shape of 2026 [observed and documented]."""
+"""An invented delivery of each event type, in the shape of 2026 [observed and documented]."""
 
 from __future__ import annotations
 
