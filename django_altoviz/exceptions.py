@@ -17,7 +17,7 @@ class UnknownAccount(AltovizError, LookupError):
 
 
 class InvalidSignature(AltovizError, SuspiciousOperation):
-    """The signature does not match the body and any of the account's secrets."""
+    """The body is not signed with any of the account's secrets."""
 
 
 class MalformedBody(AltovizError, ValueError):

@@ -76,7 +76,7 @@ def _send(pk: int, producer: Producer) -> None:
 
 
 def _connection() -> Connection:
-    """Return the configured connection with timeouts. Most of these have none by default."""
+    """Return the configured connection with timeouts, most of which kombu leaves off by default."""
     options = {
         "max_retries": 0,
         # AMQP. Without publisher confirms, a message written to a dead connection is lost silently.
