@@ -635,7 +635,7 @@ class TestRaces:
             worker.start()
             worker.join(0.5)  # not longer, because the row lock may block the worker
 
-        self.at(monkeypatch, Customer, "save_shown", meet)
+        self.at(monkeypatch, Customer, "_save", meet)
         altoviz_forget("customer", CUSTOMER)
         worker.join()
         customer = Customer.objects.get()

@@ -13,7 +13,7 @@ from django.db import router, transaction
 
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.backlog import drain
-from django_altoviz.processing.worker import PATIENCE, process
+from django_altoviz.processing.worker import TIME_BUDGET, process
 
 #: The maximum number of due events that one run of ``process_due`` starts with.
 DUE_LIMIT = 1000
@@ -52,7 +52,7 @@ def process_event(pk: int, enqueue: Callable[[int], object] | None = None) -> No
         return
     started = time.monotonic()
     process(event)
-    if enqueue is None or time.monotonic() - started < PATIENCE:
+    if enqueue is None or time.monotonic() - started < TIME_BUDGET:
         return
     # The remaining events' own tasks may already have run in vain, because this task held the object.
     remaining = _current_events().of_object(event).ready().order_by("pk").first()

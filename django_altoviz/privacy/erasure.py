@@ -114,7 +114,7 @@ def _erase_row(rows: QuerySet[Mirror], redact: Redact) -> None:
         # Write first: on every database that locks the row, so that no worker writes in between.
         if rows.update(forgotten_at=Coalesce("forgotten_at", now)):
             row = rows.get()
-            row.save_shown(row.show(redact(row.data), ""), rows.db)
+            row._save(row._apply(redact(row.data), ""), rows.db)
 
 
 def _erase_event(
@@ -130,13 +130,19 @@ def _erase_event(
         values = _redacted_columns(event, trace)
         if not values and not runs.exists():
             return False
-        if dry_run or not values or event.amend(values):
+        if dry_run or not values or _amend(event, values):
             if not event.is_settled:
                 unsettled.append(pk)
             if not dry_run:
                 runs.update(gave_up=ERASED_ERROR)
             return True
     return False  # pruned meanwhile
+
+
+def _amend(event: WebhookEvent, values: dict[str, Any]) -> bool:
+    """Write columns, unless the event was claimed, settled or pruned since it was read."""
+    events = WebhookEvent.objects.using(event._state.db)
+    return bool(events.as_read(event).update(**values))
 
 
 def _redacted_columns(event: WebhookEvent, trace: EventTrace) -> dict[str, Any]:
