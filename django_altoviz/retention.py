@@ -10,6 +10,7 @@ from django.db import router, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from django_altoviz.intake.envelopes import EVENT_ID_PREFIX
 from django_altoviz.models import (
     ReceiverRun,
     Source,
@@ -29,7 +30,7 @@ Windows = Mapping[str, int | None]
 NO_WINDOWS: Windows = {}
 # An event with an id of its own would be taken for new if it came again. One without is known by
 # its body, and that may well be sent again one day in earnest: an object set back to what it was.
-_KNOWN_BY_ID = Q(event_id__startswith="evt_") | ~Q(source=Source.WEBHOOK)
+_KNOWN_BY_ID = Q(event_id__startswith=EVENT_ID_PREFIX) | ~Q(source=Source.WEBHOOK)
 
 
 @dataclass

@@ -103,7 +103,7 @@ class TestSettings:
     def test_the_readme_states_the_default_of_each_number(self):
         text = section(README, "Settings").replace("5 MiB", str(5 * 2**20))
         defaults = {
-            name: default for name, (_, default) in (APP_SETTINGS | ACCOUNT_SETTINGS).items()
+            name: setting.default for name, setting in (APP_SETTINGS | ACCOUNT_SETTINGS).items()
         }
         for name in [name for name, value in defaults.items() if type(value) in (int, float)]:
             said = text.partition(f"``{name}``  ")[2].partition("\n``")[0]

@@ -15,7 +15,7 @@ from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.models import MIRRORS, Mirror, Status, SyncRun, WebhookEvent
 from django_altoviz.models.mirrors import FINGERPRINT
-from django_altoviz.models.mirrors.personal_data import shown_of_forgotten
+from django_altoviz.models.mirrors.personal_data import as_erased
 
 Object = dict[str, Any]
 #: By their Altoviz ids.
@@ -135,7 +135,7 @@ def _shown(run: SyncRun, objects: Objects, texts: Texts) -> tuple[dict[int, int]
             doubtful.append(id)
     if forgotten:
         for id, data in _data(run, forgotten):
-            objects[id] = shown_of_forgotten(mirror_of(run).entity(), objects[id], data)
+            objects[id] = as_erased(mirror_of(run).entity(), objects[id], data)
     if doubtful:
         same.update(id for id, data in _data(run, doubtful) if exact_json.same(data, objects[id]))
     return last_events, same

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from django_altoviz.event_types import Entity, EventType
-from django_altoviz.exact_json import to_bytes
+from django_altoviz.exact_json import dumps_utf8
 from django_altoviz.models import Source, Status, SyncRun, WebhookEvent
 from django_altoviz.processing import process
 from django_altoviz.signals import event_received
@@ -29,4 +29,4 @@ def tell(run: SyncRun, action: str, data: Object, as_of: int) -> Status:
 def body_of(event_type: EventType, data: Object) -> bytes:
     """An envelope of our own. Its id is drawn, so that no two differences are the same event."""
     envelope = {"id": f"sync_{secrets.token_hex(13)}", "type": event_type.value, "data": data}
-    return to_bytes(envelope)
+    return dumps_utf8(envelope)

@@ -135,7 +135,7 @@ class Reconciler:
     def _fits(self, object: Object) -> bool:
         id = object_id_of(object)
         try:
-            self.model(altoviz_id=id or 0)._apply(object, exact_json.to_bytes(object).decode())
+            self.model(altoviz_id=id or 0)._apply(object, exact_json.dumps_storable(object))
         except InvalidPayload:
             return False
         return id is not None

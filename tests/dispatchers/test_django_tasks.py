@@ -121,7 +121,10 @@ def test_a_queue_that_is_down_never_reaches_the_sender(post, settings, caplog):
     assert post(body_of(UPDATED)).status_code == 200
     event = WebhookEvent.objects.get()
     assert event.status == Status.PENDING
-    assert f"Event {event.pk} could not be dispatched; it waits." in caplog.messages
+    assert (
+        f"Event {event.pk} is stored but could not be dispatched. Run altoviz_process_events."
+        in caplog.messages
+    )
 
 
 def test_good_settings_have_no_fault():

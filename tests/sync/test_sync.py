@@ -38,7 +38,7 @@ from django_altoviz.models import (
     SyncStep,
     WebhookEvent,
 )
-from django_altoviz.privacy.erasure import forget, lift
+from django_altoviz.privacy.erasure import allow_again, erase
 from django_altoviz.processing import process
 from django_altoviz.signals import (
     customer_created,
@@ -277,13 +277,13 @@ class TestLater:
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
     def test_finds_no_difference_in_what_was_forgotten(self, altoviz, heard):
-        forget(Entity.CUSTOMER, 7, "default")
+        erase(Entity.CUSTOMER, 7, "default")
         assert sync_one().is_in_step
         assert Customer.objects.get(altoviz_id=7).email is None
         assert (heard, WebhookEvent.objects.count()) == ([], 0)
 
     def test_brings_in_what_else_has_changed_of_it(self, altoviz, heard):
-        forget(Entity.CUSTOMER, 7, "default")
+        erase(Entity.CUSTOMER, 7, "default")
         altoviz.add(Entity.CUSTOMER, customer(7, name="renamed", number="C2"))
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
         assert heard[-1][2] == {"number": (customer(7)["number"], "C2")}
@@ -291,14 +291,14 @@ class TestLater:
         assert sync_one().is_in_step
 
     def test_brings_it_all_in_again_where_it_was_lifted(self, altoviz):
-        forget(Entity.CUSTOMER, 7, "default")
-        assert lift(Entity.CUSTOMER, 7, "default") == {"customer": 1}
+        erase(Entity.CUSTOMER, 7, "default")
+        assert allow_again(Entity.CUSTOMER, 7, "default") == {"customer": 1}
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
     def test_what_was_forgotten_stays_so_when_it_is_revived_or_looked_up(self, altoviz):
         deliver("CustomerDeleted", id=5)
-        forget(Entity.CUSTOMER, 5, "default")
+        erase(Entity.CUSTOMER, 5, "default")
         sync_one()
         assert Customer.objects.get(altoviz_id=5).email is None
         altoviz.objects[Entity.CUSTOMER][5] |= {"number": "C2"}
@@ -313,7 +313,7 @@ class TestLater:
         """Altoviz lets nobody change them, so that it goes on telling whose they are."""
         invoices = Invoice.with_deleted.filter(customer=invoice(1)["customerId"])
         assert invoices.count() == 2
-        forget(Entity.CUSTOMER, invoice(1)["customerId"], "default")
+        erase(Entity.CUSTOMER, invoice(1)["customerId"], "default")
         assert sync_one(INVOICES).is_in_step
         assert {*invoices.values_list("customer_name", flat=True)} == {None}
         altoviz.add(Entity.INVOICE, invoice(1, customerId=1, customerName="Autre SARL"))
