@@ -1,4 +1,4 @@
-"""Every request of the client is one that the official description of the API allows."""
+"""The official description of the API allows every request of the client."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from django_altoviz.exceptions import APIError, UnexpectedAnswer
 DAY = datetime.date(2026, 1, 2)
 
 
-def made_up(download):
-    """Read a document that the description's mock has made up: an answer to a right request, and yet
-    no PDF."""
+def read_mock_pdf(download):
+    """Read a download from Prism's mock. The request is valid, but the mock's answer is not a PDF."""
     with pytest.raises(UnexpectedAnswer, match="is no PDF"):
         b"".join(download)
 
 
-#: Each request that the client can make.
+#: Every request that the client can make.
 REQUESTS = [
     lambda c: c.hello(),
     lambda c: c.settings(),
@@ -48,8 +47,8 @@ REQUESTS = [
     ),
     lambda c: c.webhooks.unregister(id=5),
     lambda c: c.webhooks.unregister(url="https://a.example/"),
-    lambda c: made_up(c.invoices.download(5)),
-    lambda c: made_up(c.quotes.download(5)),
+    lambda c: read_mock_pdf(c.invoices.download(5)),
+    lambda c: read_mock_pdf(c.quotes.download(5)),
 ]
 
 
@@ -62,11 +61,11 @@ def described(prism):
 
 
 @pytest.mark.parametrize("ask", REQUESTS)
-def test_is_understood(described, ask):
-    ask(described)  # which raises what Prism objects to
+def test_every_request_is_allowed(described, ask):
+    ask(described)  # raises if Prism objects
 
 
-def test_the_judge_does_find_what_is_not_allowed(described):
+def test_prism_objects_to_requests_that_are_not_allowed(described):
     for path, query in [
         ("v1/Nowhere", {}),
         ("v1/Customers", {"PageIndex": "one"}),
