@@ -16,7 +16,7 @@ METADATA := setup.cfg pyproject.toml
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed ## Run the demonstration: a project at a fake Altoviz, and what becomes of all it sends
+demo: $(VENV)/.installed ## Run the example project against a fake Altoviz, and check every result
 	$(BIN)/python example_project/demo.py
 
 run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some events in it (PORT=8000)
