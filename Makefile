@@ -35,7 +35,7 @@ lint: $(VENV)/.installed-lint ## Check style and format
 types: $(VENV)/.installed-types ## Check the types
 	$(BIN)/mypy
 
-bench: ## Measure beside bare views and the peers (BENCH="--length short --databases sqlite")
+bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
 
 clean: ## Remove whatever the other targets made

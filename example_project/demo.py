@@ -30,10 +30,9 @@ from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import sample_body
 from django_altoviz.testing import Behaviour, FakeAltoviz
 
-
 INTRODUCTION = """\
-This demonstration runs the example project (SQLite) against a fake Altoviz on this machine. It takes
-about 20 seconds. Each row of the tables is a check: "yes" in the last column means that it passed."""
+This demonstration runs the example project (SQLite) against a fake Altoviz on this machine.
+It takes less than a minute. Each row of a table with the column "ok" is a check that passed or not."""
 
 
 def main() -> int:

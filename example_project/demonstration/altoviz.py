@@ -16,8 +16,8 @@ from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.testing import FakeAltoviz
 
-from .checks import Check
 from .changes import describe, make_changes
+from .checks import Check
 
 
 def register(altoviz: FakeAltoviz, url: str) -> tuple[str, list[Check]]:
