@@ -20,7 +20,7 @@ _IN_GITHUBS_PAYLOAD = {
 
 @dataclass(frozen=True)
 class Target:
-    """One row of the table.
+    """Row of the table of results.
 
     ``stored`` has the SQL, by kind of database, that selects the ids of all stored events.
     ``undone`` counts the events that are not in the state that the answer promised.

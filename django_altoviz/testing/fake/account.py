@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django_altoviz.testing.fake.company import Company
 from django_altoviz.testing.fake.shapes import address, contact_fields
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
 
-def hello(company: Company) -> Record:
+def hello(company: Company) -> FakeRecord:
     return {
         "apiKeyName": "FakeAltoviz",
         "companyName": company.name,
@@ -17,7 +17,7 @@ def hello(company: Company) -> Record:
     }
 
 
-def user() -> Record:
+def user() -> FakeRecord:
     return {
         "userId": "00000000-0000-4000-8000-000000000001",
         "displayName": "API",
@@ -30,7 +30,7 @@ def user() -> Record:
     }
 
 
-def settings(company: Company) -> Record:
+def settings(company: Company) -> FakeRecord:
     """Return the groups of settings. Only those that a client is likely to read have values."""
     place = {"street": "2 quai Saint-Œuf", "zipcode": "35400", "city": "Saint-Malo"}
     return {

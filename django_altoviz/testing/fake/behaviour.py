@@ -35,8 +35,7 @@ class Behaviour:
 
     #: If true, a registration is answered with the webhook's id; if false, with 0.
     tells_webhook_id: bool = False
-    #: Each request for the list of webhooks shows it as it was so many seconds ago; the lags are
-    #: used in turn.
+    #: The list of webhooks is shown as it was N seconds ago. Each request takes the next N.
     list_lag: tuple[float, ...] = (2.0,)
     #: The form of secrets in that list.
     shows_secrets: Literal["clear", "masked", "null"] = "clear"

@@ -11,9 +11,9 @@ from random import Random
 from django_altoviz.event_types import EventType
 from django_altoviz.testing.fake.behaviour import Behaviour
 from django_altoviz.testing.fake.fake_data import FakeData
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
-Listener = Callable[[EventType, Record], None]
+Listener = Callable[[EventType, FakeRecord], None]
 
 
 class Context:

@@ -17,7 +17,7 @@ from django_altoviz.intake import signing
 from django_altoviz.samples import new_event_id
 from django_altoviz.testing.fake.behaviour import Behaviour
 from django_altoviz.testing.fake.serializers import serialize
-from django_altoviz.testing.fake.store import Record, compact_json
+from django_altoviz.testing.fake.store import FakeRecord, compact_json
 from django_altoviz.testing.fake.webhooks import FakeWebhook, FakeWebhooks
 
 _RESPONSE_TIMEOUT = 30  # seconds
@@ -36,7 +36,7 @@ ENCODINGS: dict[str, Callable[[bytes], str]] = {
 
 @dataclass
 class Delivery:
-    """One delivery of one event to one webhook.
+    """A delivery of an event to a webhook.
 
     ``status`` is the status of the webhook's answer. It is ``None`` before there is one, and stays
     ``None`` if there never is one; ``error`` then says why.
@@ -130,7 +130,7 @@ class Deliveries:
             self._send(self._queue.get())
         return list(self.sent)
 
-    def emit(self, event_type: EventType, record: Record) -> None:
+    def emit(self, event_type: EventType, record: FakeRecord) -> None:
         for webhook in self._webhooks.registered():
             if event_type in webhook.types:
                 self._enqueue(self._make(event_type, record, webhook))
@@ -142,7 +142,7 @@ class Deliveries:
                 self._queue.put(delivery)
             self._held.clear()
 
-    def _make(self, event_type: EventType, record: Record, webhook: FakeWebhook) -> Delivery:
+    def _make(self, event_type: EventType, record: FakeRecord, webhook: FakeWebhook) -> Delivery:
         behaviour = self._behaviour()
         is_own = behaviour.event_ids == "event"
         event_id = new_event_id() if is_own else str(webhook.id)
@@ -198,7 +198,7 @@ class Deliveries:
             self._queue.task_done()
 
 
-def _event_data(event_type: EventType, record: Record, behaviour: Behaviour) -> bytes:
+def _event_data(event_type: EventType, record: FakeRecord, behaviour: Behaviour) -> bytes:
     if event_type.is_deletion and behaviour.deleted_data == "null":
         return b"null"
     if event_type.is_deletion and behaviour.deleted_data == "id":

@@ -15,7 +15,7 @@ from django_altoviz.testing.fake.shapes import (
     merged,
     no_discount,
 )
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
 _LINE = blank(
     "id", "description", "taxExcludedPrice", "taxIncludedPrice", "quantity", "taxExcludedAmount",
@@ -55,13 +55,13 @@ _ACCOUNTING_DOCUMENT = {
     "commitments": [],
 }
 
-QUOTE: Record = {
+QUOTE: FakeRecord = {
     "status": "Pending",
     **blank("validityDate", "acceptedAt", "refusedAt"),
     "deposit": no_discount(),
     **_DOCUMENT,
 }
-INVOICE: Record = {
+INVOICE: FakeRecord = {
     **_ACCOUNTING_DOCUMENT,
     **blank("cancellationCreditId", "cancellationCreditNumber"),
     **_DOCUMENT,
@@ -74,7 +74,7 @@ INVOICE: Record = {
         "eInvoicingStatus",
     ),
 }
-CREDIT: Record = {
+CREDIT: FakeRecord = {
     **_ACCOUNTING_DOCUMENT,
     **_DOCUMENT,
     # The spelling "Invoicet" is Altoviz's own [documented].
@@ -84,7 +84,7 @@ CREDIT: Record = {
 del CREDIT["isProforma"]  # only invoices have it
 
 
-def customer_fields(customer: Record) -> Record:
+def customer_fields(customer: FakeRecord) -> FakeRecord:
     """Return the fields that a document copies from its customer."""
     company = customer["companyInformations"] or {}
     person = ("title", "lastName", "firstName", "email", "cellPhone", "phone")
@@ -101,7 +101,7 @@ def customer_fields(customer: Record) -> Record:
     }
 
 
-def line(given: Mapping[str, Any], product: Record | None, id: int) -> Record:
+def line(given: Mapping[str, Any], product: FakeRecord | None, id: int) -> FakeRecord:
     """Return a complete line: the fields of the product, overridden by the given ones.
 
     A line without a product and without a price is a text line, which has no amounts.
@@ -120,7 +120,7 @@ def line(given: Mapping[str, Any], product: Record | None, id: int) -> Record:
     return made | line_amounts(made)
 
 
-def _product_fields(product: Record | None) -> Record:
+def _product_fields(product: FakeRecord | None) -> FakeRecord:
     if product is None:
         return {}
     return {
@@ -138,7 +138,7 @@ def _product_fields(product: Record | None) -> Record:
     }
 
 
-def document(old: Record, new: Record, what: str) -> Record:
+def document(old: FakeRecord, new: FakeRecord, what: str) -> FakeRecord:
     """Return the document with new values and the totals. The lines must be complete already."""
     made = merged(old, new, what)
     for name in ("billingAddress", "shippingAddress"):

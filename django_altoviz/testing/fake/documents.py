@@ -9,7 +9,7 @@ from typing import Any
 from django_altoviz.testing.fake import document_shapes
 from django_altoviz.testing.fake.context import Context
 from django_altoviz.testing.fake.records import FakeCustomers, FakeProducts, Records, Refused
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
 #: Fields that nobody may change once the document is final.
 _FINAL_FIELDS = {"customerId", "date", "globalDiscount", "lines", "number"}
@@ -23,7 +23,7 @@ class FakeDocuments(Records):
     ``description``.
     """
 
-    blank: Record
+    blank: FakeRecord
     #: The prefix of final numbers.
     prefix: str
     #: The path segment of the API, in lower case. The spelling of Altoviz's paths is [observed].
@@ -46,23 +46,23 @@ class FakeDocuments(Records):
             for line in document["lines"]
         )
 
-    def send(self, id: int) -> Record:
+    def send(self, id: int) -> FakeRecord:
         with self._context.lock:
             return self._update(self.get(id), **self._sent())
 
-    def _sent(self) -> Record:
+    def _sent(self) -> FakeRecord:
         link = f"https://app.altoviz.example/public/{self._context.random.randrange(36**6):x}"
         return {"sentAt": self._context.now(), "publicLink": link}
 
     @abstractmethod
-    def _is_open(self, document: Record) -> bool:
+    def _is_open(self, document: FakeRecord) -> bool:
         """Return True if every field may still be changed."""
 
-    def _balance(self, document: Record) -> Record:
+    def _balance(self, document: FakeRecord) -> FakeRecord:
         """Return the fields that follow from the document's total."""
         return {"balance": document["taxIncludedAmount"]}
 
-    def _make(self, fields: Record) -> Record:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         id = self._next_id()
         if "customerId" not in fields:
             fields = fields | {"customerId": self._customers.default_id()}
@@ -78,7 +78,7 @@ class FakeDocuments(Records):
         }
         return self._complete(self.blank, fields)
 
-    def _changed(self, old: Record, fields: Record) -> Record:
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         if not self._is_open(old) and (names := sorted(_FINAL_FIELDS & {*fields})):
             raise Refused(
                 f"{self.name} {old['number']} is final: {', '.join(names)} can't be changed."
@@ -92,10 +92,10 @@ class FakeDocuments(Records):
         self._finals += 1
         return f"{self.prefix}{self._finals:06}"
 
-    def _update(self, old: Record, **fields: Any) -> Record:
+    def _update(self, old: FakeRecord, **fields: Any) -> FakeRecord:
         return self._save(self._complete(old, fields))
 
-    def _complete(self, old: Record, fields: Record) -> Record:
+    def _complete(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         """Return the document with new values and everything that follows from them."""
         if customer := fields.get("customerId"):
             fields = document_shapes.customer_fields(self._customers.get(customer)) | fields
@@ -107,7 +107,7 @@ class FakeDocuments(Records):
             raise Refused("The specified condition was not met for 'Lines'.")
         return made | self._balance(made)
 
-    def _line(self, fields: Mapping[str, Any]) -> Record:
+    def _line(self, fields: Mapping[str, Any]) -> FakeRecord:
         product_id = fields.get("productId")
         product = fields.get("product")
         if product is None and product_id is not None:

@@ -11,7 +11,7 @@ from django_altoviz.testing.fake.amounts import number
 from django_altoviz.testing.fake.context import Context
 from django_altoviz.testing.fake.documents import FakeDocuments
 from django_altoviz.testing.fake.records import FakeCustomers, FakeProducts, Refused
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
 _PAYMENT_TERM = timedelta(days=30)
 
@@ -19,10 +19,10 @@ _PAYMENT_TERM = timedelta(days=30)
 class FakeAccountingDocuments(FakeDocuments):
     """Invoices and credits: they begin as drafts, become final, and are then paid."""
 
-    def _is_open(self, document: Record) -> bool:
+    def _is_open(self, document: FakeRecord) -> bool:
         return bool(document["isDraft"])
 
-    def finalize(self, id: int) -> Record:
+    def finalize(self, id: int) -> FakeRecord:
         """Make the draft final: it gets its definitive number, and payment falls due."""
         with self._context.lock:
             draft = self.get(id)
@@ -30,7 +30,7 @@ class FakeAccountingDocuments(FakeDocuments):
                 raise Refused(f"{self.name} {draft['number']} is final already.")
             return self._save(self.finalized(draft))
 
-    def finalized(self, draft: Record) -> Record:
+    def finalized(self, draft: FakeRecord) -> FakeRecord:
         commitment = {
             "id": self._context.next_line_id(),
             "date": (date.fromisoformat(draft["date"]) + _PAYMENT_TERM).isoformat(),
@@ -41,15 +41,15 @@ class FakeAccountingDocuments(FakeDocuments):
         final = {"isDraft": False, "number": self._final_number(), "commitments": [commitment]}
         return self._complete(draft, final)
 
-    def _check_final(self, document: Record) -> None:
+    def _check_final(self, document: FakeRecord) -> None:
         if document["isDraft"]:
             raise Refused(f"{self.name} {document['number']} is a draft.")
 
-    def _check_deletion(self, record: Record) -> None:
+    def _check_deletion(self, record: FakeRecord) -> None:
         if not record["isDraft"]:
             raise Refused(f"{self.name} {record['number']} is final: it can only be cancelled.")
 
-    def _balance(self, document: Record) -> Record:
+    def _balance(self, document: FakeRecord) -> FakeRecord:
         if document["isDraft"]:
             balance = document["taxIncludedAmount"]
         else:
@@ -57,7 +57,7 @@ class FakeAccountingDocuments(FakeDocuments):
         # Altoviz calls even a draft paid if its total is zero [observed].
         return {"balance": number(balance), "isPaid": not balance}
 
-    def _settle(self, document: Record, amount: Decimal) -> Record:
+    def _settle(self, document: FakeRecord, amount: Decimal) -> FakeRecord:
         """Return the document's commitments after a payment of that amount."""
         commitments = []
         for each in document["commitments"]:
@@ -76,7 +76,7 @@ class FakeCredits(FakeAccountingDocuments):
     prefix = "AV"
     route = "salecredits"
 
-    def create_for_cancelled(self, invoice: Record) -> Record:
+    def create_for_cancelled(self, invoice: FakeRecord) -> FakeRecord:
         """Create the final credit that cancels the invoice."""
         copied = ("customerId", "subject", "lines", "globalDiscount")
         draft = self.create(
@@ -104,12 +104,12 @@ class FakeInvoices(FakeAccountingDocuments):
         super().__init__(context, customers, products)
         self._credits = credits
 
-    def send(self, id: int) -> Record:
+    def send(self, id: int) -> FakeRecord:
         with self._context.lock:
             self._check_final(self.get(id))
             return super().send(id)
 
-    def pay(self, id: int, amount: Any = None) -> Record:
+    def pay(self, id: int, amount: Any = None) -> FakeRecord:
         """Pay the whole balance, or ``amount`` of it.
 
         Altoviz sends no event for a payment; the switch ``payment_event`` makes the fake send one.
@@ -129,7 +129,7 @@ class FakeInvoices(FakeAccountingDocuments):
             self.store.put(made)
             return self.get(id)
 
-    def cancel(self, id: int) -> Record:
+    def cancel(self, id: int) -> FakeRecord:
         """Cancel the invoice with a credit. Return the invoice, which has the credit's id."""
         with self._context.lock:
             invoice = self.get(id)

@@ -21,12 +21,12 @@ from django_altoviz.testing.fake.invoices import FakeInvoices
 from django_altoviz.testing.fake.quotes import FakeQuotes
 from django_altoviz.testing.fake.records import FakeProducts, Records
 from django_altoviz.testing.fake.serializers import serialize
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
 _MAXIMUM_PAGE = 100
 _DEFAULT_PAGE = 10
 
-Filter = Callable[[Record], bool]
+Filter = Callable[[FakeRecord], bool]
 
 
 def answer_list(records: Records, request: Request, behaviour: Behaviour, today: date) -> Answer:
@@ -132,10 +132,10 @@ def _iso_date(text: str | None) -> str | None:
 def _with_status(status: str, today: str) -> Filter:
     """Return a filter by status. The words are [documented], their meanings are [inferred]."""
 
-    def is_open(row: Record) -> bool:
+    def is_open(row: FakeRecord) -> bool:
         return not row["isDraft"] and not row["isPaid"]
 
-    def is_late(row: Record) -> bool:
+    def is_late(row: FakeRecord) -> bool:
         return any(each["dueAmount"] and each["date"] < today for each in row["commitments"])
 
     meanings: dict[str, Filter] = {

@@ -9,7 +9,7 @@ from django_altoviz.testing.fake.context import Context
 from django_altoviz.testing.fake.documents import FakeDocuments
 from django_altoviz.testing.fake.invoices import FakeInvoices
 from django_altoviz.testing.fake.records import FakeCustomers, FakeProducts, Refused
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
 _VALIDITY = timedelta(days=30)
 
@@ -33,22 +33,22 @@ class FakeQuotes(FakeDocuments):
         super().__init__(context, customers, products)
         self._invoices = invoices
 
-    def send(self, id: int) -> Record:
+    def send(self, id: int) -> FakeRecord:
         with self._context.lock:
             self._check_status(id, "Pending", "Sent")
             return self._update(self.get(id), status="Sent", **self._sent())
 
-    def accept(self, id: int) -> Record:
+    def accept(self, id: int) -> FakeRecord:
         with self._context.lock:
             self._check_status(id, "Pending", "Sent")
             return self._update(self.get(id), status="Accepted", acceptedAt=self._context.now())
 
-    def refuse(self, id: int) -> Record:
+    def refuse(self, id: int) -> FakeRecord:
         with self._context.lock:
             self._check_status(id, "Pending", "Sent")
             return self._update(self.get(id), status="Refused", refusedAt=self._context.now())
 
-    def invoice(self, id: int) -> Record:
+    def invoice(self, id: int) -> FakeRecord:
         """Make a draft invoice of the quote and return it. Neither has a link to the other."""
         with self._context.lock:
             self._check_status(id, "Accepted")
@@ -64,10 +64,10 @@ class FakeQuotes(FakeDocuments):
         if quote["status"] not in statuses:
             raise Refused(f"Quote {quote['number']} is {quote['status']}.")
 
-    def _is_open(self, document: Record) -> bool:
+    def _is_open(self, document: FakeRecord) -> bool:
         return document["status"] in ("Pending", "Sent")
 
-    def _make(self, fields: Record) -> Record:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         validity = self._context.today() + _VALIDITY
         return super()._make({"validityDate": validity.isoformat(), **fields})
 

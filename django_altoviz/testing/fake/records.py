@@ -9,7 +9,7 @@ from typing import Any
 from django_altoviz.event_types import EventType
 from django_altoviz.testing.fake import shapes
 from django_altoviz.testing.fake.context import Context
-from django_altoviz.testing.fake.store import Record, Store
+from django_altoviz.testing.fake.store import FakeRecord, Store
 
 
 class NoSuchObject(LookupError):
@@ -50,26 +50,26 @@ class Records(ABC):
     def __len__(self) -> int:
         return len(self.store)
 
-    def all(self) -> Iterator[Record]:
+    def all(self) -> Iterator[FakeRecord]:
         return self.store.all()
 
-    def get(self, id: int) -> Record:
+    def get(self, id: int) -> FakeRecord:
         record = self.store.get(id)
         if record is None:
             raise NoSuchObject(f"{self.name} with ID {id} not found.")
         return record
 
-    def create(self, **fields: Any) -> Record:
+    def create(self, **fields: Any) -> FakeRecord:
         with self._context.lock:
             made = self.add(fields)
             self.emit("Created", made)
             return self.get(made["id"])
 
-    def change(self, id: int, **fields: Any) -> Record:
+    def change(self, id: int, **fields: Any) -> FakeRecord:
         with self._context.lock:
             return self._save(self._changed(self.get(id), fields))
 
-    def delete(self, id: int) -> Record:
+    def delete(self, id: int) -> FakeRecord:
         """Delete the object and return its last state."""
         with self._context.lock:
             record = self.get(id)
@@ -78,13 +78,13 @@ class Records(ABC):
             self.emit("Deleted", record)
             return record
 
-    def add(self, fields: Record) -> Record:
+    def add(self, fields: FakeRecord) -> FakeRecord:
         """Add an object without emitting an event. The caller must not change the result."""
         made = self._make(fields)
         self.store.put(made)
         return made
 
-    def emit(self, action: str, record: Record) -> None:
+    def emit(self, action: str, record: FakeRecord) -> None:
         if event_type := self._events[action]:
             self._context.emit(event_type, record)
 
@@ -93,14 +93,14 @@ class Records(ABC):
         self._last_id = max(self._last_id, id)
 
     @abstractmethod
-    def _make(self, fields: Record) -> Record:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         """Return a new object with these fields."""
 
     @abstractmethod
-    def _changed(self, old: Record, fields: Record) -> Record:
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         """Return the object with these fields changed."""
 
-    def _check_deletion(self, record: Record) -> None:
+    def _check_deletion(self, record: FakeRecord) -> None:
         """Raise ``Refused`` if the object must not be deleted."""
         if any(is_referred_to(record["id"]) for is_referred_to in self.references):
             # In the language and the words of Altoviz.
@@ -114,7 +114,7 @@ class Records(ABC):
         self._count += 1
         return self._last_id
 
-    def _save(self, record: Record) -> Record:
+    def _save(self, record: FakeRecord) -> FakeRecord:
         self.store.put(record)
         self.emit("Updated", record)
         return self.get(record["id"])
@@ -128,7 +128,7 @@ class FakeContacts(Records):
         super().__init__(context)
         self._ids_by_customer: dict[int, list[int]] = {}
 
-    def create(self, *, customer: int | None = None, **fields: Any) -> Record:
+    def create(self, *, customer: int | None = None, **fields: Any) -> FakeRecord:
         """Create a contact and, if ``customer`` is given, attach it to the customer of that id."""
         with self._context.lock:
             made = super().create(**fields)
@@ -136,7 +136,7 @@ class FakeContacts(Records):
                 self._ids_by_customer.setdefault(customer, []).append(made["id"])
             return made
 
-    def of_customer(self, customer: int) -> list[Record]:
+    def of_customer(self, customer: int) -> list[FakeRecord]:
         """Return the contacts of the customer with that id, each with ``isMain``."""
         with self._context.lock:
             ids = self._ids_by_customer.get(customer, [])
@@ -146,20 +146,20 @@ class FakeContacts(Records):
                 if id in self.store
             ]
 
-    def add_main_contact(self, customer: Record) -> Record:
+    def add_main_contact(self, customer: FakeRecord) -> FakeRecord:
         """Add the contact that Altoviz creates along with a customer [observed]."""
         names = ("title", "lastName", "firstName", "email", "cellPhone", "phone", "companyName")
         made = self.add({name: customer[name] for name in names})
         self._ids_by_customer[customer["id"]] = [made["id"]]
         return made
 
-    def _make(self, fields: Record) -> Record:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         id = self._next_id()
         return shapes.contact(
             None, {**(fields or self._context.fake_data.person(self._count)), "id": id}
         )
 
-    def _changed(self, old: Record, fields: Record) -> Record:
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         return shapes.contact(old, fields)
 
 
@@ -173,7 +173,7 @@ class FakeCustomers(Records):
         super().__init__(context)
         self._contacts = contacts
 
-    def create(self, **fields: Any) -> Record:
+    def create(self, **fields: Any) -> FakeRecord:
         with self._context.lock:
             contacts, when = self._contacts, self._context.behaviour().contact_event
             made = self.add(fields)
@@ -185,7 +185,7 @@ class FakeCustomers(Records):
                 contacts.emit("Created", contact)
             return self.get(made["id"])
 
-    def add(self, fields: Record) -> Record:
+    def add(self, fields: FakeRecord) -> FakeRecord:
         made = super().add(fields)
         self._contacts.add_main_contact(made)
         return made
@@ -198,12 +198,12 @@ class FakeCustomers(Records):
         id: int = self.create()["id"]
         return id
 
-    def _make(self, fields: Record) -> Record:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         id = self._next_id()
         fields = fields or self._context.fake_data.customer(self._count)
         return shapes.customer(None, {"number": f"C{1000 + self._count:06}", **fields, "id": id})
 
-    def _changed(self, old: Record, fields: Record) -> Record:
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         return shapes.customer(old, fields)
 
 
@@ -211,10 +211,10 @@ class FakeProducts(Records):
     name = "Product"
     first_id = 203_800
 
-    def _make(self, fields: Record) -> Record:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         id = self._next_id()
         fields = fields or self._context.fake_data.product(self._count)
         return shapes.product(None, {"number": f"P{1000 + self._count:06}", **fields, "id": id})
 
-    def _changed(self, old: Record, fields: Record) -> Record:
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         return shapes.product(old, fields)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django_altoviz.testing.fake.amounts import number
-from django_altoviz.testing.fake.store import Record
+from django_altoviz.testing.fake.store import FakeRecord
 
 _COUNTRIES = {
     "FR": "France",
@@ -17,15 +17,15 @@ _COUNTRIES = {
 }
 
 
-def blank(*names: str) -> Record:
+def blank(*names: str) -> FakeRecord:
     return dict.fromkeys(names)
 
 
-def no_discount() -> Record:
+def no_discount() -> FakeRecord:
     return {"type": "Percent", "value": number(0)}
 
 
-def vat(id: int, rate: Any, default: bool = False) -> Record:
+def vat(id: int, rate: Any, default: bool = False) -> FakeRecord:
     rate = number(rate)
     return {"id": id, "rate": rate, "region": "FR", "label": f"{rate}% - FR", "default": default}
 
@@ -42,7 +42,7 @@ UNIT = {
 }
 
 
-def merged(old: Mapping[str, Any], new: Mapping[str, Any], what: str) -> Record:
+def merged(old: Mapping[str, Any], new: Mapping[str, Any], what: str) -> FakeRecord:
     """Return the old fields with new values.
 
     Raises:
@@ -77,7 +77,7 @@ _CONTACT_FIELDS = blank(
 )
 
 
-def address(old: Record | None, new: Record | None) -> Record | None:
+def address(old: FakeRecord | None, new: FakeRecord | None) -> FakeRecord | None:
     """Return an address with the fields that are derived from its parts."""
     if new is None:
         return None
@@ -91,17 +91,17 @@ def address(old: Record | None, new: Record | None) -> Record | None:
     return made
 
 
-def contact_fields(old: Record | None, new: Record | None) -> Record | None:
+def contact_fields(old: FakeRecord | None, new: FakeRecord | None) -> FakeRecord | None:
     """Return a contact as documents embed it: a snapshot without an id."""
     return None if new is None else _named(merged(old or _CONTACT_FIELDS, new, "A contact"))
 
 
-def contact(old: Record | None, new: Record) -> Record:
+def contact(old: FakeRecord | None, new: FakeRecord) -> FakeRecord:
     blanks = {"id": None} | _CONTACT_FIELDS | {"internalId": None}
     return _named(merged(old or blanks, new, "A contact"))
 
 
-def _named(made: Record) -> Record:
+def _named(made: FakeRecord) -> FakeRecord:
     names = [name for name in (made["lastName"], made["firstName"]) if name]
     made["displayName"] = " ".join(names) or made["companyName"]
     made["invertedDisplayName"] = " ".join(reversed(names)) or made["companyName"]
@@ -109,7 +109,7 @@ def _named(made: Record) -> Record:
 
 
 _COMPANY = blank("siret", "vatNumber", "electronicAddress", "effectiveElectronicAddress")
-_BILLING: Record = {
+_BILLING: FakeRecord = {
     "allowed": True,
     "bankAccountId": None,
     "buyerReference": None,
@@ -133,7 +133,7 @@ _CUSTOMER = blank(
 ) | {"active": True, "billingOptions": _BILLING}  # fmt: skip
 
 
-def customer(old: Record | None, new: Record) -> Record:
+def customer(old: FakeRecord | None, new: FakeRecord) -> FakeRecord:
     base = old or _CUSTOMER
     made = merged(base, new, "A customer")
     for name in ("billingAddress", "shippingAddress"):
@@ -156,7 +156,7 @@ def customer(old: Record | None, new: Record) -> Record:
     return made
 
 
-_PRODUCT: Record = {
+_PRODUCT: FakeRecord = {
     "id": None,
     "name": None,
     "number": None,
@@ -176,7 +176,7 @@ _PRODUCT: Record = {
 }
 
 
-def product(old: Record | None, new: Record) -> Record:
+def product(old: FakeRecord | None, new: FakeRecord) -> FakeRecord:
     made = merged(old or _PRODUCT, new, "A product")
     for name in ("unitPrice", "purchasePrice", "defaultQuantity"):
         made[name] = number(made[name])

@@ -7,7 +7,7 @@ from typing import Any
 
 from django_altoviz import exact_json
 
-Record = dict[str, Any]
+FakeRecord = dict[str, Any]
 
 
 def compact_json(value: Any) -> bytes:
@@ -28,7 +28,7 @@ class Store:
     def __contains__(self, id: object) -> bool:
         return id in self._rows
 
-    def put(self, value: Record) -> None:
+    def put(self, value: FakeRecord) -> None:
         self._rows[value["id"]] = compact_json(value)
         self._version += 1
 
@@ -39,19 +39,19 @@ class Store:
     def raw(self, id: int) -> bytes | None:
         return self._rows.get(id)
 
-    def get(self, id: int) -> Record | None:
+    def get(self, id: int) -> FakeRecord | None:
         """Return a copy, which the caller may change."""
         raw = self._rows.get(id)
         return None if raw is None else exact_json.loads(raw.decode())
 
-    def all(self) -> Iterator[Record]:
+    def all(self) -> Iterator[FakeRecord]:
         for raw in list(self._rows.values()):
             yield exact_json.loads(raw.decode())
 
     def last_id(self) -> int | None:
         return next(reversed(self._rows), None)
 
-    def candidates(self, field: str, value: str | int) -> Iterator[Record]:
+    def candidates(self, field: str, value: str | int) -> Iterator[FakeRecord]:
         """Yield every object that has the value in such a field at any depth, and maybe some others."""
         # Searching the bytes is much faster than parsing every object, which takes seconds if there
         # are many.
@@ -65,7 +65,7 @@ class Store:
         return [row["id"] for row in self.candidates(field, value) if row[field] == value]
 
     def ids(
-        self, key: Hashable = None, matches: Callable[[Record], bool] | None = None
+        self, key: Hashable = None, matches: Callable[[FakeRecord], bool] | None = None
     ) -> list[int]:
         """Return the ids of all objects, or of those that match.
 
