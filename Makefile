@@ -42,7 +42,7 @@ clean: ## Remove whatever the other targets made
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
 	rm -rf benchmarks/.venv benchmarks/results
 	rm -f example_project/*.sqlite3*
-	find django_altoviz example_project tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find django_altoviz example_project tests $(wildcard benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
