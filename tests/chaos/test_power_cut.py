@@ -54,7 +54,7 @@ class OwnServer:
 
 @pytest.fixture
 def server(tmp_path_factory):
-    # Outside of pytest's folders, which are nobody else's.
+    # Outside of pytest's folders, which the user postgres must not enter.
     server = OwnServer(tmp_path_factory.getbasetemp().parents[1] / f"altoviz_power_{os.getpid()}")
     server.make()
     server.start()
@@ -101,7 +101,7 @@ def test_events_answered_with_200_are_not_lost_or_repeated(server, receivers):
     manage(environment, "migrate", "--run-syncdb", "--verbosity=0")
     answered = ids_answered_before_the_crash(server, environment)
     server.start()
-    time.sleep(2.1)  # the lease
+    time.sleep(2.1)  # longer than the lease
     manage(environment, "altoviz_process_events")
     evidence = json.loads(manage(environment, "evidence"))
     events = evidence["events"]

@@ -124,7 +124,7 @@ def populate(altoviz: FakeAltoviz, customers: int) -> None:
     third = customers // 3
     altoviz.populate(customers=customers, products=third, invoices=customers, quotes=third)
     # The project's mirror may have objects, or tombstones, of an earlier run. New objects must not
-    # have their ids, so ids grow with the time of day.
+    # have their ids, so the ids of each run begin above those of the runs before.
     for records in altoviz.company.records.values():
         records.skip_ids(int(time.time()) - 1_700_000_000)
 

@@ -75,7 +75,7 @@ class Quota:
         if len(self._times) < behaviour.quota:
             self._times.append(now)
             return 0.0
-        # The index is safe: a test may have lowered the quota meanwhile, even to zero.
+        # behave() may have lowered the quota since, even to zero.
         frees = self._times[-behaviour.quota] if behaviour.quota else now
         return frees + behaviour.quota_seconds - now
 

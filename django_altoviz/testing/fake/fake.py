@@ -105,7 +105,7 @@ class FakeAltoviz:
 
         ``"reset"`` resets the connection before the answer, ``"break off"`` closes it in the middle
         of the answer, ``"drip"`` sends the answer slowly. A number answers with that status, such as
-        429 or 500, and does nothing else. ``None`` is no fault.
+        429 or 500, and does nothing else. ``None`` means no fault.
         """
         for fault in faults:
             if fault not in (RESET, BREAK_OFF, DRIP, None) and not isinstance(fault, int):
