@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import process, process_again
+from django_altoviz.processing import claims, process, process_again
 from django_altoviz.retention import PRUNABLE, Pruned, prune
 from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
@@ -59,7 +59,8 @@ def test_young_events_stay(post):
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.FAILED, Status.DEAD])
 def test_what_is_still_owed_stays(post, status):
     post(EventType.CUSTOMER_CREATED)
-    WebhookEvent.objects.update(status=status)
+    lease = timezone.now() if status == Status.PROCESSING else None
+    WebhookEvent.objects.update(status=status, lease_expires_at=lease)
     make_old()
     assert prune(90, None) == Pruned()
     assert WebhookEvent.objects.get().body
@@ -173,7 +174,7 @@ class TestReopened:
             post(body_of("CustomerUpdated", id=number))
         make_old()
         event = WebhookEvent.objects.first()
-        with between(event.reopen):
+        with between(lambda: claims.reopen(event)):
             assert prune(90, None) == Pruned(emptied=1)
         assert WebhookEvent.objects.get().body
         process(event)
@@ -184,7 +185,7 @@ class TestReopened:
         post(body_of("CustomerUpdated", "1233", id=1))
         make_old()
         event = WebhookEvent.objects.get()
-        with between(event.reopen):
+        with between(lambda: claims.reopen(event)):
             assert prune(90, None) == Pruned()
         process(event)
         assert event.status == Status.PROCESSED
@@ -194,9 +195,9 @@ class TestReopened:
         post(body_of("CustomerUpdated", active="maybe"))
         make_old()
         event = WebhookEvent.objects.get()
-        with between(lambda: event.claim(datetime.timedelta(minutes=1))):
+        with between(lambda: claims.claim(event)):
             assert prune(90, None, by_status={"failed": 90}) == Pruned()
-        event.settle(Status.PROCESSED)
+        claims.settle(event, Status.PROCESSED)
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("event_id", ["evt_1", "1"])
@@ -213,7 +214,7 @@ class TestReopened:
                 connection.close()
 
         with transaction.atomic():
-            event.reopen()
+            claims.reopen(event)
             other = threading.Thread(target=prune_meanwhile)
             other.start()
             other.join(0.5)
@@ -224,7 +225,7 @@ class TestReopened:
         assert len(heard) == 1
         make_old()
         prune(90, None)
-        assert not process_again(event)
+        assert process_again(event).is_refusal
 
 
 @pytest.mark.django_db(transaction=True)

@@ -20,12 +20,12 @@ def rows_of(
         text = texts.get(id, "")
         row = model(altoviz_id=id, account=run.account, last_event_id=as_of)
         try:
-            row.show(object, text or exact_json.as_text(object))
+            row._apply(object, text or exact_json.as_text(object))
         except InvalidPayload:
             misfits[id] = object
         else:
             row.fingerprint = fingerprint(text) if text else ""
-            row.reach(is_certain=True)  # what it has reached is not told any more
+            row._update_business_signals(from_api=True)  # what it has reached is not told any more
             rows.append(row)
     return rows, misfits
 
@@ -35,7 +35,7 @@ def fill(run: SyncRun, rows: list[Mirror]) -> None:
     if not rows:
         return
     type(rows[0]).with_deleted.using(run._state.db).bulk_create(rows)
-    lines = [line for row in rows for line in row.lines_shown()]
+    lines = [line for row in rows for line in row._pending_lines()]
     if lines:
         type(lines[0])._default_manager.using(run._state.db).bulk_create(lines)
 

@@ -19,7 +19,7 @@ def tell(run: SyncRun, action: str, data: Object, as_of: int) -> Status:
     since.
     """
     body = body_of(EventType[f"{Entity(run.entity).name}_{action}"], data)
-    event = WebhookEvent.from_delivery(body, run.account, {"as_of": str(as_of)}, Source.SYNC)
+    event = WebhookEvent.from_delivery(body, run.account, {}, Source.SYNC, as_of)
     WebhookEvent.objects.using(run._state.db).store(event)
     event_received.send_robust(WebhookEvent, event=event)
     process(event)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import AllGone
 from django_altoviz.models import MIRRORS
-from django_altoviz.sync.reconciling import Reconciler, read, resource_of
+from django_altoviz.sync.reconciling import Reconciler, read
 
 # So many objects of a kind are looked up to find out.
 _PROBES = 5
@@ -44,5 +44,5 @@ def _is_any_there(reconciler: Reconciler, entity: Entity) -> bool:
     """Whether the key can read one of the youngest objects of the kind that the mirror has."""
     live = MIRRORS[entity].objects.using(reconciler.using).filter(account=reconciler.run.account)
     ids = live.order_by("-altoviz_id").values_list("altoviz_id", flat=True)[:_PROBES]
-    resource = resource_of(reconciler.client, entity)
+    resource = reconciler.client.resource(entity)
     return any(read(resource, id) is not None for id in ids)

@@ -118,7 +118,7 @@ def _read_pages(
     rows: list[tuple[Object, str]] = []
     for _ in range(_PAGES):
         page = resource.page(position.page + 1)
-        rows += zip(page.rows, page.texts, strict=True)
+        rows += zip(page.rows, page.raw_rows, strict=True)
         position = position.after(page)
         if position.ended or sum(len(text) for _row, text in rows) > _CHARACTERS:
             break

@@ -63,7 +63,7 @@ class Reconciler:
         self, run: SyncRun, client: AltovizClient, *, signals: bool, all_gone: bool = False
     ) -> None:
         self.run, self.client, self.all_gone = run, client, all_gone
-        self.resource = resource_of(client, Entity(run.entity))
+        self.resource = client.resource(Entity(run.entity))
         self.model = mirror_of(run)
         self.using = run._state.db
         self.fills = run.is_import and not signals and not run.is_dry_run
@@ -135,7 +135,7 @@ class Reconciler:
     def _fits(self, object: Object) -> bool:
         id = object_id_of(object)
         try:
-            self.model(altoviz_id=id or 0).show(object, exact_json.to_bytes(object).decode())
+            self.model(altoviz_id=id or 0)._apply(object, exact_json.to_bytes(object).decode())
         except InvalidPayload:
             return False
         return id is not None
@@ -194,11 +194,6 @@ class Reconciler:
         return issubclass(self.model, Document) and object.get("lines") is None
 
 
-def resource_of(client: AltovizClient, entity: Entity) -> Resource:
-    resource: Resource = getattr(client, f"{entity}s")
-    return resource
-
-
 def read(resource: Resource, id: int) -> Object | None:
     """The object as it is at Altoviz now, or ``None`` where it is gone.
 
@@ -207,11 +202,8 @@ def read(resource: Resource, id: int) -> Object | None:
         NoSuchRoute: 404, but not as Altoviz says it of an object.
     """
     try:
-        object = resource.get(id)
+        return resource.get(id)
     except NoSuchRoute:
         raise
     except NotFound:
         return None
-    if object_id_of(object) != id:
-        raise UnexpectedAnswer(f"{resource.path}/{id} was answered with another object.")
-    return object

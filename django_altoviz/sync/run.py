@@ -76,7 +76,7 @@ def sync(
     watcher = watcher or Watcher()
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
-        client.pace.on_pause = watcher.paused
+        client.rate_limiter.on_wait = watcher.paused
         reconcilers = (
             Reconciler(
                 _claim_run(account, entity, dry_run, watcher),

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import APIError, UnexpectedAnswer
@@ -16,25 +16,31 @@ DAY = datetime.date(2026, 1, 2)
 
 def read_mock_pdf(download):
     """Read a download from Prism's mock. The request is valid, but the mock's answer is not a PDF."""
-    with pytest.raises(UnexpectedAnswer, match="is no PDF"):
+    with pytest.raises(UnexpectedAnswer, match="not a PDF"):
         b"".join(download)
+
+
+def read_mock_object(resource):
+    """Read object 5 from Prism's mock. The request is valid, but the mock's object has another id."""
+    with pytest.raises(UnexpectedAnswer, match="another object"):
+        resource.get(5)
 
 
 #: Every request that the client can make.
 REQUESTS = [
     lambda c: c.hello(),
     lambda c: c.settings(),
-    lambda c: c.customers.get(5),
+    lambda c: read_mock_object(c.customers),
     lambda c: c.customers.get_by_internal_id("a b"),
     lambda c: c.customers.find(email="a@b.example", internal_id="x", number="C1"),
     lambda c: c.customers.contacts(5),
-    lambda c: c.contacts.get(5),
+    lambda c: read_mock_object(c.contacts),
     lambda c: c.contacts.find(email="a@b.example", internal_id="x"),
-    lambda c: c.products.get(5),
+    lambda c: read_mock_object(c.products),
     lambda c: c.products.find(number="P1", internal_id="x"),
-    lambda c: c.invoices.get(5),
+    lambda c: read_mock_object(c.invoices),
     lambda c: c.invoices.find(internal_id="x"),
-    lambda c: c.quotes.get(5),
+    lambda c: read_mock_object(c.quotes),
     lambda c: c.quotes.find(internal_id="x"),
     lambda c: list(c.customers.all(query="x")),
     lambda c: list(c.contacts.all(query="x")),
@@ -55,8 +61,10 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def described(prism):
     with prism("mock", "--errors") as url:
-        pace = Pace("contract", requests=100_000)
-        with AltovizClient("key", url, pace=pace, retry=AltovizRetry(total=0)) as client:
+        rate_limiter = RateLimiter("contract", requests=100_000)
+        with AltovizClient(
+            "key", url, rate_limiter=rate_limiter, retry=AltovizRetry(total=0)
+        ) as client:
             yield client
 
 

@@ -94,10 +94,11 @@ class Command(BaseCommand):
             for event in drain(events, limit=options["limit"]):
                 yield event.status
             return
-        for event, was_tried in replay(events, limit=options["limit"], from_scratch=from_scratch):
-            if not was_tried:
-                self.stderr.write(why_not(event) % {"event": event})
-            yield event.status if was_tried else _REFUSED
+        for event, outcome in replay(events, limit=options["limit"], from_scratch=from_scratch):
+            if outcome.is_refusal:
+                text = _("Event %(event)s was not processed: %(reason)s.")
+                self.stderr.write(text % {"event": event, "reason": outcome.label})
+            yield _REFUSED if outcome.is_refusal else event.status
 
     def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
         """Until a signal comes; what is being processed then is brought to its end."""
@@ -163,12 +164,3 @@ def complain(outcomes: Counter[str]) -> None:
             "%(count)s event was not processed.", "%(count)s events were not processed.", refused
         )
         raise CommandError(text % {"count": refused}, returncode=3)
-
-
-def why_not(event: WebhookEvent) -> str:
-    """Why an event that was chosen was not processed."""
-    if event.is_due:
-        return _(
-            "Event %(event)s waits for an earlier one of its object, and is processed after it."
-        )
-    return _("Event %(event)s can't be processed: it is in other hands, or there is nothing in it.")

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
-from django_altoviz.management.api_command import APICommand, api_of, configured_account
+from django_altoviz.management.api_command import APICommand, api_client, configured_account
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.progress import Lines, Progress, as_json, table
 from django_altoviz.models import SyncRun
@@ -70,7 +70,7 @@ class Command(APICommand):
         configured = configured_account(account)
         progress = progress_on(self.stderr, options["verbosity"])
         try:
-            with api_of(configured) as client, on_signals(interrupt, signal.SIGTERM):
+            with api_client(configured) as client, on_signals(interrupt, signal.SIGTERM):
                 sync(
                     account,
                     kinds or ENTITIES,
@@ -87,7 +87,7 @@ class Command(APICommand):
             raise CommandError(_("Another run of altoviz_sync goes on with it.")) from error
         finally:
             progress.close()
-            self.tell(format, table(progress.runs), as_json(progress.runs))
+            self.write_result(format, table(progress.runs), as_json(progress.runs))
         judge(progress.runs, dry_run)
 
 

@@ -101,9 +101,9 @@ def _strings(part: Any) -> list[str]:
 def _document_filters(records: FakeDocuments, request: Request, today: date) -> list[Filter]:
     query = request.query
     filters: list[Filter] = []
-    if start := _iso_date(query.get("from")):
+    if start := _valid_iso_date(query.get("from")):
         filters.append(lambda row: row["date"] >= start)
-    if end := _iso_date(query.get("to")):
+    if end := _valid_iso_date(query.get("to")):
         filters.append(lambda row: row["date"] <= end)
     if query.get("customerid"):
         customer = parse_int32(query["customerid"])
@@ -120,7 +120,7 @@ def _document_filters(records: FakeDocuments, request: Request, today: date) -> 
     return filters
 
 
-def _iso_date(text: str | None) -> str | None:
+def _valid_iso_date(text: str | None) -> str | None:
     if not text:
         return None
     try:
