@@ -102,15 +102,21 @@ class WebhookView(View):
         return JsonResponse({"status": "stored" if is_new else "known", "id": event.event_id})
 
     def check_address(self, request: HttpRequest, account: Account) -> str:
-        """Reject a client that is not in ``ALLOWED_IPS``. Return its address, or "" if unknown."""
+        """Reject a client that is not in ``ALLOWED_IPS``.
+
+        Return its address, or the peer's as the server gives it if that can't be told.
+        """
         try:
             client = addresses.client_address(request.META, app_settings.TRUSTED_PROXIES)
             is_allowed = not account.allowed_ips or addresses.is_in(client, account.allowed_ips)
         except ValueError as error:  # a setting names an invalid network
-            raise Rejected(503, "not configured", str(error)) from error
+            if account.allowed_ips:
+                raise Rejected(503, "not configured", str(error)) from error
+            # The address is only recorded then, and that is no reason to lose a delivery.
+            client, is_allowed = None, True
         if not is_allowed:
             raise Rejected(403, "forbidden", f"address {client} is not in ALLOWED_IPS")
-        return "" if client is None else str(client)
+        return request.META.get("REMOTE_ADDR", "") if client is None else str(client)
 
     def read_body(self, request: HttpRequest) -> bytes:
         """Return the raw body. Stop reading as soon as it exceeds ``MAX_BODY_BYTES``."""

@@ -225,7 +225,7 @@ class TestRejected:
             {"ALLOWED_IPS": [5]},
             {"WEBHOOK_SECRET": SECRETS["default"], "MAX_BODY_BYTES": "5"},
             {"ALLOWED_IPS": ["127.0.0.1"], "TRUSTED_PROXIES": 5},
-            {"WEBHOOK_SECRET": SECRETS["default"], "TRUSTED_PROXIES": ["rubbish"]},
+            {"ALLOWED_IPS": ["127.0.0.1"], "TRUSTED_PROXIES": ["rubbish"]},
         ],
     )
     def test_invalid_settings_are_answered_503(self, post, settings, setting):
@@ -343,6 +343,11 @@ class TestAddresses:
         altoviz(ALLOWED_IPS=allowed_ips, TRUSTED_PROXIES=["10.0.0.0/8"])
         post(BODY, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6, 20.23.10.180")
         assert WebhookEvent.objects.get().arrival["address"] == "20.23.10.180"
+
+    def test_an_invalid_proxy_loses_no_delivery_if_any_address_may_deliver(self, post, altoviz):
+        altoviz(TRUSTED_PROXIES=["rubbish"])
+        assert post(BODY, REMOTE_ADDR="203.0.113.9").status_code == 200
+        assert WebhookEvent.objects.get().arrival["address"] == "203.0.113.9"
 
     def test_a_forged_header_does_not_change_the_stored_address(self, post):
         post(BODY, REMOTE_ADDR="203.0.113.9", HTTP_X_FORWARDED_FOR="20.23.10.180")
