@@ -1,4 +1,4 @@
-"""The decision what an event does to the mirror: a pure function, and its table."""
+"""The decision about the effect of an event on the mirror: a pure function, tested as a table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def decided(row, reading, *, is_overtaken=False, is_seen_alive=False):
         (row(4, is_deleted=True), reading(5, is_gone=True), Decision.DELETE),
     ],
 )
-def test_an_event_has_the_effect_of_its_place_in_time(row, reading, decision):
+def test_the_decision_depends_on_the_order_of_arrival(row, reading, decision):
     assert decided(row, reading) is decision
 
 
@@ -50,7 +50,7 @@ def test_a_difference_is_ignored_if_an_event_came_in_after_the_object_was_read(r
     assert decided(row, found, is_overtaken=True) is Decision.OVERTAKEN
 
 
-def test_a_deletion_is_ignored_if_a_sync_saw_the_object_alive_since():
+def test_a_deletion_is_ignored_if_a_sync_found_the_object_later():
     late = reading(5, is_gone=True)
     assert decided(row(6), late, is_seen_alive=True) is Decision.SEEN_ALIVE
 

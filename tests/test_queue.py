@@ -1,4 +1,4 @@
-"""Whose turn it is: each condition of the queue says the same in every form it is used in."""
+"""The conditions of the queue: every form of a condition selects the same events."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def keys(events):
     return {event.pk for event in events}
 
 
-class Plain:
-    """The rules of the queue once more, as a reader would say them."""
+class Reference:
+    """A second, plain implementation of the rules of the queue, to compare the others with."""
 
     def __init__(self, events, waits_for_retries):
         self.events, self.waits_for_retries = events, waits_for_retries
@@ -91,27 +91,29 @@ def test_all_forms_of_a_condition_agree(waits_for_retries, rows):
     own = ALTOVIZ | {"WAIT_FOR_RETRIES": waits_for_retries}
     with override_settings(ALTOVIZ=own), transaction.atomic():
         events = stored(rows)
-        plain = Plain(events, waits_for_retries)
-        every, now = WebhookEvent.objects.all(), timezone.now()
-        assert keys(every.settled()) == keys(e for e in events if e.is_settled)
-        assert keys(every.filter(queue.leased(now))) == keys(e for e in events if e.is_leased)
-        assert keys(every.lease_expired()) == keys(e for e in events if e.has_expired_lease)
-        assert keys(every.due()) == keys(e for e in events if e.is_due)
-        assert keys(every.ready()) == keys(e for e in events if plain.is_ready(e))
+        reference = Reference(events, waits_for_retries)
+        queryset, now = WebhookEvent.objects.all(), timezone.now()
+        assert keys(queryset.settled()) == keys(e for e in events if e.is_settled)
+        assert keys(queryset.filter(queue.leased(now))) == keys(e for e in events if e.is_leased)
+        assert keys(queryset.lease_expired()) == keys(e for e in events if e.has_expired_lease)
+        assert keys(queryset.due()) == keys(e for e in events if e.is_due)
+        assert keys(queryset.ready()) == keys(e for e in events if reference.is_ready(e))
         for event in events:
-            assert keys(every.of_object(event).exclude(pk=event.pk)) == keys(plain.siblings(event))
-            assert keys(every.ahead_of(event)) == keys(plain.ahead(event))
-            blocking = every.filter(queue.blocking(event, waits_for_retries))
+            assert keys(queryset.of_object(event).exclude(pk=event.pk)) == keys(
+                reference.siblings(event)
+            )
+            assert keys(queryset.ahead_of(event)) == keys(reference.ahead(event))
+            blocking = queryset.filter(queue.blocking(event, waits_for_retries))
             is_blocked = event.object_id is not None and blocking.exists()
-            assert claims.is_blocked(event) == is_blocked == plain.is_blocked(event)
-            unsettled = [each for each in plain.siblings(event) if not each.is_settled]
+            assert claims.is_blocked(event) == is_blocked == reference.is_blocked(event)
+            unsettled = [each for each in reference.siblings(event) if not each.is_settled]
             assert claims.has_unsettled_siblings(event) == bool(unsettled)
         transaction.set_rollback(True)
 
 
 @pytest.mark.django_db
 @given(row=states(), change=states())
-def test_a_claim_notices_every_change_of_an_event_since_it_was_read(row, change):
+def test_a_claim_notices_every_change_since_the_event_was_read(row, change):
     with transaction.atomic():
         (event,) = stored([row])
         fence = ("status", "attempts", "lease_expires_at")
@@ -125,7 +127,7 @@ def test_a_claim_notices_every_change_of_an_event_since_it_was_read(row, change)
 
 
 @pytest.mark.django_db
-def test_a_compiled_condition_is_filled_in_anew_each_time():
+def test_a_compiled_condition_gets_new_parameters_for_each_event():
     first, second = stored([pending(1), pending(1)])
     sql, parameters = where(first, queue.same_object, claims._GIVEN)
     assert where(second, queue.same_object, claims._GIVEN) == (sql, parameters)
@@ -151,11 +153,11 @@ def pending(object_id):
         *({"status": each, "lease_expires_at": -HOUR} for each in {*SETTLED, *WAITING}),
     ],
 )
-def test_no_event_is_in_process_without_a_lease_or_leased_otherwise(impossible):
+def test_an_event_has_a_lease_if_and_only_if_it_is_being_processed(impossible):
     with pytest.raises(IntegrityError, match="altoviz_event_lease"), transaction.atomic():
         stored([pending(1) | impossible])
 
 
-def test_every_status_is_in_one_group():
+def test_every_status_is_in_exactly_one_group():
     assert sorted([*SETTLED, *UNSETTLED]) == sorted(Status)
     assert {*WAITING} | {*IN_LINE} == {*UNSETTLED}
