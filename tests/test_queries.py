@@ -16,8 +16,8 @@ from tests.conftest import body_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK")
-# MariaDB needs one more statement to see whether it is the event's turn. SQLite needs one more to become
-# the writer, because its transactions do not begin with a write lock.
+# MariaDB needs one more statement to see if it is the event's turn. SQLite needs one more to take
+# the write lock, because its transactions do not begin with it.
 INLINE = 4 if connection.vendor == "postgresql" else 5
 
 
@@ -33,11 +33,11 @@ class Statements:
 
     def __exit__(self, *exc_info):
         self.capture.__exit__(*exc_info)
-        every = [query["sql"] for query in self.capture.captured_queries]
-        self.sql = [sql for sql in every if not sql.startswith(TRANSACTIONS)]
+        captured = [query["sql"] for query in self.capture.captured_queries]
+        self.sql = [sql for sql in captured if not sql.startswith(TRANSACTIONS)]
         # Outside BEGIN and COMMIT each statement is a transaction of its own.
         self.transactions, is_open = 0, False
-        for sql in every:
+        for sql in captured:
             if sql.startswith("BEGIN"):
                 self.transactions, is_open = self.transactions + 1, True
             elif sql.startswith(("COMMIT", "ROLLBACK")):
@@ -111,7 +111,8 @@ def test_a_receiver_adds_at_most_four_statements(post):
     finally:
         customer_created.disconnect(receive)
     assert ReceiverRun.objects.count() == 1
-    # Before the call: the lease. After it: the run, the outcome, and the query for later events.
+    # Before the call: the renewal of the lease. After it: the run, the outcome, and the query for
+    # later events.
     assert statements == INLINE + 4
     assert transactions <= 2 + 4
 
@@ -126,8 +127,10 @@ def test_a_backlog_adds_no_statements(post, deferred):
     connection.vendor != "postgresql", reason="only PostgreSQL has synchronous_commit"
 )
 class TestCommits:
-    """Commits of the event and of receivers wait for the disk. Those of the event's state do not,
-    because it can be restored by processing the event again."""
+    """Commits of the event and of receivers wait for the disk.
+
+    Commits of the event's state do not, because processing the event again restores it.
+    """
 
     @staticmethod
     def synchronous_commit():
@@ -152,9 +155,8 @@ class TestCommits:
         asynchronous = [
             q["sql"][:40] for q in captured.captured_queries if "set_config" in q["sql"]
         ]
-        assert (
-            asynchronous == ['UPDATE "django_altoviz_webhookevent" SET'] * 2
-        )  # the claim, the outcome
+        claim = outcome = 'UPDATE "django_altoviz_webhookevent" SET'
+        assert asynchronous == [claim, outcome]
 
     @pytest.mark.parametrize(
         "body", [body_of("CustomerCreated"), body_of("CustomerCreated", name=5)]

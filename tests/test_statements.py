@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from decimal import Decimal
 
 import pytest
@@ -14,8 +13,6 @@ from django_altoviz.models.statements import insert, lock_at_once, locked, updat
 from django_altoviz.processing import claims, process
 from tests.conftest import body_of
 
-LEASE = datetime.timedelta(seconds=60)
-
 
 def store():
     event = WebhookEvent.from_delivery(body_of("CustomerUpdated", id=1), "default", {})
@@ -23,9 +20,9 @@ def store():
 
 
 @pytest.mark.django_db
-class TestInsert:
+class TestInsertAndUpdate:
     @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL always returns it")
-    def test_sets_the_primary_key_if_the_database_does_not_return_it(self, monkeypatch):
+    def test_insert_sets_the_primary_key_if_the_database_does_not_return_it(self, monkeypatch):
         monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
         row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
         insert(row, "default")
@@ -56,20 +53,20 @@ class TestInsert:
             "_state": 0
         }
 
-    def test_insert_and_update_send_the_signals_of_django(self):
+    def test_insert_and_update_send_the_model_signals(self):
         sent = []
 
-        def hear(sender, signal, **about):
-            sent.append((signal is post_save, about.get("created"), about["update_fields"]))
+        def receive(sender, signal, **kwargs):
+            sent.append((signal is post_save, kwargs.get("created"), kwargs["update_fields"]))
 
         for signal in (pre_save, post_save):
-            signal.connect(hear, sender=Customer)
+            signal.connect(receive, sender=Customer)
         try:
             process(store())
             process(store())
         finally:
             for signal in (pre_save, post_save):
-                signal.disconnect(hear, sender=Customer)
+                signal.disconnect(receive, sender=Customer)
         fields = frozenset({"data", "fingerprint", "last_event_id", "synced_at"})
         assert sent == [
             (False, None, None),
@@ -80,19 +77,19 @@ class TestInsert:
 
 
 @pytest.mark.django_db
-def test_the_row_of_the_mirror_is_locked_if_the_database_can(monkeypatch):
+def test_the_mirror_row_is_locked_if_the_database_has_row_locks(monkeypatch):
     process(store())
-    asked = []
+    options = []
     monkeypatch.setattr(connection.features, "has_select_for_update", True)
-    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **how: asked.append(how) or "")
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **kw: options.append(kw) or "")
     assert locked(Customer, "altoviz_id", 1, "default") == Customer.objects.get()
-    assert asked
+    assert options
 
 
 @pytest.mark.django_db
-def test_a_deleted_row_can_not_be_locked(monkeypatch):
+def test_a_deleted_row_cannot_be_locked(monkeypatch):
     monkeypatch.setattr(connection.features, "has_select_for_update_skip_locked", True)
-    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **how: "")
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **options: "")
     event = store()
     assert lock_at_once(event)
     WebhookEvent.objects.all().delete()
