@@ -42,7 +42,7 @@ IN_LINE = (Status.PENDING, Status.PROCESSING)
 
 
 class Position(Protocol):
-    """What tells an event's place in the queue: an event, or expressions in place of its columns."""
+    """An event's place in the queue: the event itself, or expressions instead of its columns."""
 
     @property
     def account(self) -> Any: ...
