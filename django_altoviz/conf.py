@@ -53,7 +53,8 @@ def _clean_secrets(value: str | Sequence[str]) -> tuple[str, ...]:
 class Setting(Generic[T]):
     """A key of ``ALTOVIZ`` with its type and its default, declared as an attribute.
 
-    The key is the attribute's name in upper case. The owner's ``values`` are read at each access.
+    The key is the attribute's name in upper case. An attribute of ``AppSettings`` reads the setting at
+    each access.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Setting(Generic[T]):
         self.kinds, self.default, self.convert, self.name = kinds, default, convert, name
 
     def __set_name__(self, owner: type, attribute: str) -> None:
+        self.attribute = attribute
         self.name = self.name or attribute.upper()
 
     @overload
@@ -93,7 +95,10 @@ class Setting(Generic[T]):
 
 
 class Account:
-    """The settings of one account, that is, of one Altoviz company."""
+    """The settings of one account, that is, of one Altoviz company, as they were when it was read.
+
+    Two accounts with the same name and settings are equal.
+    """
 
     api_key = Setting(str, "", str.strip)
     #: All secrets that are accepted. The first is the one to register.
@@ -108,7 +113,15 @@ class Account:
     allow_unsigned = Setting(bool, False)
 
     def __init__(self, name: str, values: Mapping[str, Any]) -> None:
-        self.name, self.values = name, values
+        self.name = name
+        for setting in ACCOUNT_SETTINGS.values():
+            setattr(self, setting.attribute, setting.read(values))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Account) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).items()))
 
     def __repr__(self) -> str:
         # Without the values, because keys and secrets must not reach a log or a traceback.
@@ -173,6 +186,4 @@ def get_account(name: str) -> Account:
         raise UnknownAccount(f'There is no account "{name}" in ALTOVIZ["ACCOUNTS"].')
     if not isinstance(values, Mapping):
         raise ImproperlyConfigured(f'ALTOVIZ["ACCOUNTS"]["{name}"] must be a dictionary.')
-    for setting in ACCOUNT_SETTINGS.values():
-        setting.read(values)  # to raise now rather than at the first use
     return Account(name, values)

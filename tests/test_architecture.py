@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,25 @@ def test_files_and_functions_are_short(path):
 def test_no_module_for_odds_and_ends():
     odds = {"utils", "helpers", "services", "common", "constants", "enums", "managers"}
     assert not odds & {path.stem for path in FILES}
+
+
+#: What every dispatcher offers, and what every command is called.
+INTERFACES = {"dispatch", "process_event", "process_due", "Command", "__all__"}
+
+
+def test_each_name_at_module_level_stands_for_one_thing():
+    """Two functions of one name send a reader who searches for it to the wrong one."""
+    places = defaultdict(set)
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            for name in names_defined_by(node):
+                places[name].add(str(path.relative_to(PACKAGE)))
+    doubled = {name: found for name, found in places.items() if len(found) > 1}
+    assert doubled.keys() <= INTERFACES, doubled
+
+
+def names_defined_by(node):
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return [target.id for target in targets if isinstance(target, ast.Name)]

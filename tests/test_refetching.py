@@ -87,6 +87,18 @@ def test_a_soft_time_limit_during_the_refetch_ends_the_task(altoviz, monkeypatch
     assert not Customer.objects.exists()
 
 
+def test_a_thread_keeps_one_client_for_an_account(altoviz, monkeypatch):
+    clients = []
+    create = AltovizClient.for_account.__func__
+    counted = classmethod(
+        lambda cls, *args, **options: clients.append(create(cls, *args, **options)) or clients[-1]
+    )
+    monkeypatch.setattr(AltovizClient, "for_account", counted)
+    for number in range(3):
+        process(store(name=str(number)))
+    assert len(clients) == 1
+
+
 def test_deliveries_in_the_wrong_order_end_with_the_current_state(altoviz):
     process(store(name="newer"))
     process(store(name="older"))
