@@ -245,7 +245,7 @@ class TestVariants:
 
 @pytest.mark.parametrize("model", MIRRORS.values(), ids=lambda model: model.__name__)
 def test_every_short_column_refuses_a_text_that_is_too_long(model):
-    """Without the check, MySQL would truncate the value in some SQL modes."""
+    """MySQL would truncate the value in some SQL modes, so the mirror must refuse it."""
     for field in model._meta.concrete_fields:
         if isinstance(field, models.CharField) and field.attname not in OWN_COLUMNS:
             path = path_of(field.attname)

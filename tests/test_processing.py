@@ -255,8 +255,8 @@ class TestFailures:
         assert event.status == Status.FAILED
 
     def test_a_failure_is_recorded_on_its_own_event(self, connect):
-        told = []
-        connect(event_failed, lambda sender, **kwargs: told.append(kwargs))
+        received = []
+        connect(event_failed, lambda sender, **kwargs: received.append(kwargs))
         bad = store("CustomerCreated", id=1, active="maybe")
         good = store("CustomerUpdated", id=1)
         process(bad)
@@ -264,8 +264,8 @@ class TestFailures:
         assert outcomes() == ["failed", "processed"]
         assert bad.attempts == 1
         assert bad.history[0]["error"].endswith("active: expected true or false, got a text")
-        assert [entry["event"] for entry in told] == [bad]
-        assert "active" in str(told[0]["error"])
+        assert [entry["event"] for entry in received] == [bad]
+        assert "active" in str(received[0]["error"])
 
     def test_a_failed_event_can_be_processed_again_once_the_bug_is_fixed(self, monkeypatch):
         event = store("CustomerCreated", id=1)
@@ -350,13 +350,13 @@ class TestFailures:
 
     @pytest.mark.parametrize("change", [{"body": "{"}, {"type": "CreditCreated"}])
     def test_an_event_that_can_no_longer_be_parsed_does_not_stop_the_others(self, connect, change):
-        told = []
-        connect(event_failed, lambda sender, event, data, **kwargs: told.append((event, data)))
+        received = []
+        connect(event_failed, lambda sender, event, data, **kwargs: received.append((event, data)))
         events = [store("CustomerCreated", id=number) for number in (1, 2)]
         WebhookEvent.objects.filter(pk=events[0].pk).update(**change)
         assert list(drain()) == events
         assert outcomes() == ["failed", "processed"]
-        assert [event for event, data in told] == events[:1]
+        assert [event for event, data in received] == events[:1]
 
     def test_a_lasting_conflict_fails_the_event(self, monkeypatch):
         event = store("CustomerCreated", id=1)
@@ -393,15 +393,15 @@ class TestFailures:
 
 class TestReceivers:
     def test_receivers_get_the_sender_the_instance_and_the_changes(self, connect):
-        told = []
-        connect(customer_created, lambda **kwargs: told.append(kwargs), sender=Customer)
-        connect(customer_updated, lambda **kwargs: told.append(kwargs), sender=Customer)
-        connect(customer_updated, lambda **kwargs: told.append("no"), sender=Product)
+        received = []
+        connect(customer_created, lambda **kwargs: received.append(kwargs), sender=Customer)
+        connect(customer_updated, lambda **kwargs: received.append(kwargs), sender=Customer)
+        connect(customer_updated, lambda **kwargs: received.append("no"), sender=Product)
         created = store("CustomerCreated", id=1, name="A", email="a@b.example")
         updated = store("CustomerUpdated", id=1, name="B", email="a@b.example")
         process(created)
         process(updated)
-        first, second = told
+        first, second = received
         assert first["signal"] is customer_created
         assert first["sender"] is Customer
         assert first["event"] == created
@@ -413,13 +413,13 @@ class TestReceivers:
         assert "email" not in second["changes"]
 
     def test_receivers_of_a_deletion_get_the_deleted_row(self, connect):
-        told = []
-        connect(customer_deleted, lambda **kwargs: told.append(kwargs))
+        received = []
+        connect(customer_deleted, lambda **kwargs: received.append(kwargs))
         process(store("CustomerCreated", id=1))
         deletion = store("CustomerDeleted", id=1)
         process(deletion)
-        assert told[0]["instance"].deleted_at == deletion.received_at
-        assert told[0]["changes"]["deleted_at"] == (None, deletion.received_at)
+        assert received[0]["instance"].deleted_at == deletion.received_at
+        assert received[0]["changes"]["deleted_at"] == (None, deletion.received_at)
 
     def test_a_failing_receiver_is_named_and_does_not_stop_the_others(self, connect):
         calls = []
@@ -531,15 +531,15 @@ class TestReceivers:
         )
 
     def test_receivers_get_no_changes_for_an_outdated_event(self, connect):
-        told = []
+        received = []
         connect(
             customer_updated,
-            lambda **kwargs: told.append((kwargs["instance"].name, kwargs["changes"])),
+            lambda **kwargs: received.append((kwargs["instance"].name, kwargs["changes"])),
         )
         older = failed(store("CustomerUpdated", id=1, name="older"))
         process(store("CustomerUpdated", id=1, name="newer"))
         process(older)
-        assert told[1] == ("newer", {})
+        assert received[1] == ("newer", {})
 
     def test_receivers_are_not_called_for_an_ignored_event(self, connect):
         calls = []
@@ -574,11 +574,11 @@ class TestReceivers:
 
 class TestOutcomeSignals:
     def test_event_processed_is_sent_with_the_event_and_the_instance(self, connect):
-        told = []
-        connect(event_processed, lambda sender, **kwargs: told.append((sender, kwargs)))
+        received = []
+        connect(event_processed, lambda sender, **kwargs: received.append((sender, kwargs)))
         event = store("CustomerCreated", id=1)
         process(event)
-        ((sender, kwargs),) = told
+        ((sender, kwargs),) = received
         assert sender is WebhookEvent
         assert kwargs["event"].status == Status.PROCESSED
         assert kwargs["instance"] == Customer.objects.get()
@@ -740,13 +740,14 @@ class TestConcurrency:
         assert InvoiceLine.objects.count() == 4
 
     def test_many_workers_call_the_receivers_of_an_object_in_order(self, connect):
-        heard = []
+        received = []
         connect(
-            invoice_updated, lambda event, instance, **_: heard.append((event.pk, instance.number))
+            invoice_updated,
+            lambda event, instance, **_: received.append((event.pk, instance.number)),
         )
         events = [store("InvoiceUpdated", number=str(number)) for number in range(6)]
         self.run(*[lambda event=event: process(event) for event in reversed(events)])
-        assert heard == [(event.pk, str(number)) for number, event in enumerate(events)]
+        assert received == [(event.pk, str(number)) for number, event in enumerate(events)]
         assert set(outcomes()) == {"processed"}
 
     def test_many_workers_at_one_new_object_end_with_its_newest_state(self):

@@ -183,10 +183,10 @@ class TestAttempts:
         assert process(stale) == []
 
     def test_event_failed_is_sent_for_each_failure_including_the_last(self, receiver, using):
-        told = []
+        received = []
 
         def listen(sender, event, error, **kwargs):
-            told.append((event.status, str(error)))
+            received.append((event.status, str(error)))
 
         using(MAX_ATTEMPTS=2)
         receiver.raises = [RuntimeError("once"), RuntimeError("twice")]
@@ -196,7 +196,7 @@ class TestAttempts:
             tick()
         finally:
             event_failed.disconnect(listen)
-        assert told == [("failed", "once"), ("dead", "twice")]
+        assert received == [("failed", "once"), ("dead", "twice")]
 
 
 class TestRetryLater:
@@ -227,10 +227,10 @@ class TestRetryLater:
         assert (event.status, event.failures) == (Status.FAILED, 0)
 
     def test_retry_later_logs_a_warning_and_does_not_send_event_failed(self, receiver, caplog):
-        told = []
+        received = []
 
         def listen(sender, **kwargs):
-            told.append(sender)
+            received.append(sender)
 
         receiver.raises = [RetryLater(60, "closed at night")]
         event_failed.connect(listen)
@@ -238,7 +238,7 @@ class TestRetryLater:
             process(store(id=7))
         finally:
             event_failed.disconnect(listen)
-        assert told == []
+        assert received == []
         (record,) = caplog.records
         assert record.levelname == "WARNING"
         assert record.message.endswith("has to wait: again after 0:01:00: closed at night")
@@ -357,7 +357,7 @@ class TestWaiting:
         assert statuses() == ["failed", "processed"]
 
     def test_events_do_not_wait_for_one_that_cannot_be_mirrored(self):
-        """They need not, because a later event has the whole object."""
+        """Nothing is lost, because a later event has the whole object."""
         process(store(id=1, active="maybe"))
         process(store(id=1, name="newer"))
         assert statuses() == ["failed", "processed"]
