@@ -104,6 +104,14 @@ class IncompleteList(APIFailure):
     """A list went on changing while it was read, or repeats itself: what was read is not all of it."""
 
 
+class ListsFailed(APIFailure):
+    """Several lists of a sync could not be read. ``failures`` are their errors."""
+
+    def __init__(self, failures: Sequence[APIFailure]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("\n".join(map(str, failures)))
+
+
 class AllGone(APIFailure):
     """Altoviz has none of the objects that the mirror has: the key may be another company's."""
 

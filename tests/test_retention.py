@@ -130,7 +130,7 @@ def test_what_failed_and_is_pruned_is_given_up(post):
     "by_status", [{"pending": 5}, {"gone": 5}, {"dead": 0}, {"dead": True}, {"dead": "5"}]
 )
 def test_a_window_that_is_none_is_refused(by_status):
-    with pytest.raises(ValueError, match=r"is not one of|no number of days"):
+    with pytest.raises(ValueError, match=r"is not one of|neither a number of days"):
         prune(90, None, by_status=by_status)
 
 

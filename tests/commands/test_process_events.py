@@ -83,7 +83,7 @@ def test_what_has_failed_is_tried_again_when_it_is_due(post):
         run()
     assert Customer.objects.count() == 1
     event = WebhookEvent.objects.get(status=Status.FAILED)
-    assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\nLeft: 1")
+    assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\n1 not settled: ")
     WebhookEvent.objects.filter(pk=event.pk).update(next_attempt_at=timezone.now())
     with pytest.raises(CommandError, match=r"^1 event failed\."):
         run()
@@ -171,7 +171,7 @@ class TestReplay:
         with pytest.raises(CommandError) as refused:
             run("--event", "evt_2", "--status", "pending")
         assert refused.value.returncode == 3
-        assert "evt_2 waits for an earlier one" in capsys.readouterr().err
+        assert "evt_2 waits for an earlier event" in capsys.readouterr().err
 
     def test_tells_scripts_what_failed_before_what_it_could_not_do(self, post, failing):
         for number in (1, 2):
@@ -192,13 +192,13 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            (["--from-scratch"], "goes with --status"),
-            (["--watch", "--status", "failed"], "--watch goes with neither"),
-            (["--watch", "--limit", "1"], "--watch goes with neither"),
+            (["--from-scratch"], "needs --status"),
+            (["--watch", "--status", "failed"], "can’t be combined"),
+            (["--watch", "--limit", "1"], "can’t be combined"),
             (["--status", "malformed"], "invalid choice"),
             (["--object", "invoice"], "write KIND:ID"),
             (["--object", "credit:1"], "write KIND:ID"),
-            (["--since", "yesterday"], "is no time"),
+            (["--since", "yesterday"], "is not a time"),
             (["--since", "2026-13-01"], "month must be in"),
         ],
     )
@@ -223,7 +223,7 @@ class TestOtherWorkers:
     def test_are_left_what_they_take(self, post, monkeypatch):
         post(body_of("CustomerUpdated"))
         monkeypatch.setattr(backlog, "process", lambda event: [])
-        assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\nLeft: 1")
+        assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\n1 not settled: ")
 
     def test_part_ways_where_they_meet(self, post, monkeypatch):
         """Otherwise one of two would only wait for the other, event by event."""

@@ -54,15 +54,15 @@ class TestPrune:
 
     @pytest.mark.parametrize("window", ["pending=5", "dead", "dead=0", "gone=5"])
     def test_refuses_what_is_no_window(self, window):
-        with pytest.raises(CommandError, match=r"is not one of|give 1 or more"):
+        with pytest.raises(CommandError, match=r"is not one of|write 1 or more"):
             run("--status", window)
 
     @pytest.mark.parametrize("days", ["0", "-1", "many", "1.5", ""])
     def test_refuses_what_is_no_number_of_days(self, days):
-        with pytest.raises(CommandError, match="give 1 or more"):
+        with pytest.raises(CommandError, match="write 1 or more"):
             run(f"--days={days}")
 
     def test_ids_stay_at_least_as_long_as_events(self):
-        with pytest.raises(CommandError, match="must not be less"):
+        with pytest.raises(CommandError, match="must not be shorter"):
             run("--days", "50", "--dedupe-days", "40")
         assert WebhookEvent.objects.count() == 2

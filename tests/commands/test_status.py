@@ -95,13 +95,13 @@ class TestLimits:
             run("--max-silence", "24h", "--account", "default")
 
     def test_of_silence_where_nothing_ever_came_in(self, post):
-        with pytest.raises(CommandError, match="“acme”: nothing has been received for ever"):
+        with pytest.raises(CommandError, match="“acme”: nothing has ever been received"):
             run("--max-silence", "100d")
 
     def test_of_silence_hear_no_sync(self, post):
         post(body_of("CustomerUpdated", id=1))
         WebhookEvent.objects.update(source=Source.SYNC)
-        with pytest.raises(CommandError, match="for ever"):
+        with pytest.raises(CommandError, match="ever been received"):
             run("--max-silence", "100d", "--account", "default")
 
     def test_are_of_the_account_that_was_asked_for(self, post):
@@ -119,7 +119,7 @@ class TestLimits:
         assert "has waited" in problem
 
     def test_must_be_durations(self):
-        with pytest.raises(CommandError, match="is no duration"):
+        with pytest.raises(CommandError, match="is not a duration"):
             run("--max-age", "soon")
 
 

@@ -23,11 +23,6 @@ from tests.sync.lists import customer, invoice
 pytestmark = pytest.mark.django_db
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 def run(*args, error_output=None, **options):
     """What the command writes to its two outputs, and its exit code."""
     out, err = io.StringIO(), error_output or io.StringIO()
@@ -73,7 +68,9 @@ def test_only_the_kinds_that_are_named(filled):
 
 
 def test_an_unknown_kind_is_refused(altoviz):
-    with pytest.raises(CommandError, match="'credits': no such kind; choose from customers, "):
+    with pytest.raises(
+        CommandError, match="'credits' is not a kind of object: choose from customers, "
+    ):
         call_command("altoviz_sync", "credits")
 
 
@@ -140,7 +137,7 @@ def test_what_failed_is_a_failure(altoviz):
     altoviz.add(Entity.CUSTOMER, customer(1, active="maybe"), customer(2))
     out, err, code = run("customers")
     assert out.splitlines()[1].split() == ["customers", "2", "1", "0", "0", "0", "1"]
-    assert err.endswith("1 object failed. Its event in the admin, or the log, says why.")
+    assert err.endswith("1 object failed. See its event in the admin, or the log.")
     assert code == 1
 
 
@@ -150,6 +147,15 @@ def test_an_error_of_the_api_is_told_with_what_was_done(filled):
     out, err, code = run("customers", "--format=json")
     assert json.loads(out)["customers"]["new"] == 500
     assert "does not accept the API key" in err
+    assert code == 1
+
+
+def test_every_list_that_fails_is_named(filled):
+    filled.answers["/v1/Customers"] = Answer(400)
+    filled.answers["/v1/Products"] = Answer(400)
+    _, err, code = run()
+    assert "v1/Customers was answered 400" in err
+    assert "v1/Products was answered 400" in err
     assert code == 1
 
 
@@ -172,12 +178,12 @@ def test_interrupted_it_says_what_was_done_and_goes_on_later(filled, how):
     former = signal.getsignal(signal.SIGTERM)
     out, err, code = run("customers")
     assert out.splitlines()[1].split()[:3] == ["customers", "500", "500"]
-    assert err.splitlines()[-1] == "Interrupted. Run it again: it goes on where it was."
+    assert err.splitlines()[-1] == "Interrupted. Run it again to resume."
     assert code == 130
     assert signal.getsignal(signal.SIGTERM) == former
     out, err, code = run("customers")
     assert out.splitlines()[1].split()[:3] == ["customers", "700", "700"]
-    assert err.splitlines()[0] == "customers: going on after 500."
+    assert err.splitlines()[0] == "customers: resuming after 500."
     assert code == 0
 
 
@@ -185,7 +191,7 @@ def test_another_run_that_takes_over_ends_this_one(filled):
     filled.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 701)))
     filled.after[6] = lambda: sync(entities=[Entity.CUSTOMER]) if len(filled.requests) == 6 else 0
     _, err, code = run("customers")
-    assert err.endswith("Another run of altoviz_sync goes on with it.")
+    assert err.endswith("Another altoviz_sync has taken over this sync.")
     assert code == 1
     assert SyncRun.objects.get().seen == 700
 
@@ -205,7 +211,7 @@ def test_it_runs_in_any_thread(filled):
 
 
 def test_lines_tell_how_far_it_is(filled, monkeypatch):
-    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
     filled.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 701)))
     _, err, _ = run("customers")
     assert err.splitlines() == [
@@ -227,36 +233,5 @@ def test_a_pause_for_the_quota_is_explained(filled, settings):
 
     output.write = interrupt_at_pause
     _, err, code = run("customers", error_output=output)
-    assert re.search(r"Waiting \d+ s: Altoviz takes about 100 requests a minute", err)
+    assert re.search(r"Waiting \d+ s: Altoviz accepts about 100 requests a minute", err)
     assert code == 130
-
-
-class TestOnATerminal:
-    def test_there_is_a_bar(self, filled):
-        pytest.importorskip("tqdm")
-        _, err, code = run("customers", error_output=Terminal())
-        assert "customers: 100%" in err
-        assert "250/250" in err
-        assert err.count("\n") == 1  # the bar stays on its line
-        assert code == 0
-
-    def test_a_pause_is_explained_beside_the_bar(self, filled, settings):
-        pytest.importorskip("tqdm")
-        output = Terminal()
-        write = output.write
-
-        def interrupt_at_pause(text):
-            write(text)
-            if text.startswith("Waiting"):
-                raise KeyboardInterrupt
-
-        output.write = interrupt_at_pause
-        settings.ALTOVIZ = settings.ALTOVIZ | {"API_REQUESTS_PER_MINUTE": 2}
-        _, err, code = run("customers", error_output=output)
-        assert "Waiting" in err
-        assert code == 130
-
-    def test_there_are_lines_where_tqdm_is_missing(self, filled, monkeypatch):
-        monkeypatch.setattr(altoviz_sync, "terminal_progress", progress.Lines)
-        _, err, _ = run("customers", error_output=Terminal())
-        assert err.splitlines() == ["customers: reading."]

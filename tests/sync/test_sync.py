@@ -16,6 +16,7 @@ from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_altoviz.client import AltovizClient
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
     AllGone,
@@ -23,6 +24,7 @@ from django_altoviz.exceptions import (
     ConnectionFailed,
     IncompleteList,
     InvalidRequest,
+    ListsFailed,
     NoSuchRoute,
     NotAuthorized,
     ServerError,
@@ -369,13 +371,13 @@ class TestAKeyOfAnotherCompany:
 
     @pytest.mark.parametrize("dry_run", [False, True])
     def test_brings_in_nobody_and_deletes_nothing(self, altoviz, strangers, heard, dry_run):
-        with pytest.raises(AllGone, match=f"None of the {strangers} customers"):
+        with pytest.raises(AllGone, match=f"none of the {strangers} customers"):
             sync(dry_run=dry_run)
         assert Customer.objects.count() == strangers
         assert Quote.objects.count() == 1
         assert not WebhookEvent.objects.exists()
         assert heard == []
-        assert f"None of the {strangers} customers" in SyncRun.objects.latest("pk").error
+        assert f"none of the {strangers} customers" in SyncRun.objects.latest("pk").error
 
     def test_is_believed_where_somebody_says_so(self, altoviz, strangers):
         run = sync_one(all_gone=True)
@@ -547,7 +549,7 @@ class TestAListThatMoves:
         del altoviz.objects[Entity.CUSTOMER][5]
         altoviz.uncovered = 2
         with pytest.raises(
-            IncompleteList, match=r"299 objects .* speaks of 301\. Nothing was marked"
+            IncompleteList, match=r"299 objects .* there are 301\. Nothing was marked"
         ):
             sync_one()
         assert Customer.objects.count() == 300
@@ -559,8 +561,9 @@ class TestAListThatMoves:
 
     def test_keeps_no_other_list_from_being_read(self, altoviz):
         altoviz.uncovered = 2
-        with pytest.raises(IncompleteList):
+        with pytest.raises(ListsFailed) as raised:
             sync(entities=[Entity.CUSTOMER, Entity.QUOTE])
+        assert [type(error) for error in raised.value.failures] == [IncompleteList, IncompleteList]
         assert [run.entity for run in SyncRun.objects.order_by("pk")] == ["customer", "quote"]
 
     def test_that_shows_the_same_page_for_ever_is_not_whole_and_deletes_nothing(self, altoviz):
@@ -617,15 +620,15 @@ class TestEventsMeanwhile:
     def test_between_a_difference_and_its_event_are_not_overwritten(self, monkeypatch):
         """The last moment at which an event can come in between."""
 
-        def store_later(run, action, data, as_of):
+        def record_later(run, action, data, as_of):
             deliver("CustomerUpdated", **customer(2, name="newest"))
             self.altoviz.add(Entity.CUSTOMER, customer(2, name="newest"))
             monkeypatch.undo()
-            return tell(run, action, data, as_of)
+            return record_difference(run, action, data, as_of)
 
-        tell = reconciling.tell
+        record_difference = reconciling.record_difference
         self.altoviz.add(Entity.CUSTOMER, customer(2, name="newer"))
-        monkeypatch.setattr(reconciling, "tell", store_later)
+        monkeypatch.setattr(reconciling, "record_difference", record_later)
         sync_one()
         assert Customer.objects.get(altoviz_id=2).name == "newest"
         event = WebhookEvent.objects.get(source=Source.SYNC)
@@ -758,16 +761,16 @@ class TestEventsMeanwhile:
     ):
         altoviz.add(Entity.QUOTE, quote(1), quote(2), quote(3))
         newer = quote(2, subject="newer")
-        rows_of = reconciling.rows_of
+        build_rows = reconciling.build_rows
 
-        def rows_of_and_change(*args):
-            rows = rows_of(*args)
-            monkeypatch.setattr(reconciling, "rows_of", rows_of)
+        def build_rows_and_change(*args):
+            rows = build_rows(*args)
+            monkeypatch.setattr(reconciling, "build_rows", build_rows)
             deliver("QuoteUpdated", **newer)
             altoviz.add(Entity.QUOTE, newer)
             return rows
 
-        monkeypatch.setattr(reconciling, "rows_of", rows_of_and_change)
+        monkeypatch.setattr(reconciling, "build_rows", build_rows_and_change)
         run = sync_one([Entity.QUOTE])
         assert Quote.objects.get(altoviz_id=2).subject == "newer"
         assert Quote.objects.count() == 3
@@ -1076,3 +1079,28 @@ def test_the_quota_is_explained_to_the_watcher(altoviz, settings):
     with pytest.raises(KeyboardInterrupt):
         sync_one(watcher=Waiting())
     assert 0 < Waiting.pauses[0] <= 65
+
+
+def test_a_client_of_the_caller_keeps_its_own_hook_for_pauses(altoviz):
+    pauses = []
+    with AltovizClient.for_account() as client:
+        client.pace.on_pause = pauses.append
+        sync(entities=CUSTOMERS, client=client, watcher=Watcher())
+        assert client.pace.on_pause == pauses.append
+        altoviz.answers["/v1/Customers"] = Answer(401)
+        with pytest.raises(NotAuthorized):
+            sync(entities=CUSTOMERS, client=client)
+        assert client.pace.on_pause == pauses.append
+
+
+def test_every_list_that_fails_is_reported(altoviz):
+    altoviz.add(Entity.QUOTE, quote(1))
+    altoviz.answers["/v1/Customers"] = Answer(500)
+    altoviz.answers["/v1/Products"] = Answer(400)
+    with pytest.raises(ListsFailed) as raised:
+        sync()
+    assert [type(error) for error in raised.value.failures] == [ServerError, InvalidRequest]
+    customers, products = str(raised.value).splitlines()
+    assert "v1/Customers was answered 500" in customers
+    assert "v1/Products was answered 400" in products
+    assert Quote.objects.exists()
