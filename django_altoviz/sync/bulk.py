@@ -33,8 +33,6 @@ def build_rows(
 
 def save_rows(run: SyncRun, rows: list[Mirror]) -> None:
     """Insert the rows and their lines. Must run in a transaction."""
-    if not rows:
-        return
     type(rows[0]).with_deleted.using(run._state.db).bulk_create(rows)
     lines = [line for row in rows for line in row.lines_shown()]
     if lines:

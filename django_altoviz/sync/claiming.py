@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_altoviz.conf import app_settings
 from django_altoviz.event_types import Entity
 from django_altoviz.models import SyncRun
-from django_altoviz.sync.pending import newest_event
+from django_altoviz.sync.comparing import newest_event
 from django_altoviz.sync.progress import Watcher
 
 # Don't resume a run older than this: what it has read says little about today.

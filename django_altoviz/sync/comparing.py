@@ -15,6 +15,7 @@ from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, Mirror, Status, SyncRun, WebhookEvent
 from django_altoviz.models.mirrors import FINGERPRINT
 from django_altoviz.models.mirrors.personal_data import shown_of_forgotten
+from django_altoviz.processing import process
 
 #: An object as Altoviz shows it.
 RemoteObject = dict[str, Any]
@@ -22,6 +23,10 @@ RemoteObject = dict[str, Any]
 Objects = dict[int, RemoteObject]
 #: The raw JSON of each listed object, by Altoviz id.
 Raw = Mapping[int, str]
+
+# Statuses of events that may still change the mirror. A dead event may, because somebody can process
+# it again.
+_MAY_CHANGE_MIRROR = (Status.PENDING, Status.PROCESSING, Status.FAILED, Status.DEAD)
 
 
 @dataclass
@@ -45,25 +50,30 @@ def model_of(run: SyncRun) -> type[Mirror]:
     return MIRRORS[Entity(run.entity)]
 
 
+def newest_event(using: str | None) -> int:
+    """Return the primary key of the event that was stored last, or 0."""
+    events = WebhookEvent.with_pruned.using(using).order_by("-pk")
+    return events.values_list("pk", flat=True).first() or 0
+
+
 def fingerprint(raw: str) -> str:
     """Return a digest by which the same raw JSON is recognised without reading the stored data."""
     return hashlib.sha256(raw.encode()).hexdigest()[:FINGERPRINT]
 
 
-def compare(
-    run: SyncRun, objects: Objects, raw: Raw, as_of: int, pending: Mapping[int, WebhookEvent]
-) -> Comparison:
-    """Compare fetched objects with the mirror.
+def compare(run: SyncRun, objects: Objects, raw: Raw, as_of: int) -> Comparison:
+    """Process the waiting events of fetched objects, then compare the objects with the mirror.
 
-    ``as_of`` is the last event that was stored before the objects were fetched, ``pending`` the
-    objects' events that may still change the mirror: an object with a newer such event is not
-    unchanged, even if its row is the same now. Erased personal data are not compared.
+    ``as_of`` is the last event that was stored before the objects were fetched. Erased personal data
+    are not compared.
     """
     objects = {**objects}  # a copy, from which erased personal data are removed
+    pending = _process_pending(run, objects, as_of)
     last_events, same = _match(run, objects, raw)
     comparison = Comparison()
     for id, object in objects.items():
         event, last_event = pending.get(id), last_events.get(id, -1)
+        # A row that is the same now does not stay so if a pending event changes it later.
         if id in same and (event is None or event.pk <= last_event):
             comparison.unchanged += 1
         elif last_event > as_of:
@@ -78,6 +88,35 @@ def compare(
         else:
             comparison.missing[id] = object
     return comparison
+
+
+def _process_pending(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
+    """Process the objects' waiting events, and return ``_pending_events`` after that.
+
+    A dry run processes nothing.
+    """
+    events = _pending_events(run, ids, as_of)
+    waiting = [event for event in events.values() if event.status == Status.PENDING]
+    if run.is_dry_run or not waiting:
+        return events
+    for event in waiting:
+        process(event)
+    return _pending_events(run, ids, as_of)
+
+
+def _pending_events(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
+    """Return the last event of each object that the mirror does not show yet."""
+    events = WebhookEvent.objects.using(run._state.db).filter(
+        account=run.account,
+        entity=run.entity,
+        pk__lte=as_of,
+        mirrored_at=None,
+        status__in=_MAY_CHANGE_MIRROR,
+    )
+    # There is almost never one, and a query without hundreds of ids is cheaper.
+    if not events.exists():
+        return {}
+    return {event.object_id: event for event in events.filter(object_id__in=ids).order_by("pk")}
 
 
 def _match(run: SyncRun, objects: Objects, raw: Raw) -> tuple[dict[int, int], set[int]]:

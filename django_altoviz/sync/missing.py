@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django_altoviz.models import Source, SyncStep, WebhookEvent
+from django_altoviz.sync.comparing import newest_event
 from django_altoviz.sync.differences import Action
-from django_altoviz.sync.pending import newest_event
 from django_altoviz.sync.progress import Watcher
 from django_altoviz.sync.reading import Position
 from django_altoviz.sync.reconciling import Reconciler

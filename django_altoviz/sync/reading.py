@@ -16,8 +16,7 @@ from django_altoviz.client.responses import Page
 from django_altoviz.exceptions import IncompleteList
 from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.models import SyncRun, SyncStep
-from django_altoviz.sync.comparing import Objects, RemoteObject
-from django_altoviz.sync.pending import newest_event
+from django_altoviz.sync.comparing import Objects, RemoteObject, newest_event
 
 _MAX_PASSES = 3
 # The size of a batch. An interruption loses one batch at most.

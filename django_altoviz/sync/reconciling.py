@@ -23,9 +23,8 @@ from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.log import log_about
 from django_altoviz.models import Document, Mirror, Source, SyncRun, SyncStep, WebhookEvent
 from django_altoviz.sync.bulk import build_rows, save_row, save_rows
-from django_altoviz.sync.comparing import Comparison, Objects, Raw, RemoteObject, compare, model_of
+from django_altoviz.sync.comparing import Objects, RemoteObject, compare, model_of, newest_event
 from django_altoviz.sync.differences import Action, record_difference
-from django_altoviz.sync.pending import newest_event, process_pending
 from django_altoviz.sync.reading import Batch
 
 Counts = Counter[str]
@@ -58,12 +57,11 @@ class Reconciler:
         """Apply a batch to the mirror, and save the counts and the position in the list."""
         counts: Counts = Counter(seen=len(batch.objects) + len(batch.without_id))
         for object in batch.without_id:
-            # An object without an id can't be mirrored. As an event that fails it is at least seen.
-            counts[
-                record_difference(self.run, Action.CREATED, object, batch.as_of) or "failed"
-            ] += 1
+            # An object without an id can't be mirrored. As a failed event it is at least visible.
+            count = record_difference(self.run, Action.CREATED, object, batch.as_of)
+            counts[count or "failed"] += 1
         counts += self._complete(batch)
-        comparison = self._compare(batch.objects, batch.raw, batch.as_of)
+        comparison = compare(self.run, batch.objects, batch.raw, batch.as_of)
         counts += Counter(
             unchanged=comparison.unchanged, changed=comparison.waiting, failed=comparison.failed
         )
@@ -77,7 +75,7 @@ class Reconciler:
         self._save(batch, rows, counts)
 
     def _complete(self, batch: Batch) -> Counts:
-        """Read singly the documents that are listed without lines, and drop those that can't be."""
+        """Read each document that is listed without lines by itself. Drop it if that fails."""
         counts: Counts = Counter()
         for id in [id for id, object in batch.objects.items() if self._lacks_lines(object)]:
             del batch.raw[id]
@@ -98,10 +96,6 @@ class Reconciler:
         """Return True for a document that was listed without lines. No lines are an empty list."""
         return issubclass(self.model, Document) and object.get("lines") is None
 
-    def _compare(self, objects: Objects, raw: Raw, as_of: int) -> Comparison:
-        pending = process_pending(self.run, objects, as_of)
-        return compare(self.run, objects, raw, as_of, pending)
-
     def _record_all(self, action: Action, objects: Objects, as_of: int) -> Counts:
         counts: Counts = Counter()
         for id, object in objects.items():
@@ -116,7 +110,8 @@ class Reconciler:
         """
         try:
             with transaction.atomic(using=self.using):
-                save_rows(self.run, rows)
+                if rows:
+                    save_rows(self.run, rows)
                 self._save_progress(batch, counts + Counter(new=len(rows)))
         except Error:
             # Raise SyncTakenOver if the rows collide because another process has taken over.
@@ -154,7 +149,7 @@ class Reconciler:
             if not is_live or self._is_new(id):
                 return ""
             return record_difference(self.run, Action.DELETED, {"id": id}, as_of)
-        comparison = self._compare({id: object}, {}, as_of)
+        comparison = compare(self.run, {id: object}, {}, as_of)
         if comparison.overtaken:
             return None
         if comparison.missing:
@@ -166,7 +161,7 @@ class Reconciler:
         return "failed" if comparison.failed else "unchanged"
 
     def _is_new(self, id: int) -> bool:
-        """Return True if it was created since the run began: too new to be read [inferred]."""
+        """Return True if the object may be too new to be read: created since the run began [inferred]."""
         created = EventType[f"{Entity(self.run.entity).name}_CREATED"]
         events = WebhookEvent.objects.using(self.using).filter(
             account=self.run.account, type=created, source=Source.WEBHOOK, pk__gt=self.run.as_of

@@ -115,7 +115,7 @@ def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> N
         look_up_changed(reconciler, watcher)
         run.finish()
     except (AllGone, IncompleteList) as error:
-        # Resuming would meet the same list, so the next sync starts again.
+        # This run can't be resumed: the next sync reads the list from its beginning.
         run.finish(str(error))
         raise
     except SyncTakenOver:

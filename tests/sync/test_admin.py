@@ -24,14 +24,14 @@ def page(admin_client, altoviz):
     return page
 
 
-def test_syncs_are_listed_with_what_they_found(page):
+def test_syncs_are_listed_with_their_counts(page):
     text = page(RUNS)
     assert "1 sync" in text
     assert '<td class="field-seen">2</td><td class="field-new">1</td>' in text
     assert '<td class="field-failed">1</td>' in text
 
 
-def test_a_sync_is_shown_and_can_not_be_changed(page, admin_client):
+def test_a_sync_is_read_only(page, admin_client):
     path = f"{RUNS}{SyncRun.objects.get().pk}/change/"
     text = page(path)
     assert "What was found" in text

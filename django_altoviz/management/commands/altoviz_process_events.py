@@ -75,7 +75,7 @@ class Command(BaseCommand):
         if options["status"] is None and from_scratch:
             raise CommandError(_("--from-scratch needs --status, which chooses the events."))
         if watch and (options["status"] or options["limit"] is not None or dry_run):
-            raise CommandError(_("--watch can’t be combined with --status, --limit or --dry-run."))
+            raise CommandError(_("--watch can't be combined with --status, --limit or --dry-run."))
         events = selected(**options)
         if dry_run:
             self.count(events if options["status"] else events.ready(), **options)
