@@ -57,7 +57,7 @@ def _since(moment: datetime.datetime | None) -> datetime.timedelta | None:
 
 def health_of(accounts: list[str]) -> Iterator[Health]:
     """Yield the health of these accounts, and of any other account with unsettled or bad events."""
-    events = WebhookEvent.objects.using(_using()).filter(status__in=_COUNTED).order_by()
+    events = WebhookEvent.objects.using(_database()).filter(status__in=_COUNTED).order_by()
     counted = events.values("account", "status").annotate(n=Count("pk"), first=Min("received_at"))
     rows = {(row["account"], row["status"]): (row["n"], row["first"]) for row in counted}
     for account in dict.fromkeys([*accounts, *(name for name, _status in rows)]):
@@ -74,13 +74,13 @@ def health_of(accounts: list[str]) -> Iterator[Health]:
         )
 
 
-def _using() -> str:
+def _database() -> str:
     # Not a replica: if replication has stopped, the replica shows no new trouble.
     return router.db_for_write(WebhookEvent)
 
 
 def _last_received(account: str) -> datetime.datetime | None:
     # The primary key has the same order as the time of reception, and an index.
-    events = WebhookEvent.with_pruned.using(_using())
+    events = WebhookEvent.with_pruned.using(_database())
     received = events.filter(account=account, source=Source.WEBHOOK)
     return received.order_by("-pk").values_list("received_at", flat=True).first()

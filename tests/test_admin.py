@@ -923,10 +923,10 @@ def test_what_is_refused_is_said_with_its_reason(operator):
     assert run(operator, held, pruned, *malformed, unknown, failing, fine) == [
         "1 event was processed.",
         "1 event failed again.",
-        "2 events were refused: they are malformed.",
-        "1 event was refused: its body was pruned.",
-        "1 event was refused: this version knows no such event type.",
-        "1 event was refused: a worker is processing it.",
+        "2 events were not processed: malformed body.",
+        "1 event was not processed: pruned body.",
+        "1 event was not processed: event type unknown to this version.",
+        "1 event was not processed: another worker has it, or has just processed it.",
     ]
 
 
@@ -991,7 +991,7 @@ def test_one_that_has_its_turn_later_is_said_to_wait(operator):
         [message] = run(operator, second)
     finally:
         customer_updated.disconnect(fail)
-    assert message.startswith("1 event waits for an earlier one")
+    assert message == "1 event was not processed: waiting for an earlier event of the object."
 
 
 class TestFromScratch:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, Quote, ReceiverRun, Source, Status, WebhookEvent
-from django_altoviz.processing import process, process_again
+from django_altoviz.processing import Replay, process, process_again
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, invoice_paid, invoice_updated
 from tests.conftest import body_of
 
@@ -287,9 +287,9 @@ class TestReceivers:
 
     def test_hear_of_an_old_event_if_it_is_processed_again_from_scratch(self, heard):
         event = tell("QuoteUpdated", status="Accepted")
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert heard == ["quote_accepted"]
-        assert process_again(event, from_scratch=True)
+        assert process_again(event, from_scratch=True) == Replay.PROCESSED
         assert heard == ["quote_accepted"] * 2
         assert Quote.objects.get().business_signals == ["quote_accepted"]
 

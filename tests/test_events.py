@@ -13,6 +13,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost, MalformedBody
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.processing import claims
 from django_altoviz.samples import sample_body
 from tests.conftest import body_of
 
@@ -130,36 +131,36 @@ class TestClaims:
 
     def test_one_worker_gets_it(self, event):
         other = WebhookEvent.objects.get()
-        assert event.claim(LEASE)
+        assert claims.claim(event)
         assert (event.status, event.attempts) == (Status.PROCESSING, 1)
-        assert not other.claim(LEASE)
-        assert not event.claim(LEASE)
+        assert not claims.claim(other)
+        assert not claims.claim(event)
         assert WebhookEvent.objects.get().attempts == 1
 
     def test_a_dead_workers_event_is_taken_over_when_its_lease_has_run_out(self, event):
-        assert event.claim(LEASE)
+        assert claims.claim(event)
         assert not WebhookEvent.objects.due().exists()
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         other = WebhookEvent.objects.due().get()
-        assert other.claim(LEASE)
-        for late in (lambda: event.renew(LEASE), lambda: event.settle(Status.PROCESSED)):
+        assert claims.claim(other)
+        for late in (lambda: claims.renew(event), lambda: claims.settle(event, Status.PROCESSED)):
             with pytest.raises(ClaimLost):
                 late()
-        other.settle(Status.PROCESSED)
+        claims.settle(other, Status.PROCESSED)
         assert WebhookEvent.objects.get().attempts == 2
 
     def test_a_worker_with_an_old_picture_of_the_event_does_not_get_it(self, event):
         old = WebhookEvent.objects.get()
-        event.claim(LEASE)
-        event.settle(Status.FAILED, "because")
-        assert not old.claim(LEASE)
-        assert WebhookEvent.objects.get().claim(LEASE)
+        claims.claim(event)
+        claims.settle(event, Status.FAILED, "because")
+        assert not claims.claim(old)
+        assert claims.claim(WebhookEvent.objects.get())
 
     def test_every_attempt_is_in_the_history(self, event):
-        event.claim(LEASE)
-        event.settle(Status.FAILED, "Traceback:\n  line\nValueError: no\x00 \ud800")
-        event.claim(LEASE)
-        event.settle(Status.PROCESSED)
+        claims.claim(event)
+        claims.settle(event, Status.FAILED, "Traceback:\n  line\nValueError: no\x00 \ud800")
+        claims.claim(event)
+        claims.settle(event, Status.PROCESSED)
         stored = WebhookEvent.objects.get()
         assert stored == event
         assert [entry["status"] for entry in stored.history] == ["failed", "processed"]
@@ -169,10 +170,10 @@ class TestClaims:
         assert stored.is_settled
 
     def test_reopening(self, event):
-        event.claim(LEASE)
-        assert not event.reopen()
-        event.settle(Status.PROCESSED)
-        assert event.reopen()
+        claims.claim(event)
+        assert not claims.reopen(event)
+        claims.settle(event, Status.PROCESSED)
+        assert claims.reopen(event)
         assert WebhookEvent.objects.get().status == Status.PENDING
         assert WebhookEvent.objects.get().settled_at is None
         assert WebhookEvent.objects.get().history
@@ -186,7 +187,7 @@ class TestClaims:
         )
         events = list(WebhookEvent.with_pruned.all())
         assert len(events) == 3
-        assert not any(event.reopen() for event in events)
+        assert not any(claims.reopen(event) for event in events)
 
 
 @pytest.mark.django_db

@@ -625,7 +625,7 @@ class TestRaces:
             worker.start()
             worker.join(0.5)  # of no use where it has to wait
 
-        self.at(monkeypatch, Customer, "save_shown", meet)
+        self.at(monkeypatch, Customer, "_save", meet)
         forget("customer", CUSTOMER)
         worker.join()
         customer = Customer.objects.get()

@@ -29,10 +29,8 @@ from django_altoviz.models import (
     Source,
     Status,
     WebhookEvent,
-    attempts,
 )
-from django_altoviz.processing import drain, process, process_again
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import Replay, claims, drain, process, process_again, worker
 from django_altoviz.signals import (
     customer_created,
     customer_deleted,
@@ -56,8 +54,8 @@ def store(event_type, source=Source.WEBHOOK, event_id=None, account="default", *
 
 def failed(event):
     """The event as a failed attempt leaves it: it has had its turn, and does not hold up others."""
-    event.claim(LEASE)
-    event.settle(Status.FAILED)
+    claims.claim(event)
+    claims.settle(event, Status.FAILED)
     return event
 
 
@@ -148,7 +146,7 @@ class TestTurns:
 
     def test_what_a_worker_is_at_is_left_to_it_with_all_behind_it(self):
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
-        first.claim(LEASE)
+        claims.claim(first)
         assert process(second) == []
         assert process(store("CustomerUpdated", id=2))
         assert outcomes() == ["processing", "pending", "processed"]
@@ -180,20 +178,20 @@ class TestTurns:
     def test_it_does_not_wait_for_what_another_worker_has_taken(self, connect, monkeypatch):
         events = [store("CustomerUpdated", id=1) for _ in range(3)]
         connect(customer_updated, lambda **kwargs: None)
-        attempt = processing._attempt
+        attempt = worker._attempt
 
         def taken(event):
             if event == events[1]:
-                WebhookEvent.objects.get(pk=event.pk).claim(LEASE)
+                claims.claim(WebhookEvent.objects.get(pk=event.pk))
             return attempt(event)
 
-        monkeypatch.setattr(processing, "_attempt", taken)
+        monkeypatch.setattr(worker, "_attempt", taken)
         assert process(events[0]) == [events[0]]
         assert outcomes() == ["processed", "processing", "pending"]
 
     def test_what_a_dead_worker_has_left_is_taken_over(self):
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
-        first.claim(LEASE)
+        claims.claim(first)
         WebhookEvent.objects.filter(pk=first.pk).update(lease_expires_at=timezone.now())
         assert process(second) == [first, second]
         assert outcomes() == ["processed", "processed"]
@@ -210,26 +208,26 @@ class TestTurns:
 
     def test_one_that_names_no_object_is_left_to_who_has_it(self):
         event = store("CustomerUpdated", id=None)
-        WebhookEvent.objects.get().claim(LEASE)
+        claims.claim(WebhookEvent.objects.get())
         assert process(event) == []
 
     def test_one_that_was_taken_and_settled_meanwhile_holds_nothing_up(self, monkeypatch):
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
-        attempt = processing._attempt
+        attempt = worker._attempt
 
         def faster(event):
             if event == first:
                 attempt(WebhookEvent.objects.get(pk=first.pk))
             return attempt(event)
 
-        monkeypatch.setattr(processing, "_attempt", faster)
+        monkeypatch.setattr(worker, "_attempt", faster)
         assert process(second) == [second]
         assert outcomes() == ["processed", "processed"]
 
     def test_on_a_database_that_cannot_look_into_the_table_it_updates(self, monkeypatch):
         monkeypatch.setattr(connections["default"], "vendor", "mysql")
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
-        assert not second.claim(LEASE)
+        assert not claims.claim(second)
         assert process(second) == [first, second]
 
 
@@ -283,7 +281,7 @@ class TestFailures:
             process(event)
         assert event.status == Status.FAILED
         assert process(event) == []  # not yet
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert event.status == Status.PROCESSED
         assert event.error == ""
         assert [entry["status"] for entry in event.history] == ["failed", "processed"]
@@ -296,8 +294,8 @@ class TestFailures:
             raise OperationalError("server closed the connection")
 
         with monkeypatch.context() as patch:
-            patch.setattr(processing, "mirror", gone)
-            patch.setattr(WebhookEvent, "finish", gone)
+            patch.setattr(worker, "apply", gone)
+            patch.setattr(claims, "claim_and_settle", gone)
             with pytest.raises(DatabaseError):
                 process(event)
         assert outcomes() == ["pending"]
@@ -314,8 +312,8 @@ class TestFailures:
                 raise error
             return mirror(event, seen)
 
-        mirror = processing.mirror
-        monkeypatch.setattr(processing, "mirror", meet)
+        mirror = worker.apply
+        monkeypatch.setattr(worker, "apply", meet)
         process(event)
         assert tries == [0] * 6
         assert outcomes() == ["processed"]
@@ -328,8 +326,8 @@ class TestFailures:
             tries.append(1)
             raise OperationalError("Lock wait timeout exceeded")
 
-        monkeypatch.setattr(processing, "mirror", wait_in_vain)
-        monkeypatch.setattr(processing, "_LONGEST_MEETING", 0)
+        monkeypatch.setattr(worker, "apply", wait_in_vain)
+        monkeypatch.setattr(worker, "_LONGEST_COLLISION", 0)
         process(event)
         assert (tries, event.status) == ([1], Status.PENDING)
 
@@ -367,7 +365,7 @@ class TestFailures:
         def conflict(event, seen):
             raise IntegrityError("something else")
 
-        monkeypatch.setattr(processing, "mirror", conflict)
+        monkeypatch.setattr(worker, "apply", conflict)
         process(event)
         assert event.status == Status.FAILED
 
@@ -388,9 +386,9 @@ class TestFailures:
             WebhookEvent.objects.update(status=Status.PROCESSED)
             return after_failure(*args)
 
-        after_failure = processing.after_failure
-        monkeypatch.setattr(processing, "mirror", fail)
-        monkeypatch.setattr(processing, "after_failure", steal)
+        after_failure = worker.after_failure
+        monkeypatch.setattr(worker, "apply", fail)
+        monkeypatch.setattr(worker, "after_failure", steal)
         assert not process(event)
 
 
@@ -548,7 +546,7 @@ class TestReceivers:
         process(store("CustomerUpdated", id=1))
         assert not calls
 
-    def test_a_worker_that_was_superseded_between_two_receivers_stops(self, connect):
+    def test_a_worker_that_was_superseded_between_two_receivers_stops(self, connect, monkeypatch):
         calls = []
 
         def first(event, **kwargs):
@@ -560,14 +558,14 @@ class TestReceivers:
         connect(customer_created, first)
         connect(customer_created, second)
         event = store("CustomerCreated", id=1)
-        renew = event.renew
+        renew = claims.renew
 
-        def renew_late(lease):
+        def renew_late(event):
             if calls:
                 WebhookEvent.objects.update(attempts=9)
-            renew(lease)
+            renew(event)
 
-        event.renew = renew_late
+        monkeypatch.setattr(claims, "renew", renew_late)
         assert not process(event)
         assert calls == ["first"]
 
@@ -605,7 +603,7 @@ class TestAgain:
         connect(customer_created, lambda **kwargs: calls.append(1))
         event = store("CustomerCreated", id=1)
         process(event)
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert (calls, outcomes()) == ([1], ["processed"])
 
     def test_a_new_receiver_hears_of_an_old_event(self, connect):
@@ -621,7 +619,7 @@ class TestAgain:
         late = store("CustomerUpdated", id=1, name="late")
         process(late)
         Customer.with_deleted.update(deleted_at=None)
-        assert process_again(late)
+        assert process_again(late) == Replay.PROCESSED
         assert late.status == Status.PROCESSED
         assert Customer.objects.get().name == "late"
 
@@ -629,17 +627,17 @@ class TestAgain:
         event = store("CustomerCreated", id=1)
         WebhookEvent.objects.update(status=Status.IGNORED, entity="")
         event.refresh_from_db()
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert WebhookEvent.objects.get().entity == "customer"
 
     def test_a_malformed_one_never(self):
         WebhookEvent.objects.store(WebhookEvent.from_delivery(b"ping", "default", {}))
-        assert not process_again(WebhookEvent.objects.get())
+        assert process_again(WebhookEvent.objects.get()) == Replay.MALFORMED
 
     def test_one_that_a_worker_holds_never(self):
         event = store("CustomerCreated", id=1)
-        event.claim(LEASE)
-        assert not process_again(WebhookEvent.objects.get())
+        claims.claim(event)
+        assert process_again(WebhookEvent.objects.get()) == Replay.TAKEN
 
     def test_one_that_was_processed_since_it_was_read_never(self, connect):
         calls = []
@@ -647,7 +645,7 @@ class TestAgain:
         store("CustomerCreated", id=1)
         stale = WebhookEvent.objects.get()
         process(WebhookEvent.objects.get())
-        assert not process_again(stale, from_scratch=True)
+        assert process_again(stale, from_scratch=True) == Replay.TAKEN
         assert (calls, outcomes()) == ([1], ["processed"])
 
 
@@ -656,7 +654,7 @@ class TestBounds:
 
     @pytest.fixture
     def calls(self, connect, monkeypatch):
-        monkeypatch.setattr(processing, "PATIENCE", 0)
+        monkeypatch.setattr(worker, "TIME_BUDGET", 0)
         calls = []
         connect(customer_updated, lambda event, **kwargs: calls.append(event.pk))
         return calls
@@ -681,14 +679,14 @@ class TestInUse:
 
     @pytest.fixture
     def lease_expired(self, monkeypatch):
-        store("CustomerUpdated", id=1).claim(LEASE)
+        claims.claim(store("CustomerUpdated", id=1))
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
-        monkeypatch.setattr(attempts, "lock_at_once", lambda event: False)
+        monkeypatch.setattr(claims, "lock_at_once", lambda event: False)
         return WebhookEvent.objects.get()
 
     def test_it_is_left_alone(self, lease_expired):
         assert process(lease_expired) == []
-        assert process_again(lease_expired) is False
+        assert process_again(lease_expired) == Replay.TAKEN
         assert process(store("CustomerUpdated", id=1)) == []
         assert outcomes() == ["processing", "pending"]
 
@@ -868,7 +866,7 @@ class TestSilentWorkers:
         connect(customer_updated, update)
         earlier, later = store("CustomerCreated", id=1), None
         process(earlier)
-        call_all = processing.call_all
+        call_all = worker.call_all
 
         def freeze(event, *args):
             if event == later and not is_frozen.is_set():
@@ -877,11 +875,12 @@ class TestSilentWorkers:
             return call_all(event, *args)
 
         later = store("CustomerUpdated", id=1)
-        monkeypatch.setattr(processing, "call_all", freeze)
+        monkeypatch.setattr(worker, "call_all", freeze)
         elsewhere(lambda: process(later))
         assert is_frozen.wait(10)
         time.sleep(1.1)
-        assert process_again(WebhookEvent.objects.get(pk=earlier.pk))
+        again = process_again(WebhookEvent.objects.get(pk=earlier.pk))
+        assert again == Replay.PROCESSED
         assert overlaps == []
         assert calls == ["gave up", later.pk]
         assert outcomes() == ["processed", "processed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 
@@ -12,7 +13,7 @@ from django_altoviz.models import Customer, Invoice, Status, WebhookEvent
 from django_altoviz.privacy.erasure import forget
 from django_altoviz.processing import process
 from django_altoviz.signals import customer_updated, invoice_paid, invoice_updated
-from tests.client.scripted import Answer, ScriptedServer, value
+from tests.client.scripted import Answer, ScriptedServer, json_answer
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -32,8 +33,8 @@ class Altoviz:
         self.asked.append(request.path)
         if self.answer:
             return self.answer
-        gone = value({"errors": [], "message": "Customer with ID 1 not found."}, 404)
-        return gone if self.object is None else value(self.object)
+        gone = json_answer({"errors": [], "message": "Customer with ID 1 not found."}, 404)
+        return gone if self.object is None else json_answer(self.object)
 
 
 @pytest.fixture
@@ -75,6 +76,17 @@ def test_the_mirror_shows_what_is_at_altoviz_now_and_the_event_says_so(altoviz):
     assert event.arrival["read_again"] == "alive"
 
 
+def test_the_time_limit_of_a_task_ends_it_while_the_object_is_read(altoviz, monkeypatch):
+    def time_is_up(self, *args, **kwargs):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(AltovizClient, "_send", time_is_up)
+    with pytest.raises(SoftTimeLimitExceeded):
+        process(store())
+    assert statuses() == [Status.FAILED]
+    assert not Customer.objects.exists()
+
+
 def test_deliveries_in_the_wrong_order_end_right(altoviz):
     process(store(name="newer"))
     process(store(name="older"))
@@ -108,7 +120,9 @@ def test_an_event_that_came_in_since_is_reason_to_read_again(altoviz):
 
 
 @pytest.mark.parametrize("event_type", ["CustomerCreated", "CustomerUpdated"])
-@pytest.mark.parametrize("answer", [Answer(404), value({"errors": [], "message": "Gone."}, 404)])
+@pytest.mark.parametrize(
+    "answer", [Answer(404), json_answer({"errors": [], "message": "Gone."}, 404)]
+)
 def test_what_altoviz_does_not_know_is_no_deletion(altoviz, event_type, answer, caplog):
     """It may be too new to be read, the BASE_URL may be wrong, or the key another company's."""
     process(store(name="1"))
@@ -183,8 +197,8 @@ class TestFallingBack:
             Answer(429, headers={"Retry-After": "36000"}),
             Answer(fault="reset"),
             Answer(body=b"<html>"),
-            value([]),
-            value({"id": 2}),
+            json_answer([]),
+            json_answer({"id": 2}),
             Answer(404),
         ],
         ids=["500", "401", "429", "reset", "html", "list", "another", "no such path"],
@@ -229,7 +243,7 @@ def test_a_cache_that_is_down_stops_no_reading(altoviz, settings):
 @pytest.mark.parametrize(
     "key", [SECRET_KEY, f"{SECRET_KEY}\n", f"{SECRET_KEY}é", f"a\n{SECRET_KEY}"]
 )
-@pytest.mark.parametrize("answer", [None, value({"message": SECRET_KEY}, 401)])
+@pytest.mark.parametrize("answer", [None, json_answer({"message": SECRET_KEY}, 401)])
 def test_no_key_gets_into_the_database_or_the_log(altoviz, settings, caplog, key, answer):
     settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
     altoviz.answer = answer

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import process, process_again
+from django_altoviz.processing import claims, process, process_again
 from django_altoviz.retention import PRUNABLE, Pruned, prune
 from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
@@ -59,7 +59,8 @@ def test_recent_events_are_kept(post):
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.FAILED, Status.DEAD])
 def test_events_that_still_need_processing_are_kept(post, status):
     post(EventType.CUSTOMER_CREATED)
-    WebhookEvent.objects.update(status=status)
+    lease = timezone.now() if status == Status.PROCESSING else None
+    WebhookEvent.objects.update(status=status, lease_expires_at=lease)
     make_old()
     assert prune(90, None) == Pruned()
     assert WebhookEvent.objects.get().body
@@ -175,7 +176,7 @@ class TestReopenedWhilePruning:
             post(body_of("CustomerUpdated", id=number))
         make_old()
         event = WebhookEvent.objects.first()
-        with before_first_write(event.reopen):
+        with before_first_write(lambda: claims.reopen(event)):
             assert prune(90, None) == Pruned(emptied=1)
         assert WebhookEvent.objects.get().body
         process(event)
@@ -186,7 +187,7 @@ class TestReopenedWhilePruning:
         post(body_of("CustomerUpdated", "1233", id=1))
         make_old()
         event = WebhookEvent.objects.get()
-        with before_first_write(event.reopen):
+        with before_first_write(lambda: claims.reopen(event)):
             assert prune(90, None) == Pruned()
         process(event)
         assert event.status == Status.PROCESSED
@@ -196,9 +197,9 @@ class TestReopenedWhilePruning:
         post(body_of("CustomerUpdated", active="maybe"))
         make_old()
         event = WebhookEvent.objects.get()
-        with before_first_write(lambda: event.claim(datetime.timedelta(minutes=1))):
+        with before_first_write(lambda: claims.claim(event)):
             assert prune(90, None, by_status={"failed": 90}) == Pruned()
-        event.settle(Status.PROCESSED)
+        claims.settle(event, Status.PROCESSED)
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("event_id", ["evt_1", "1"])
@@ -217,7 +218,7 @@ class TestReopenedWhilePruning:
                 connection.close()
 
         with transaction.atomic():
-            event.reopen()
+            claims.reopen(event)
             other = threading.Thread(target=prune_meanwhile)
             other.start()
             other.join(0.5)
@@ -228,7 +229,7 @@ class TestReopenedWhilePruning:
         assert len(handled) == 1
         make_old()
         prune(90, None)
-        assert not process_again(event)
+        assert process_again(event).is_refusal
 
 
 @pytest.mark.django_db(transaction=True)

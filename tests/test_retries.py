@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from django_altoviz.exceptions import GiveUp, RetryLater
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import drain, process, process_again
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import Replay, claims, drain, process, process_again, worker
 from django_altoviz.processing.retries import after_failure, pause_after
 from django_altoviz.signals import customer_created, customer_updated, event_failed
 from tests.conftest import body_of
@@ -139,17 +138,17 @@ class TestAttempts:
         event = store()
         process(event)
         assert event.status == Status.DEAD
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert (event.status, event.failures) == (Status.PROCESSED, 0)
 
     def test_that_killed_their_workers_count(self, using):
         using(MAX_ATTEMPTS=3)
         event = store(id=1)
-        event.claim(LEASE)
+        claims.claim(event)
         for failures in (1, 2):
             WebhookEvent.objects.update(lease_expires_at=timezone.now())
             event.refresh_from_db()
-            assert event.claim(LEASE)
+            assert claims.claim(event)
             assert event.failures == failures
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         event.refresh_from_db()
@@ -161,7 +160,7 @@ class TestAttempts:
 
     def test_are_not_ended_while_another_worker_makes_one(self, using):
         using(MAX_ATTEMPTS=1)
-        store(id=1).claim(LEASE)
+        claims.claim(store(id=1))
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         stale = WebhookEvent.objects.get()
         WebhookEvent.objects.update(lease_expires_at=timezone.now() + LEASE)
@@ -170,14 +169,14 @@ class TestAttempts:
 
     def test_a_crash_and_the_failure_after_it_are_two(self):
         event = store(id=1, active="maybe")
-        event.claim(LEASE)
+        claims.claim(event)
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         event.refresh_from_db()
         process(event)
         assert (event.status, event.failures) == (Status.FAILED, 2)
 
     def test_are_left_to_a_worker_that_was_silent_and_has_come_back(self):
-        store(id=1).claim(LEASE)
+        claims.claim(store(id=1))
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         stale = WebhookEvent.objects.get()
         WebhookEvent.objects.update(lease_expires_at=timezone.now() + LEASE)
@@ -291,7 +290,7 @@ class TestGiveUp:
         receiver.raises = [GiveUp("for now")]
         event = store()
         process(event)
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert event.status == Status.PROCESSED
         assert (len(receiver.calls), len(other.calls)) == (2, 1)
 
@@ -374,7 +373,7 @@ class TestWaiting:
         """An event can have its number and yet not be there while the next is already taken up."""
         late, taken = store(id=1), store(id=1)
         WebhookEvent.objects.filter(pk=late.pk).update(status=Status.IGNORED)
-        WebhookEvent.objects.get(pk=taken.pk).claim(LEASE)
+        claims.claim(WebhookEvent.objects.get(pk=taken.pk))
         WebhookEvent.objects.filter(pk=late.pk).update(status=Status.PENDING)
         assert process(late) == []
         WebhookEvent.objects.filter(pk=taken.pk).update(lease_expires_at=timezone.now())
@@ -422,7 +421,7 @@ class TestTimeIsOver:
         def last(event, seen):
             raise SoftTimeLimitExceeded
 
-        monkeypatch.setattr(processing, "mirror", last)
+        monkeypatch.setattr(worker, "apply", last)
         with pytest.raises(SoftTimeLimitExceeded):
             process(store())
         assert statuses() == ["failed"]
@@ -436,7 +435,7 @@ def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
         raise OperationalError("deadlock detected")
 
     with monkeypatch.context() as patch:
-        patch.setattr(processing, "mirror", deadlock)
+        patch.setattr(worker, "apply", deadlock)
         process(event)
     assert (event.status, event.failures) == (Status.PENDING, 1)
     assert "deadlock" in event.error

@@ -11,7 +11,7 @@ from django.db.models.signals import post_save, pre_save
 
 from django_altoviz.models import Customer, Status, WebhookEvent
 from django_altoviz.models.statements import insert, lock_at_once, locked, update
-from django_altoviz.processing import process
+from django_altoviz.processing import claims, process
 from tests.conftest import body_of
 
 LEASE = datetime.timedelta(seconds=60)
@@ -112,6 +112,6 @@ def test_what_is_noted_about_an_event_need_not_be_flushed(monkeypatch):
     connection.connection.create_function("set_config", 3, set_config)
     monkeypatch.setattr(connection, "vendor", "postgresql")
     with transaction.atomic():
-        assert event.claim(LEASE, {})
-    event.settle(Status.PROCESSED)
+        assert claims.claim(event, {})
+    claims.settle(event, Status.PROCESSED)
     assert set_values == [("synchronous_commit", "off", True)] * 2

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.actions import OUTCOMES, in_order_of_arrival, replay
+from django_altoviz.admin.actions import messages_about
 from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
 from django_altoviz.admin.confirmation import CONFIRMED, confirmation
 from django_altoviz.admin.display import changes
@@ -26,6 +26,7 @@ from django_altoviz.admin.display.values import moment
 from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.processing import Replay, replay
 from django_altoviz.transactions import own_transactions
 
 
@@ -238,14 +239,12 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         *,
         from_scratch: bool = False,
     ) -> None:
-        outcomes: Counter[str] = Counter()
-        for event in in_order_of_arrival(queryset):
-            outcome = replay(event, from_scratch=from_scratch)
+        outcomes: Counter[Replay] = Counter()
+        for event, outcome in replay(queryset, from_scratch=from_scratch):
             outcomes[outcome] += 1
             self.log_change(request, event, f"{name}: {outcome}")
-        for outcome, (level, text) in OUTCOMES.items():
-            if outcomes[outcome]:
-                self.message_user(request, text % outcomes[outcome], level)
+        for level, text in messages_about(outcomes):
+            self.message_user(request, text, level)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -12,7 +12,7 @@ from django.db import router, transaction
 
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.backlog import drain
-from django_altoviz.processing.worker import PATIENCE, process
+from django_altoviz.processing.worker import TIME_BUDGET, process
 
 #: How many events one run of ``process_due`` takes on.
 DUE_LIMIT = 1000
@@ -47,7 +47,7 @@ def process_event(pk: int, enqueue: Callable[[int], object] | None = None) -> No
         return
     started = time.monotonic()
     process(event)
-    if enqueue is None or time.monotonic() - started < PATIENCE:
+    if enqueue is None or time.monotonic() - started < TIME_BUDGET:
         return
     # The tasks of these have come and gone, for they found the object taken by this one.
     left = _events().of_object(event).ready().order_by("pk").first()

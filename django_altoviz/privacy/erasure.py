@@ -106,7 +106,7 @@ def _forget_row(rows: QuerySet[Mirror], left: Left) -> None:
         # To write first locks the row on every database, so that no worker writes in between.
         if rows.update(forgotten_at=Coalesce("forgotten_at", now)):
             row = rows.get()
-            row.save_shown(row.show(left(row.data), ""), rows.db)
+            row._save(row._apply(left(row.data), ""), rows.db)
 
 
 def _forget_event(
@@ -119,13 +119,19 @@ def _forget_event(
         values = _values_left(event, trace)
         if not values and not runs.exists():
             return False
-        if dry_run or not values or event.amend(values):
+        if dry_run or not values or _amend(event, values):
             if not event.is_settled:
                 unsettled.append(pk)
             if not dry_run:
                 runs.update(gave_up=FORGOTTEN)
             return True
     return False  # pruned meanwhile
+
+
+def _amend(event: WebhookEvent, values: dict[str, Any]) -> bool:
+    """Write columns, unless the event was claimed, settled or pruned since it was read."""
+    events = WebhookEvent.objects.using(event._state.db)
+    return bool(events.as_read(event).update(**values))
 
 
 def _values_left(event: WebhookEvent, trace: EventTrace) -> dict[str, Any]:

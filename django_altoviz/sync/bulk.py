@@ -20,13 +20,13 @@ def build_rows(
         text = raw.get(id, "")
         row = model(altoviz_id=id, account=run.account, last_event_id=as_of)
         try:
-            row.show(object, text or exact_json.as_text(object))
+            row._apply(object, text or exact_json.as_text(object))
         except InvalidPayload:
             misfits[id] = object
         else:
             row.fingerprint = fingerprint(text) if text else ""
             # The business signals that the document has passed count as sent.
-            row.reach(is_certain=True)
+            row._update_business_signals(from_api=True)
             rows.append(row)
     return rows, misfits
 
@@ -34,7 +34,7 @@ def build_rows(
 def save_rows(run: SyncRun, rows: list[Mirror]) -> None:
     """Insert the rows and their lines. Must run in a transaction."""
     type(rows[0]).with_deleted.using(run._state.db).bulk_create(rows)
-    lines = [line for row in rows for line in row.lines_shown()]
+    lines = [line for row in rows for line in row._pending_lines()]
     if lines:
         type(lines[0])._default_manager.using(run._state.db).bulk_create(lines)
 

@@ -32,7 +32,7 @@ def record_difference(run: SyncRun, action: Action, data: RemoteObject, as_of: i
     if run.is_dry_run:
         return action.value if _fits(run, data) else "failed"
     body = body_of(EventType[f"{Entity(run.entity).name}_{action.name}"], data)
-    event = WebhookEvent.from_delivery(body, run.account, {"as_of": str(as_of)}, Source.SYNC)
+    event = WebhookEvent.from_delivery(body, run.account, {}, Source.SYNC, as_of)
     WebhookEvent.objects.using(run._state.db).store(event)
     event_received.send_robust(WebhookEvent, event=event)
     process(event)
@@ -54,7 +54,7 @@ def body_of(event_type: EventType, data: RemoteObject) -> bytes:
 def _fits(run: SyncRun, object: RemoteObject) -> bool:
     id = object_id_of(object)
     try:
-        model_of(run)(altoviz_id=id or 0).show(object, to_bytes(object).decode())
+        model_of(run)(altoviz_id=id or 0)._apply(object, to_bytes(object).decode())
     except InvalidPayload:
         return False
     return id is not None

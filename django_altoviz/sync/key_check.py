@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import AllGone
 from django_altoviz.models import MIRRORS
-from django_altoviz.sync.reconciling import Reconciler, read, resource_of
+from django_altoviz.sync.reconciling import Reconciler, read
 
 # The number of objects of one kind that are looked up.
 _PROBES = 5
@@ -46,5 +46,5 @@ def _can_read_any(reconciler: Reconciler, entity: Entity) -> bool:
     """Return True if the key can read one of the newest mirrored objects of this kind."""
     live = MIRRORS[entity].objects.using(reconciler.using).filter(account=reconciler.run.account)
     ids = live.order_by("-altoviz_id").values_list("altoviz_id", flat=True)[:_PROBES]
-    resource = resource_of(reconciler.client, entity)
+    resource = reconciler.client.resource(entity)
     return any(read(resource, id) is not None for id in ids)

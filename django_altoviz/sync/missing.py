@@ -9,7 +9,7 @@ from django_altoviz.models import Source, SyncStep, WebhookEvent
 from django_altoviz.sync.comparing import newest_event
 from django_altoviz.sync.differences import Action
 from django_altoviz.sync.progress import Watcher
-from django_altoviz.sync.reading import Position
+from django_altoviz.sync.reading import ListPosition
 from django_altoviz.sync.reconciling import Reconciler
 
 # The most ids that are held in memory.
@@ -23,7 +23,7 @@ def look_up_missing(reconciler: Reconciler, watcher: Watcher) -> None:
     """
     run = reconciler.run
     ids = reconciler.live().order_by("altoviz_id").values_list("altoviz_id", flat=True)
-    last_pass = Position(**run.position).pass_number
+    last_pass = ListPosition(**run.position).pass_number
     for window in _in_windows(ids, "altoviz_id"):
         missing = {*window} - SyncStep.seen(run, window, pass_number=last_pass)
         counted = SyncStep.seen(run, missing)

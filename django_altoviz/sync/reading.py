@@ -25,7 +25,7 @@ _CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Position:
+class ListPosition:
     """A position in a list.
 
     ``rows`` counts the distinct rows of this pass. ``records`` is the length of the list according
@@ -43,7 +43,7 @@ class Position:
     def is_complete(self) -> bool:
         return self.ended and not self.got_shorter and self.rows >= (self.records or 0)
 
-    def after(self, page: Page) -> Position:
+    def after(self, page: Page) -> ListPosition:
         got_shorter = (page.record_count or 0) < (self.records or 0)
         return replace(
             self,
@@ -63,7 +63,7 @@ class Batch:
     """
 
     is_first: bool
-    position: Position
+    position: ListPosition
     as_of: int
     objects: Objects
     raw: dict[int, str]
@@ -80,7 +80,7 @@ def read_list(run: SyncRun, resource: Resource) -> Iterator[Batch]:
     Raises:
         IncompleteList: all passes together had fewer objects than Altoviz says there are.
     """
-    while not (position := Position(**run.position)).is_complete:
+    while not (position := ListPosition(**run.position)).is_complete:
         if position.ended and position.pass_number == _MAX_PASSES:
             if run.seen >= (position.records or 0):
                 return
@@ -89,16 +89,16 @@ def read_list(run: SyncRun, resource: Resource) -> Iterator[Batch]:
                 f"{position.records}. Nothing was marked as deleted. Try again later."
             )
         if position.ended:
-            position = Position(pass_number=position.pass_number + 1)
+            position = ListPosition(pass_number=position.pass_number + 1)
         yield _read_batch(run, resource, position)
 
 
-def _read_batch(run: SyncRun, resource: Resource, position: Position) -> Batch:
+def _read_batch(run: SyncRun, resource: Resource, position: ListPosition) -> Batch:
     as_of = newest_event(run._state.db)
     after, rows = _read_pages(resource, position)
     objects, raw, without_id = _by_id(rows)
     return Batch(
-        is_first=position == Position(),
+        is_first=position == ListPosition(),
         position=after,
         as_of=as_of,
         objects=objects,
@@ -108,13 +108,13 @@ def _read_batch(run: SyncRun, resource: Resource, position: Position) -> Batch:
 
 
 def _read_pages(
-    resource: Resource, position: Position
-) -> tuple[Position, list[tuple[RemoteObject, str]]]:
+    resource: Resource, position: ListPosition
+) -> tuple[ListPosition, list[tuple[RemoteObject, str]]]:
     """Return the rows of the next pages, each with its raw JSON, and the position after them."""
     rows: list[tuple[RemoteObject, str]] = []
     for _ in range(_PAGES):
         page = resource.page(position.page + 1)
-        rows += zip(page.rows, page.texts, strict=True)
+        rows += zip(page.rows, page.raw_rows, strict=True)
         position = position.after(page)
         if position.ended or sum(len(text) for _row, text in rows) > _CHARACTERS:
             break

@@ -19,7 +19,6 @@ from django_altoviz.exceptions import (
     ServerError,
     UnexpectedAnswer,
 )
-from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.log import log_about
 from django_altoviz.models import Document, Mirror, Source, SyncRun, SyncStep, WebhookEvent
 from django_altoviz.sync.bulk import build_rows, save_row, save_rows
@@ -40,7 +39,7 @@ class Reconciler:
 
     def __init__(self, run: SyncRun, client: AltovizClient, *, signals: bool) -> None:
         self.run, self.client = run, client
-        self.resource = resource_of(client, Entity(run.entity))
+        self.resource = client.resource(Entity(run.entity))
         self.model = model_of(run)
         self.using = run._state.db
         self._inserts_in_bulk = run.is_import and not signals and not run.is_dry_run
@@ -161,7 +160,7 @@ class Reconciler:
         return "failed" if comparison.failed else "unchanged"
 
     def _is_new(self, id: int) -> bool:
-        """Return True if the object may be too new to be read: created since the run began [inferred]."""
+        """Return True if it was created since the run began, so may be too new to read [inferred]."""
         created = EventType[f"{Entity(self.run.entity).name}_CREATED"]
         events = WebhookEvent.objects.using(self.using).filter(
             account=self.run.account, type=created, source=Source.WEBHOOK, pk__gt=self.run.as_of
@@ -174,11 +173,6 @@ class Reconciler:
         return Counter(failed=1)
 
 
-def resource_of(client: AltovizClient, entity: Entity) -> Resource:
-    resource: Resource = getattr(client, f"{entity}s")
-    return resource
-
-
 def read(resource: Resource, id: int) -> RemoteObject | None:
     """Return the object as Altoviz shows it now, or ``None`` if it is gone.
 
@@ -187,11 +181,8 @@ def read(resource: Resource, id: int) -> RemoteObject | None:
         NoSuchRoute: a 404, but not in the form that Altoviz gives it for an object.
     """
     try:
-        object = resource.get(id)
+        return resource.get(id)
     except NoSuchRoute:
         raise
     except NotFound:
         return None
-    if object_id_of(object) != id:
-        raise UnexpectedAnswer(f"{resource.path}/{id} was answered with another object.")
-    return object

@@ -77,7 +77,7 @@ def sync(
     failures: list[APIFailure] = []
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
-        stack.enter_context(_pauses_reported(client, watcher.paused))
+        stack.enter_context(_waits_reported(client, watcher.paused))
         for entity in [each for each in ENTITIES if each in entities]:
             runs.append(claim_run(account, entity, watcher, is_dry_run=dry_run))
             reconciler = Reconciler(runs[-1], client, signals=signals)
@@ -91,14 +91,14 @@ def sync(
 
 
 @contextmanager
-def _pauses_reported(client: AltovizClient, report: Callable[[float], None]) -> Iterator[None]:
+def _waits_reported(client: AltovizClient, report: Callable[[float], None]) -> Iterator[None]:
     # The client may be the caller's, who uses it after the sync.
-    on_pause = client.pace.on_pause
-    client.pace.on_pause = report
+    on_wait = client.rate_limiter.on_wait
+    client.rate_limiter.on_wait = report
     try:
         yield
     finally:
-        client.pace.on_pause = on_pause
+        client.rate_limiter.on_wait = on_wait
 
 
 def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> None:

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import APIError, UnexpectedAnswer
@@ -17,25 +17,31 @@ DAY = datetime.date(2026, 1, 2)
 def made_up(download):
     """Read a document that the description's mock has made up: an answer to a right request, and yet
     no PDF."""
-    with pytest.raises(UnexpectedAnswer, match="is no PDF"):
+    with pytest.raises(UnexpectedAnswer, match="not a PDF"):
         b"".join(download)
+
+
+def get_made_up(resource):
+    """Read object 5, for which the description's mock makes up an object with another id."""
+    with pytest.raises(UnexpectedAnswer, match="another object"):
+        resource.get(5)
 
 
 #: Each request that the client can make.
 REQUESTS = [
     lambda c: c.hello(),
     lambda c: c.settings(),
-    lambda c: c.customers.get(5),
+    lambda c: get_made_up(c.customers),
     lambda c: c.customers.get_by_internal_id("a b"),
     lambda c: c.customers.find(email="a@b.example", internal_id="x", number="C1"),
     lambda c: c.customers.contacts(5),
-    lambda c: c.contacts.get(5),
+    lambda c: get_made_up(c.contacts),
     lambda c: c.contacts.find(email="a@b.example", internal_id="x"),
-    lambda c: c.products.get(5),
+    lambda c: get_made_up(c.products),
     lambda c: c.products.find(number="P1", internal_id="x"),
-    lambda c: c.invoices.get(5),
+    lambda c: get_made_up(c.invoices),
     lambda c: c.invoices.find(internal_id="x"),
-    lambda c: c.quotes.get(5),
+    lambda c: get_made_up(c.quotes),
     lambda c: c.quotes.find(internal_id="x"),
     lambda c: list(c.customers.all(query="x")),
     lambda c: list(c.contacts.all(query="x")),
@@ -56,8 +62,10 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def described(prism):
     with prism("mock", "--errors") as url:
-        pace = Pace("contract", requests=100_000)
-        with AltovizClient("key", url, pace=pace, retry=AltovizRetry(total=0)) as client:
+        rate_limiter = RateLimiter("contract", requests=100_000)
+        with AltovizClient(
+            "key", url, rate_limiter=rate_limiter, retry=AltovizRetry(total=0)
+        ) as client:
             yield client
 
 

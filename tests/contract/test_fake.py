@@ -11,7 +11,7 @@ import re
 import pytest
 import requests
 
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.exceptions import APIFailure
 from django_altoviz.testing import Behaviour, FakeAltoviz
@@ -155,9 +155,9 @@ def ask(url, altoviz, judge):
 
 @pytest.mark.parametrize("request_of_the_client", REQUESTS)
 def test_what_the_client_asks_for(url, altoviz, judge, request_of_the_client):
-    pace = Pace("contract with the fake", requests=100_000)
+    rate_limiter = RateLimiter("contract with the fake", requests=100_000)
     retry = AltovizRetry(total=0)
-    with AltovizClient(altoviz.api_key, url, pace=pace, retry=retry) as client:
+    with AltovizClient(altoviz.api_key, url, rate_limiter=rate_limiter, retry=retry) as client:
         client._session.hooks["response"].append(judge)
         try:
             request_of_the_client(client)

@@ -14,7 +14,7 @@ from django_altoviz.dispatchers import celery as dispatcher
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, Status, WebhookEvent
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import worker
 from tests.conftest import body_of
 from tests.dispatchers import brokers
 from tests.dispatchers.proxy import Proxy
@@ -138,8 +138,8 @@ class TestTasks:
     ):
         for _ in range(3):
             post(body_of(UPDATED, id=1))
-        for module in (processing, queued):
-            monkeypatch.setattr(module, "PATIENCE", 0)
+        for module in (worker, queued):
+            monkeypatch.setattr(module, "TIME_BUDGET", 0)
         while published:
             dispatcher.process_event(*published.pop())
         assert WebhookEvent.objects.filter(status=Status.PROCESSED).count() == 3

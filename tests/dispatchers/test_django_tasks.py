@@ -13,7 +13,7 @@ from django_altoviz.dispatchers import django_tasks as dispatcher
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import worker
 from tests.conftest import body_of
 from tests.dispatchers.workers import DB_WORKER, eventually, working
 
@@ -46,8 +46,8 @@ def test_what_a_task_leaves_of_an_object_gets_the_next(post, settings, monkeypat
     settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
     for _ in range(3):
         post(body_of(UPDATED, id=1))
-    for module in (processing, queued):
-        monkeypatch.setattr(module, "PATIENCE", 0)
+    for module in (worker, queued):
+        monkeypatch.setattr(module, "TIME_BUDGET", 0)
     dispatcher.dispatch(WebhookEvent.objects.last())
     assert processed(3)()
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import worker
 from tests.conftest import body_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("deferred")]
@@ -40,8 +40,8 @@ class TestLongBacklog:
 
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch):
-        for module in (processing, queued):
-            monkeypatch.setattr(module, "PATIENCE", 0)
+        for module in (worker, queued):
+            monkeypatch.setattr(module, "TIME_BUDGET", 0)
 
     def test_what_a_task_leaves_gets_a_task_of_its_own(
         self, post, django_capture_on_commit_callbacks

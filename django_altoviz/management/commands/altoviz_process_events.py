@@ -99,10 +99,11 @@ class Command(BaseCommand):
             for event in drain(events, limit=options["limit"]):
                 yield event.status
             return
-        for event, was_tried in replay(events, limit=options["limit"], from_scratch=from_scratch):
-            if not was_tried:
-                self.stderr.write(why_not(event) % {"event": event})
-            yield event.status if was_tried else _REFUSED
+        for event, outcome in replay(events, limit=options["limit"], from_scratch=from_scratch):
+            if outcome.is_refusal:
+                text = _("Event %(event)s was not processed: %(reason)s.")
+                self.stderr.write(text % {"event": event, "reason": outcome.label})
+            yield _REFUSED if outcome.is_refusal else event.status
 
     def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
         """Process due events until a signal arrives. Finish the current event first."""
@@ -169,15 +170,3 @@ def raise_for(outcomes: Counter[str]) -> None:
             "%(count)s event was not processed.", "%(count)s events were not processed.", refused
         )
         raise CommandError(text % {"count": refused}, returncode=3)
-
-
-def why_not(event: WebhookEvent) -> str:
-    """Return the reason why a chosen event was not processed."""
-    if event.is_due:
-        return _(
-            "Event %(event)s waits for an earlier event of its object, and is processed after that."
-        )
-    return _(
-        "Event %(event)s can't be processed: another worker is processing it, or it is malformed, "
-        "pruned or of an unknown type."
-    )

@@ -60,7 +60,7 @@ class Command(BaseCommand):
             value = {"accounts": [health.as_json() for health in found], "problems": problems}
             self.stdout.write(json.dumps(value))
         else:
-            self.stdout.write("\n".join(map(summary, found)))
+            self.stdout.write("\n".join(map(health_table, found)))
         if problems:
             raise CommandError("\n".join(problems))
 
@@ -98,7 +98,7 @@ def exceeded_limits(
     return problems
 
 
-def summary(health: Health) -> str:
+def health_table(health: Health) -> str:
     """Return a table with the health of one account."""
     backlog = _("%(backlog)s, the oldest for %(age)s") if health.backlog else "%(backlog)s"
     last = health.last_received_at

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
-from django_altoviz.management.api_command import APICommand, api_of, configured_account
+from django_altoviz.management.api_command import APICommand, api_client, configured_account
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.progress import Progress, runs_as_json, runs_as_table
 from django_altoviz.models import SyncRun
@@ -65,7 +65,7 @@ class Command(APICommand):
         configured = configured_account(account)
         progress = Progress(self.stderr, is_quiet=options["verbosity"] == 0)
         try:
-            with api_of(configured) as client, on_signals(interrupt, signal.SIGTERM):
+            with api_client(configured) as client, on_signals(interrupt, signal.SIGTERM):
                 sync(
                     account,
                     kinds or ENTITIES,
@@ -81,7 +81,7 @@ class Command(APICommand):
         except SyncTakenOver as error:
             raise CommandError(_("Another altoviz_sync has taken over this sync.")) from error
         finally:
-            self.tell(format, runs_as_table(progress.runs), runs_as_json(progress.runs))
+            self.write_result(format, runs_as_table(progress.runs), runs_as_json(progress.runs))
         exit_with_outcome(progress.runs, dry_run)
 
 
