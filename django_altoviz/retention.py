@@ -10,6 +10,7 @@ from django.db import router, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from django_altoviz.intake.envelopes import EVENT_ID_PREFIX
 from django_altoviz.models import (
     ReceiverRun,
     Source,
@@ -31,7 +32,7 @@ NO_WINDOWS: Windows = {}
 # A pruned event with an id of its own stays as a row, or a redelivery of it would count as new. An
 # event without an id is recognised by its body; its row goes, because the same body may be a new event
 # one day: an object that is set back to an earlier state.
-_KNOWN_BY_ID = Q(event_id__startswith="evt_") | ~Q(source=Source.WEBHOOK)
+_KNOWN_BY_ID = Q(event_id__startswith=EVENT_ID_PREFIX) | ~Q(source=Source.WEBHOOK)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from tests.settings import ALTOVIZ
 
 pytest_plugins = ["django_altoviz.pytest_plugin", "pytester"]
 
-# How long an example takes says nothing on a machine that is busy.
+# On a busy machine the time of an example says nothing.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
@@ -24,14 +24,14 @@ SECRETS = {
 
 
 def body_of(event_type, event_id=None, **data):
-    """The body of a delivery: the sample of its type with some of its data changed."""
+    """Return the body of a delivery: the sample of the type with some of its data changed."""
     envelope = sample(EventType(event_type))
     return to_body(type(envelope)(event_id or new_event_id(), envelope.type, envelope.data | data))
 
 
 @pytest.fixture
 def post():
-    """Deliver a body to the webhook, signed unless a signature is given."""
+    """Return a function that posts a body to the webhook, signed unless a signature is given."""
 
     def post(body, *, account="default", signature=None, client=None, path=None, **extra):
         if isinstance(body, EventType):

@@ -9,7 +9,7 @@ from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
 from django_altoviz.checks import check_security, check_settings
-from django_altoviz.dispatchers import deferred, get_dispatch, load_ours
+from django_altoviz.dispatchers import deferred, get_dispatch, import_own
 
 SECRET = "a-secret-of-decent-length"
 GOOD = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_URL": "https://shop.example/altoviz/webhook/"}
@@ -124,10 +124,10 @@ def test_the_hint_for_a_missing_dispatcher_names_its_extra(monkeypatch, dispatch
 
 def test_only_a_dispatcher_of_this_package_is_loaded_at_startup(settings):
     settings.ALTOVIZ = GOOD | {"DISPATCHER": "nowhere"}
-    load_ours()
+    import_own()
     settings.ALTOVIZ = GOOD | {"DISPATCHER": "django_altoviz.dispatchers.nowhere"}
     with pytest.raises(ImproperlyConfigured):
-        load_ours()
+        import_own()
 
 
 def test_with_named_accounts_only_the_default_account_needs_no_secret():

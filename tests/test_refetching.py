@@ -10,7 +10,7 @@ from django.core.cache.backends.base import BaseCache
 from django_altoviz.client import AltovizClient
 from django_altoviz.event_types import Entity
 from django_altoviz.models import Customer, Invoice, Status, WebhookEvent
-from django_altoviz.privacy.erasure import forget
+from django_altoviz.privacy.erasure import erase
 from django_altoviz.processing import process
 from django_altoviz.signals import customer_updated, invoice_paid, invoice_updated
 from tests.client.scripted import Answer, ScriptedServer, json_answer
@@ -58,7 +58,7 @@ def statuses():
 
 def test_what_was_forgotten_is_not_read_again(altoviz):
     process(store())
-    forget(Entity.CUSTOMER, 1, "default")
+    erase(Entity.CUSTOMER, 1, "default")
     altoviz.object = {"id": 1, "name": "now", "number": "C2"}
     process(store())
     assert Customer.objects.get().data == {"id": 1, "name": None, "number": "C2"}
@@ -85,6 +85,18 @@ def test_the_time_limit_of_a_task_ends_it_while_the_object_is_read(altoviz, monk
         process(store())
     assert statuses() == [Status.FAILED]
     assert not Customer.objects.exists()
+
+
+def test_a_thread_keeps_one_client_for_an_account(altoviz, monkeypatch):
+    clients = []
+    create = AltovizClient.for_account.__func__
+    counted = classmethod(
+        lambda cls, *args, **options: clients.append(create(cls, *args, **options)) or clients[-1]
+    )
+    monkeypatch.setattr(AltovizClient, "for_account", counted)
+    for number in range(3):
+        process(store(name=str(number)))
+    assert len(clients) == 1
 
 
 def test_deliveries_in_the_wrong_order_end_right(altoviz):

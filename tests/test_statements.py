@@ -1,4 +1,4 @@
-"""The statements that are written out, also as other databases than the one at hand need them."""
+"""The SQL statements written by hand, including the branches for other databases."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def store():
 
 @pytest.mark.django_db
 class TestInsert:
-    @pytest.mark.skipif(connection.vendor == "postgresql", reason="which always does")
-    def test_gives_the_primary_key_also_where_a_database_does_not_return_it(self, monkeypatch):
+    @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL always returns it")
+    def test_sets_the_primary_key_if_the_database_does_not_return_it(self, monkeypatch):
         monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
         row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
         insert(row, "default")
@@ -41,7 +41,7 @@ class TestInsert:
             {"initial_commitment_amount": Decimal("0"), "internal_id": "[]"},
         ],
     )
-    def test_and_update_keep_every_value_exactly(self, values):
+    def test_insert_and_update_keep_every_value_exactly(self, values):
         row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
         other = Customer(altoviz_id=2, account="other", data={"id": 2}, last_event_id=2)
         insert(other, "default")
@@ -56,11 +56,11 @@ class TestInsert:
             "_state": 0
         }
 
-    def test_and_update_send_djangos_signals(self):
-        told = []
+    def test_insert_and_update_send_the_signals_of_django(self):
+        sent = []
 
         def hear(sender, signal, **about):
-            told.append((signal is post_save, about.get("created"), about["update_fields"]))
+            sent.append((signal is post_save, about.get("created"), about["update_fields"]))
 
         for signal in (pre_save, post_save):
             signal.connect(hear, sender=Customer)
@@ -71,7 +71,7 @@ class TestInsert:
             for signal in (pre_save, post_save):
                 signal.disconnect(hear, sender=Customer)
         fields = frozenset({"data", "fingerprint", "last_event_id", "synced_at"})
-        assert told == [
+        assert sent == [
             (False, None, None),
             (True, True, None),
             (False, None, fields),
@@ -80,7 +80,7 @@ class TestInsert:
 
 
 @pytest.mark.django_db
-def test_the_mirrors_row_is_locked_where_the_database_can(monkeypatch):
+def test_the_row_of_the_mirror_is_locked_if_the_database_can(monkeypatch):
     process(store())
     asked = []
     monkeypatch.setattr(connection.features, "has_select_for_update", True)
@@ -90,7 +90,7 @@ def test_the_mirrors_row_is_locked_where_the_database_can(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_row_that_is_gone_is_not_to_be_had(monkeypatch):
+def test_a_deleted_row_can_not_be_locked(monkeypatch):
     monkeypatch.setattr(connection.features, "has_select_for_update_skip_locked", True)
     monkeypatch.setattr(connection.ops, "for_update_sql", lambda **how: "")
     event = store()
@@ -99,9 +99,9 @@ def test_a_row_that_is_gone_is_not_to_be_had(monkeypatch):
     assert not lock_at_once(event)
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="it is made to look like PostgreSQL")
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the test imitates PostgreSQL on SQLite")
 @pytest.mark.django_db(transaction=True)
-def test_what_is_noted_about_an_event_need_not_be_flushed(monkeypatch):
+def test_the_state_of_an_event_is_committed_asynchronously(monkeypatch):
     set_values = []
 
     def set_config(name, value, is_local):

@@ -1,4 +1,4 @@
-"""The journey of an event in projects that are set up in another way."""
+"""The journey of an event in projects with other settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tests.settings import _NAME
 
 @pytest.mark.parametrize("variant", ["no_time_zones", "events_elsewhere", "lagging_replica"])
 def test_the_journey_of_an_event(variant):
-    chosen = ["-k", "not admin"] if variant == "lagging_replica" else []  # it shows what is there
+    chosen = (
+        ["-k", "not admin"] if variant == "lagging_replica" else []
+    )  # because the admin reads from the replica
     journey = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cov", "-p", "no:xdist"),

@@ -1,13 +1,48 @@
-"""Process the selected events again, and say what became of them."""
+"""The actions that process events again: what is asked first, and what is said afterwards."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from django.contrib import messages
-from django.utils.translation import ngettext
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Count
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext, ngettext
 
+from django_altoviz.admin.base import ReadOnlyAdmin
+from django_altoviz.models import ReceiverRun, WebhookEventQuerySet
 from django_altoviz.processing import Replay
+
+#: The field that the confirmation form adds when the answer is yes.
+CONFIRMED = "confirmed"
+_TEMPLATE = "admin/django_altoviz/webhookevent/from_scratch_confirmation.html"
+
+
+def confirmation_page(
+    page: ReadOnlyAdmin, request: HttpRequest, events: WebhookEventQuerySet
+) -> TemplateResponse:
+    """Return the page to confirm that all receivers are called again, also those that succeeded.
+
+    Its form submits the same selection of events again, with ``CONFIRMED``.
+    """
+    succeeded = ReceiverRun.objects.filter(event__in=events.order_by(), gave_up="")
+    context: dict[str, Any] = {
+        **page.admin_site.each_context(request),
+        "title": gettext("Process from scratch"),
+        "opts": page.opts,
+        "media": page.media,
+        "count": events.count(),
+        "receivers": succeeded.values_list("receiver").annotate(Count("pk")).order_by("receiver"),
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "select_across": request.POST.get("select_across", "0"),
+        "confirmed": CONFIRMED,
+    }
+    request.current_app = page.admin_site.name
+    return TemplateResponse(request, _TEMPLATE, context)
 
 
 def messages_about(outcomes: Counter[Replay]) -> list[tuple[int, str]]:

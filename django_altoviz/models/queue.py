@@ -41,8 +41,8 @@ WAITING = (Status.PENDING, Status.FAILED)
 IN_LINE = (Status.PENDING, Status.PROCESSING)
 
 
-class Position(Protocol):
-    """What tells an event's place in the queue: an event, or expressions in place of its columns."""
+class Place(Protocol):
+    """An event's place in the queue: the event itself, or expressions instead of its columns."""
 
     @property
     def account(self) -> Any: ...
@@ -55,14 +55,14 @@ class Position(Protocol):
 
 
 class Outer:
-    """The position of the outer query's row, for a condition in a subquery."""
+    """The place of the outer query's row, for a condition in a subquery."""
 
     account, entity = OuterRef("account"), OuterRef("entity")
     object_id, pk = OuterRef("object_id"), OuterRef("pk")
 
 
 class Given:
-    """The position and state of an event whose values are filled in when the statement runs."""
+    """The place and state of an event whose values are filled in when the statement runs."""
 
     account, entity = Parameter("account"), Parameter("entity")
     object_id, pk = Parameter("object_id"), Parameter("pk")
@@ -101,9 +101,9 @@ def postponed(now: datetime.datetime) -> Q:
     return Q(status__in=WAITING) & ~attempt_due(now)
 
 
-def same_object(position: Position) -> Q:
+def same_object(place: Place) -> Q:
     """The event is one of the object that the other event is about."""
-    return Q(object_id=position.object_id, entity=position.entity, account=position.account)
+    return Q(object_id=place.object_id, entity=place.entity, account=place.account)
 
 
 def holds_up_later(waits_for_retries: bool) -> Q:
@@ -117,26 +117,26 @@ def holds_up_later(waits_for_retries: bool) -> Q:
     return in_line | Q(status=Status.FAILED, mirrored_at__isnull=False)
 
 
-def ahead_of(position: Position, waits_for_retries: bool) -> Q:
+def ahead_of(place: Place, waits_for_retries: bool) -> Q:
     """The event is an earlier one of the object, and must be processed first."""
-    return same_object(position) & Q(holds_up_later(waits_for_retries), pk__lt=position.pk)
+    return same_object(place) & Q(holds_up_later(waits_for_retries), pk__lt=place.pk)
 
 
-def blocking(position: Position, waits_for_retries: bool) -> Q:
+def blocking(place: Place, waits_for_retries: bool) -> Q:
     """The event keeps the other one from its turn: it is ahead of it, or a worker has it.
 
     A worker may have a later event: a database gives out primary keys before the rows are visible, so
     the later of two events can be claimed while the earlier one is not there yet. An expired lease
     blocks too, because its worker may come back; ``processing.claims.release`` ends it.
     """
-    earlier = Q(holds_up_later(waits_for_retries), pk__lt=position.pk)
-    later = Q(status=Status.PROCESSING, pk__gt=position.pk)
-    return same_object(position) & (earlier | later)
+    earlier = Q(holds_up_later(waits_for_retries), pk__lt=place.pk)
+    later = Q(status=Status.PROCESSING, pk__gt=place.pk)
+    return same_object(place) & (earlier | later)
 
 
-def unsettled_sibling(position: Position) -> Q:
+def unsettled_sibling(place: Place) -> Q:
     """The event is another one of the object, and not settled."""
-    return same_object(position) & Q(status__in=UNSETTLED) & ~Q(pk=position.pk)
+    return same_object(place) & Q(status__in=UNSETTLED) & ~Q(pk=place.pk)
 
 
 def as_read(event: Any) -> Q:

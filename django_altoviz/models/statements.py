@@ -135,7 +135,8 @@ def update(row: models.Model, values: Mapping[str, Any], *conditions: Where) -> 
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     known = _columns(type(row), using)
-    settings, parameters = [], []
+    settings: list[str] = []
+    parameters: list[Any] = []
     for name, value in values.items():
         field, column = known[name]
         settings.append(f"{column} = %s")
@@ -157,7 +158,8 @@ def update(row: models.Model, values: Mapping[str, Any], *conditions: Where) -> 
 @cache
 def _columns(model: type[models.Model], using: str) -> dict[str, tuple[Any, str]]:
     """Return the fields that are columns, by attribute name, with the columns' quoted names."""
-    quote = connections[using].ops.quote_name
+    connection: Any = connections[using]
+    quote = connection.ops.quote_name
     return {field.attname: (field, quote(field.column)) for field in model._meta.concrete_fields}
 
 

@@ -105,12 +105,12 @@ def reopen(event: WebhookEvent, *, from_scratch: bool = False) -> bool:
 
 def is_blocked(event: WebhookEvent) -> bool:
     """Return True if another event of the object keeps this one from its turn."""
-    return event.object_id is not None and holds(_blocked(event), _using(event))
+    return event.object_id is not None and holds(_blocked(event), _alias(event))
 
 
 def has_unsettled_siblings(event: WebhookEvent) -> bool:
     """Return True if the object has other events that are not settled."""
-    return holds(exists(event, queue.unsettled_sibling, _GIVEN), _using(event))
+    return holds(exists(event, queue.unsettled_sibling, _GIVEN), _alias(event))
 
 
 def is_in_use(event: WebhookEvent) -> bool:
@@ -130,11 +130,11 @@ def _begin(event: WebhookEvent, values: dict[str, Any], effect: Mapping[str, Any
     conditions = [_as_read(event)]
     if event.object_id is not None:
         sql, parameters = _blocked(event)
-        if connections[_using(event)].vendor != "mysql":
+        if connections[_alias(event)].vendor != "mysql":
             conditions.append((f"NOT {sql}", parameters))
         # MySQL can't read the table that it updates, and MariaDB locks the rows it reads there, up to
         # deadlocks. Reading first is as safe: an event that is ahead was stored before this one.
-        elif holds((sql, parameters), _using(event)):
+        elif holds((sql, parameters), _alias(event)):
             return False
     if effect is not None:  # in the transaction that wrote the mirror
         conditions += _asynchronous_commit(event, own_blocks=1)
@@ -173,7 +173,7 @@ def _asynchronous_commit(event: WebhookEvent, own_blocks: int) -> list[Where]:
     The event is on the disk since it was stored, and so is the receivers' work. If a power cut takes
     what is written here, the event is still due, and this is done again.
     """
-    connection: Any = connections[_using(event)]
+    connection: Any = connections[_alias(event)]
     if connection.vendor != "postgresql" or len(connection.atomic_blocks) > own_blocks:
         return []
     return [("set_config('synchronous_commit', 'off', true) = 'off'", [])]
@@ -213,5 +213,5 @@ def _assign(event: WebhookEvent, values: Mapping[str, object]) -> None:
         setattr(event, name, value)
 
 
-def _using(event: WebhookEvent) -> str:
+def _alias(event: WebhookEvent) -> str:
     return event._state.db or DEFAULT_DB_ALIAS

@@ -103,15 +103,15 @@ def _call(call: Call, event: WebhookEvent, result: MirrorResult) -> None:
             data=event.envelope.data,
             changes=result.changes,
         )
-        _record(event, call.name, time.monotonic() - started)
+        _record_run(event, call.name, time.monotonic() - started)
 
 
 def _give_up(event: WebhookEvent, name: str, reason: str) -> None:
     with transaction.atomic(using=event._state.db):
         claims.renew(event)
-        _record(event, name, 0.0, gave_up=reason)
+        _record_run(event, name, 0.0, gave_up=reason)
 
 
-def _record(event: WebhookEvent, name: str, seconds: float, gave_up: str = "") -> None:
+def _record_run(event: WebhookEvent, name: str, seconds: float, gave_up: str = "") -> None:
     run = ReceiverRun(event=event, receiver=name, seconds=seconds, gave_up=gave_up)
     insert(run, event._state.db or DEFAULT_DB_ALIAS)

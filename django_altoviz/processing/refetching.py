@@ -12,7 +12,7 @@ from django_altoviz.client import AltovizClient
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
 from django_altoviz.event_types import EventType
-from django_altoviz.exact_json import as_text
+from django_altoviz.exact_json import dumps_storable
 from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount, is_soft_time_limit
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
 from django_altoviz.processing import claims
@@ -81,7 +81,7 @@ def _read(account: Account, event: WebhookEvent, object_id: int) -> Reading:
         # A new object may not be readable yet [inferred], and with a wrong BASE_URL or another
         # company's key no object is. If it is gone, an event or a sync will say so.
         raise
-    return replace(reading_of(event), data=data, raw=as_text(data), is_gone=False)
+    return replace(reading_of(event), data=data, raw=dumps_storable(data), is_gone=False)
 
 
 def _client(account: Account) -> AltovizClient:

@@ -70,7 +70,7 @@ def process(event: WebhookEvent) -> list[WebhookEvent]:
         # While the receivers ran, other workers left later events of the object to this one. An event
         # that is in the list but not due any more is in another worker's hands: leave it out.
         seen = [each.pk for each in attempted]
-        due = _events(event).of_object(event).due().order_by("pk")
+        due = _stored(event).of_object(event).due().order_by("pk")
         while time.monotonic() < deadline and (later := due.exclude(pk__in=seen).first()):
             seen.append(later.pk)
             _process_in_turn(later, attempted, deadline)
@@ -89,7 +89,7 @@ def _process_in_turn(event: WebhookEvent, attempted: list[WebhookEvent], deadlin
 
 def _process_earlier(event: WebhookEvent, attempted: list[WebhookEvent], deadline: float) -> bool:
     """Process the object's earlier events. Return True if this one may run now and nobody has it."""
-    ahead = _events(event).ahead_of(event)
+    ahead = _stored(event).ahead_of(event)
     last = None
     while (first := ahead.first()) is not None:
         if first == last or not first.is_due:
@@ -99,15 +99,15 @@ def _process_earlier(event: WebhookEvent, attempted: list[WebhookEvent], deadlin
             if time.monotonic() >= deadline:
                 return False
         last = first
-    if not event.is_due or not _events(event).as_read(event).exists() or claims.is_in_use(event):
+    if not event.is_due or not _stored(event).as_read(event).exists() or claims.is_in_use(event):
         return False
     # A worker may have claimed a later event before this one was visible, and died since.
-    for later in _events(event).of_object(event).lease_expired().filter(pk__gt=event.pk):
+    for later in _stored(event).of_object(event).lease_expired().filter(pk__gt=event.pk):
         claims.release(later)
     return not claims.is_blocked(event)
 
 
-def _events(event: WebhookEvent) -> WebhookEventQuerySet:
+def _stored(event: WebhookEvent) -> WebhookEventQuerySet:
     return WebhookEvent.with_pruned.using(event._state.db)
 
 
@@ -179,7 +179,7 @@ def _begin_as_writer(event: WebhookEvent) -> None:
     writes, if another one has written in between."""
     connection: Any = connections[event._state.db or DEFAULT_DB_ALIAS]
     if connection.vendor == "sqlite" and connection.transaction_mode not in _WRITING_MODES:
-        _events(event).filter(pk=0).update(attempts=0)
+        _stored(event).filter(pk=0).update(attempts=0)
 
 
 def _mark_dead(event: WebhookEvent) -> bool:

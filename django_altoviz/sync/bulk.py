@@ -20,7 +20,7 @@ def build_rows(
         text = raw.get(id, "")
         row = model(altoviz_id=id, account=run.account, last_event_id=as_of)
         try:
-            row._apply(object, text or exact_json.as_text(object))
+            row._apply(object, text or exact_json.dumps_storable(object))
         except InvalidPayload:
             misfits[id] = object
         else:

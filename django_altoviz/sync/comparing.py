@@ -14,7 +14,7 @@ from django_altoviz import exact_json
 from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, Mirror, Status, SyncRun, WebhookEvent
 from django_altoviz.models.mirrors import FINGERPRINT
-from django_altoviz.models.mirrors.personal_data import shown_of_forgotten
+from django_altoviz.models.mirrors.personal_data import as_erased
 from django_altoviz.processing import process
 
 #: An object as Altoviz shows it.
@@ -140,7 +140,7 @@ def _match(run: SyncRun, objects: Objects, raw: Raw) -> tuple[dict[int, int], se
             unclear.append(id)
     if forgotten:
         for id, data in _stored_data(run, forgotten):
-            objects[id] = shown_of_forgotten(model_of(run).entity(), objects[id], data)
+            objects[id] = as_erased(model_of(run).entity(), objects[id], data)
     if unclear:
         stored = _stored_data(run, unclear)
         same.update(id for id, data in stored if exact_json.same(data, objects[id]))

@@ -6,7 +6,7 @@ import secrets
 from enum import Enum
 
 from django_altoviz.event_types import Entity, EventType
-from django_altoviz.exact_json import to_bytes
+from django_altoviz.exact_json import dumps_storable, dumps_utf8
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.models import Source, Status, SyncRun, WebhookEvent
@@ -48,13 +48,13 @@ def body_of(event_type: EventType, data: RemoteObject) -> bytes:
     Its id is random, because a difference that occurs again is another event, not a redelivery.
     """
     envelope = {"id": f"sync_{secrets.token_hex(13)}", "type": event_type.value, "data": data}
-    return to_bytes(envelope)
+    return dumps_utf8(envelope)
 
 
 def _fits(run: SyncRun, object: RemoteObject) -> bool:
     id = object_id_of(object)
     try:
-        model_of(run)(altoviz_id=id or 0)._apply(object, to_bytes(object).decode())
+        model_of(run)(altoviz_id=id or 0)._apply(object, dumps_storable(object))
     except InvalidPayload:
         return False
     return id is not None

@@ -80,9 +80,10 @@ def sync(
         stack.enter_context(_waits_reported(client, watcher.paused))
         for entity in [each for each in ENTITIES if each in entities]:
             runs.append(claim_run(account, entity, watcher, is_dry_run=dry_run))
-            reconciler = Reconciler(runs[-1], client, signals=signals)
             try:
-                _reconcile(reconciler, watcher, all_gone=all_gone)
+                _reconcile(
+                    Reconciler(runs[-1], client, signals=signals), watcher, all_gone=all_gone
+                )
             except _OF_ONE_LIST as error:
                 failures.append(error)
     if failures:

@@ -238,8 +238,8 @@ class TestFailures:
         with ScriptedServer(refusal) as server:
             settings.ALTOVIZ = settings.ALTOVIZ | {"BASE_URL": server.url}
             assert failure() == (
-                "GET v1/Webhooks was answered 400 (Invalid: […] […]). Mend the request; to repeat "
-                "it is of no use."
+                "GET v1/Webhooks was answered 400 (Invalid: […] […]). Correct the request. "
+                "A retry fails again."
             )
 
     @pytest.mark.parametrize("types", ["CreditCreated", "InvoiceCreated,", "CreditCreated,,", ""])

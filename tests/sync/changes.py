@@ -34,7 +34,7 @@ def _is_document(records):
 
 
 def _any_id(records, random):
-    ids = records.shelf.ids()
+    ids = records.store.ids()
     if not ids:
         raise NoSuchObject
     return random.choice(ids)

@@ -40,7 +40,7 @@ from django_altoviz.models import (
     SyncStep,
     WebhookEvent,
 )
-from django_altoviz.privacy.erasure import forget, lift
+from django_altoviz.privacy.erasure import allow_again, erase
 from django_altoviz.processing import process
 from django_altoviz.signals import (
     customer_created,
@@ -282,13 +282,13 @@ class TestLaterSyncs:
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
     def test_find_no_difference_in_erased_personal_data(self, altoviz, receiver_calls):
-        forget(Entity.CUSTOMER, 7, "default")
+        erase(Entity.CUSTOMER, 7, "default")
         assert sync_one().is_in_step
         assert Customer.objects.get(altoviz_id=7).email is None
         assert (receiver_calls, WebhookEvent.objects.count()) == ([], 0)
 
     def test_apply_other_changes_of_an_erased_customer(self, altoviz, receiver_calls):
-        forget(Entity.CUSTOMER, 7, "default")
+        erase(Entity.CUSTOMER, 7, "default")
         altoviz.add(Entity.CUSTOMER, customer(7, name="renamed", number="C2"))
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
         assert receiver_calls[-1][2] == {"number": (customer(7)["number"], "C2")}
@@ -296,14 +296,14 @@ class TestLaterSyncs:
         assert sync_one().is_in_step
 
     def test_restore_personal_data_after_the_erasure_is_lifted(self, altoviz):
-        forget(Entity.CUSTOMER, 7, "default")
-        assert lift(Entity.CUSTOMER, 7, "default") == {"customer": 1}
+        erase(Entity.CUSTOMER, 7, "default")
+        assert allow_again(Entity.CUSTOMER, 7, "default") == {"customer": 1}
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
     def test_keep_an_erased_customer_erased_when_it_is_revived_or_looked_up(self, altoviz):
         deliver("CustomerDeleted", id=5)
-        forget(Entity.CUSTOMER, 5, "default")
+        erase(Entity.CUSTOMER, 5, "default")
         sync_one()
         assert Customer.objects.get(altoviz_id=5).email is None
         altoviz.objects[Entity.CUSTOMER][5] |= {"number": "C2"}
@@ -318,7 +318,7 @@ class TestLaterSyncs:
         """Nobody can change them at Altoviz, so Altoviz keeps showing the customer's name."""
         invoices = Invoice.with_deleted.filter(customer=invoice(1)["customerId"])
         assert invoices.count() == 2
-        forget(Entity.CUSTOMER, invoice(1)["customerId"], "default")
+        erase(Entity.CUSTOMER, invoice(1)["customerId"], "default")
         assert sync_one(INVOICES).is_in_step
         assert {*invoices.values_list("customer_name", flat=True)} == {None}
         altoviz.add(Entity.INVOICE, invoice(1, customerId=1, customerName="Autre SARL"))

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.event_types import Entity
 from django_altoviz.models.mirrors.fields import ExactJSONField, IdentifierField
 from django_altoviz.models.mirrors.payloads import SHORT_TEXT, refuse_unstorable, short_text
-from django_altoviz.models.mirrors.personal_data import is_anothers, shown_of_forgotten
+from django_altoviz.models.mirrors.personal_data import as_erased, has_other_customer
 from django_altoviz.models.statements import insert, save
 
 #: The length of a fingerprint, in characters.
@@ -101,8 +101,8 @@ class Mirror(models.Model):
         refuse_unstorable(data, raw)
         columns = {}
         if self.forgotten_at is not None:
-            data = shown_of_forgotten(self.entity(), data, self.data)
-            if is_anothers(data, self.data):
+            data = as_erased(self.entity(), data, self.data)
+            if has_other_customer(data, self.data):
                 columns = {"forgotten_at": None}
         columns |= self.columns_from(data)
         self._read_lines(data)

@@ -24,10 +24,10 @@ from django_altoviz.models.mirrors.payloads import (
     day,
     flag,
     integer,
-    moment,
     objects,
     short_text,
     text,
+    timestamp,
 )
 from django_altoviz.models.mirrors.products import Product
 
@@ -130,7 +130,7 @@ class Document(Mirror):
             "vat_reverse_charge": flag(data, "vatReverseCharge"),
             "liable_to_vat": flag(data, "liableToVat"),
             "region": short_text(data, "region"),
-            "sent_at": moment(data, "sentAt"),
+            "sent_at": timestamp(data, "sentAt"),
             "pdf_url": text(data, "pdfUrl"),
             "public_link": text(data, "publicLink"),
         }
