@@ -64,7 +64,8 @@ class Reconciler:
         counts += Counter(
             unchanged=comparison.unchanged, changed=comparison.waiting, failed=comparison.failed
         )
-        rows, missing = [], comparison.missing
+        rows: list[Mirror] = []
+        missing = comparison.missing
         if self._inserts_in_bulk:
             rows, missing = build_rows(self.run, missing, batch.raw, batch.as_of)
         counts += self._record_all(Action.CREATED, missing, batch.as_of)

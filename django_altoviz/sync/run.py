@@ -59,9 +59,8 @@ def sync(
     """Reconcile the mirror of an account with Altoviz, and return one ``SyncRun`` per kind of object.
 
     Each difference becomes an event of source ``sync``, which is processed at once. The first sync
-    of a kind of object does not call receivers for new objects, unless ``signals`` is true. A
-    ``dry_run`` changes neither the mirror nor the events. ``all_gone`` accepts that Altoviz has none
-    of the objects left.
+    of a kind of object calls receivers for new objects only if ``signals`` is true. A ``dry_run``
+    changes neither the mirror nor the events. ``all_gone`` accepts that Altoviz has no objects left.
 
     A sync can be interrupted at any time: it deletes only objects that it has looked up, and the
     next sync resumes it.
@@ -80,10 +79,9 @@ def sync(
         stack.enter_context(_waits_reported(client, watcher.paused))
         for entity in [each for each in ENTITIES if each in entities]:
             runs.append(claim_run(account, entity, watcher, is_dry_run=dry_run))
+            reconciler = Reconciler(runs[-1], client, signals=signals)
             try:
-                _reconcile(
-                    Reconciler(runs[-1], client, signals=signals), watcher, all_gone=all_gone
-                )
+                _reconcile(reconciler, watcher, all_gone=all_gone)
             except _OF_ONE_LIST as error:
                 failures.append(error)
     if failures:

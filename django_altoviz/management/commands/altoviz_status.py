@@ -86,15 +86,17 @@ def exceeded_limits(
             _("Account “%(name)s”: events failed or dead: %(count)s.")
             % {"name": health.account, "count": failed}
         )
-    if max_silence is not None and health.silence is None:
-        problems.append(
-            _("Account “%(name)s”: nothing has ever been received.") % {"name": health.account}
-        )
-    elif max_silence is not None and health.silence > max_silence:
-        problems.append(
-            _("Account “%(name)s”: nothing has been received for %(silence)s.")
-            % {"name": health.account, "silence": whole_seconds(health.silence)}
-        )
+    if max_silence is not None:
+        silence = health.silence
+        if silence is None:
+            problems.append(
+                _("Account “%(name)s”: nothing has ever been received.") % {"name": health.account}
+            )
+        elif silence > max_silence:
+            problems.append(
+                _("Account “%(name)s”: nothing has been received for %(silence)s.")
+                % {"name": health.account, "silence": whole_seconds(silence)}
+            )
     return problems
 
 
