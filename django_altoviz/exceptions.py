@@ -106,6 +106,14 @@ class IncompleteList(APIFailure):
     """A list changed during pagination, or repeats itself, so some of its objects may be missing."""
 
 
+class ListsFailed(APIFailure):
+    """Several lists of a sync could not be read. ``failures`` are their errors."""
+
+    def __init__(self, failures: Sequence[APIFailure]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("\n".join(map(str, failures)))
+
+
 class AllGone(APIFailure):
     """Altoviz has none of the mirrored objects: the API key may belong to another company."""
 

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.conf import DEFAULT_ACCOUNT, Account, account_names, get_account
+from django_altoviz.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_altoviz.exceptions import (
     AllGone,
     APIFailure,
@@ -21,11 +21,12 @@ from django_altoviz.exceptions import (
     NotConfirmed,
     RateLimited,
 )
+from django_altoviz.management.selection import add_account
 
 
 class APICommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+        add_account(parser, default=DEFAULT_ACCOUNT)
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def write_result(self, format: str, text: str, value: dict[str, Any]) -> None:

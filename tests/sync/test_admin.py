@@ -26,14 +26,14 @@ def page(admin_client, altoviz):
     return page
 
 
-def test_the_list_shows_what_each_sync_found(page):
+def test_syncs_are_listed_with_their_counts(page):
     text = page(RUNS)
     assert "1 sync" in text
     assert '<td class="field-seen">2</td><td class="field-new">1</td>' in text
     assert '<td class="field-failed">1</td>' in text
 
 
-def test_a_sync_can_be_viewed_but_not_changed(page, admin_client):
+def test_a_sync_is_read_only(page, admin_client):
     path = f"{RUNS}{SyncRun.objects.get().pk}/change/"
     text = page(path)
     assert "Findings" in text

@@ -8,9 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
+from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.management.commands.altoviz_send_event import assignment, default_url
 from django_altoviz.management.interruption import on_signals
+from django_altoviz.management.selection import add_account
 from django_altoviz.testing import Behaviour, Delivery, FakeAltoviz
 from django_altoviz.testing.fake.activity import Activity
 
@@ -59,7 +60,7 @@ class Command(BaseCommand):
             help="Register this webhook at the start. Without a URL, register the project's webhook on "
             "the development server.",
         )
-        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+        add_account(parser, default=DEFAULT_ACCOUNT)
 
     def handle(
         self, *, port: int, customers: int, seed: int, busy: float | None, **options: Any

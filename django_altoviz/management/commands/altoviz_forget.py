@@ -8,9 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from django_altoviz.conf import DEFAULT_ACCOUNT, account_names
+from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import MAX_INTEGER
+from django_altoviz.management.selection import add_account
 from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.privacy.erasure import (
     Erasure,
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("kind", choices=[Entity.CUSTOMER.value, Entity.CONTACT.value])
         parser.add_argument("id", type=altoviz_id, help="The Altoviz id.")
-        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+        add_account(parser, default=DEFAULT_ACCOUNT)
         parser.add_argument(
             "--dry-run", action="store_true", help="Show what would be done, and change nothing."
         )

@@ -10,10 +10,11 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from django_altoviz import exact_json
-from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
+from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
+from django_altoviz.management.selection import add_account
 from django_altoviz.samples import new_event_id, sample, to_body
 
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url", help=f"The webhook; by default this project's at {_DEVELOPMENT_SERVER}."
         )
-        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+        add_account(parser, default=DEFAULT_ACCOUNT)
         parser.add_argument("--id", help="The id of the event; by default a new one.")
         parser.add_argument(
             "--set",
