@@ -109,7 +109,7 @@ class WebhookView(View):
         try:
             client = addresses.client_address(request.META, app_settings.TRUSTED_PROXIES)
             is_allowed = not account.allowed_ips or addresses.is_in(client, account.allowed_ips)
-        except ValueError as error:  # a setting names an invalid network
+        except (ImproperlyConfigured, ValueError) as error:  # no list, or an invalid network
             if account.allowed_ips:
                 raise Rejected(503, "not configured", str(error)) from error
             # The address is only recorded then, and that is no reason to lose a delivery.

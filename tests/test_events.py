@@ -166,7 +166,7 @@ class TestClaims:
         assert stored.settled_at is not None
         assert stored.is_settled
 
-    def test_only_a_settled_event_can_be_reopened(self, event):
+    def test_an_event_can_be_reopened_unless_a_worker_has_it(self, event):
         claims.claim(event)
         assert not claims.reopen(event)
         claims.settle(event, Status.PROCESSED)

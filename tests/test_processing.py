@@ -650,6 +650,15 @@ class TestProcessAgain:
         assert process_again(stale, from_scratch=True) == Replay.TAKEN
         assert (calls, outcomes()) == ([1], ["processed"])
 
+    def test_an_event_that_the_database_refuses_has_not_been_processed(self, monkeypatch):
+        def wait_in_vain(event, refetched):
+            raise OperationalError("Lock wait timeout exceeded")
+
+        monkeypatch.setattr(worker, "apply", wait_in_vain)
+        monkeypatch.setattr(worker, "_LONGEST_COLLISION", 0)
+        assert process_again(store("CustomerCreated", id=1)) == Replay.FAILED
+        assert outcomes() == ["pending"]
+
 
 class TestTimeBudget:
     """The limit that ends a request or a task, however many events its object has."""
@@ -669,6 +678,12 @@ class TestTimeBudget:
     def test_the_budget_limits_the_later_events_that_are_processed(self, calls):
         events = [store("CustomerUpdated", id=1) for _ in range(4)]
         assert process(events[0]) == events[:1]
+
+    @pytest.mark.parametrize("waiting", [1, 2])
+    def test_an_event_that_the_budget_does_not_reach_is_still_waiting(self, calls, waiting):
+        events = [store("CustomerUpdated", id=1) for _ in range(waiting + 1)]
+        assert process_again(events[-1]) == Replay.BLOCKED
+        assert outcomes() == ["processed", *["pending"] * waiting]
 
     def test_drain_comes_back_for_the_events_that_are_left(self, calls):
         events = [store("CustomerUpdated", id=1) for _ in range(4)]

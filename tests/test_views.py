@@ -344,8 +344,11 @@ class TestAddresses:
         post(BODY, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6, 20.23.10.180")
         assert WebhookEvent.objects.get().arrival["address"] == "20.23.10.180"
 
-    def test_an_invalid_proxy_loses_no_delivery_if_any_address_may_deliver(self, post, altoviz):
-        altoviz(TRUSTED_PROXIES=["rubbish"])
+    @pytest.mark.parametrize("trusted_proxies", [["rubbish"], 5])
+    def test_an_invalid_proxy_loses_no_delivery_if_any_address_may_deliver(
+        self, post, altoviz, trusted_proxies
+    ):
+        altoviz(TRUSTED_PROXIES=trusted_proxies)
         assert post(BODY, REMOTE_ADDR="203.0.113.9").status_code == 200
         assert WebhookEvent.objects.get().arrival["address"] == "203.0.113.9"
 

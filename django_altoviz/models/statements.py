@@ -28,7 +28,7 @@ class Parameter(Expression):
         self.name = name
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        return "%s", [self]
+        return "%s", (self,)
 
 
 def where(row: models.Model, condition: Callable[..., models.Q], *arguments: Any) -> Where:

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.models.queue import WAITING
 from django_altoviz.processing import claims
 from django_altoviz.processing.worker import process
 
@@ -65,15 +66,19 @@ def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
     """
     is_open = event.has_expired_lease or claims.reopen(event, from_scratch=from_scratch)
     if is_open and event in process(event):
-        has_failed = event.status in (Status.FAILED, Status.DEAD)
-        return Replay.FAILED if has_failed else Replay.PROCESSED
+        # It is pending, and not failed, if the fault is the database's.
+        has_worked = event.status in (Status.PROCESSED, Status.IGNORED)
+        return Replay.PROCESSED if has_worked else Replay.FAILED
     if event.status == Status.MALFORMED:
         return Replay.MALFORMED
     if event.pruned_at is not None:
         return Replay.PRUNED
     if event.event_type is None:
         return Replay.UNKNOWN
-    return Replay.BLOCKED if claims.is_blocked(event) else Replay.TAKEN
+    # It is not blocked any more, but still waiting, if the time budget ended just before it.
+    stored = WebhookEvent.objects.using(event._state.db)
+    is_waiting = event.status in WAITING and stored.as_read(event).exists()
+    return Replay.BLOCKED if is_waiting or claims.is_blocked(event) else Replay.TAKEN
 
 
 def replay(
