@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from benchmarks.measuring.figures import rows_of
 from benchmarks.measuring.receiving import Contestant, EventsLost, Round
 from benchmarks.measuring.report import report, table
 from benchmarks.measuring.targets import BY_NAME
+from tests.processes import run
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,9 +33,7 @@ def test_a_round_of_the_floors_and_of_this_app(tmp_path):
     command = [sys.executable, "-m", "benchmarks.measuring", "--length", "tiny"]
     command += ["--databases", "sqlite", "--targets", "floor,deferred,inline"]
     command += ["--parts", "receiving", "--results", tmp_path]
-    done = subprocess.run(
-        command, cwd=ROOT, env=inherited, capture_output=True, encoding="utf-8", timeout=180
-    )
+    done = run(command, cwd=ROOT, env=inherited, encoding="utf-8", timeout=180)
 
     assert done.returncode == 0, done.stdout + done.stderr
     (kept,) = tmp_path.glob("*.json")

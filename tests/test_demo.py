@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,11 +20,10 @@ def run_demo(tmp_path):
     def run_demo(**environment):
         inherited = {name: os.environ[name] for name in os.environ if name[:7] != "ALTOVIZ"}
         path = tmp_path / "demo.sqlite3"
-        return subprocess.run(
+        return run(
             [sys.executable, "-W", "error", "example_project/demo.py", "--database", path],
             cwd=ROOT,
             env=inherited | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | environment,
-            capture_output=True,
             encoding="utf-8",
             timeout=180,
         )

@@ -17,6 +17,7 @@ from django_altoviz import registration
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ConnectionFailed, NotConfirmed, StoredOtherwise
 from django_altoviz.registration import Registered, Wanted, differences, has_secret, plan
+from tests.conftest import examples
 from tests.webhook_list import Crash, WebhookList
 
 URL = "https://shop.example/altoviz/webhook/"
@@ -421,7 +422,7 @@ def test_once_or_twice_ends_the_same(drawn, lags, mode, force):
     st.sampled_from([0.0, 10.0]),
     st.booleans(),
 )
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=examples(300))
 def test_after_a_crash_at_any_step_another_run_ends_right(
     drawn, lags, mode, step, after, pause, force
 ):
@@ -439,7 +440,7 @@ def test_after_a_crash_at_any_step_another_run_ends_right(
 
 
 @given(st.lists(webhooks, max_size=4), lags, modes, st.integers(1, 10), st.booleans())
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=examples(300))
 def test_another_run_in_between_does_no_harm(drawn, lags, mode, step, force):
     at, strangers = world(drawn, lags=lags, shows_secrets=mode)
 

@@ -35,6 +35,7 @@ from django_altoviz.exceptions import (
     UnknownAccount,
 )
 from tests.client.scripted import Answer, ScriptedServer, value
+from tests.conftest import examples
 
 KEY = "11111111-2222-3333-4444-555555555555"
 
@@ -502,7 +503,7 @@ class TestLists:
             with pytest.raises(ServerError):
                 next(rows)
 
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(st.integers(0, 450), st.integers(0, 2**32))
     def test_under_faults_each_object_comes_once_or_an_error_says_so(self, total, seed):
         chance = random.Random(seed)
