@@ -58,7 +58,7 @@ def connect_to(url, **options):
     options = {
         "retry": impatient(),
         "pace": Pace("tests", requests=100_000),
-        "timeout": (2, 2),
+        "timeout": (20, 20),
     } | options
     return AltovizClient(KEY, url, **options)
 
@@ -316,7 +316,7 @@ class TestSecrets:
                 one_answer(redirect, lambda c: c.hello())
             assert not other.received
             with ScriptedServer(value({})) as server, connect(server) as client:
-                client._session.get(other.url, timeout=2)
+                client._session.get(other.url, timeout=20)
             assert "X-API-KEY" not in other.received[0].headers
 
     def test_the_key_is_in_no_error_and_no_log(self, caplog, monkeypatch):

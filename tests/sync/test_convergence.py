@@ -121,7 +121,7 @@ def test_many_changes_are_healed_by_one_sync(connect, told, seed):
         sync()
         imported = reached()
         assert not told
-        for n in range(20 * examples(100)):
+        for n in range(max(1000, examples(2000))):
             change(altoviz, random)
             if n % 50 == 0:
                 altoviz.wait()
