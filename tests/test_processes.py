@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,20 @@ def test_it():
     with Process([sys.executable, "-c", SERVER]):
         time.sleep(300)
 """
+
+
+#: A PostgreSQL that pg_ctl starts is in no group of a test's.
+EXCEPT = {"processes.py", "test_power_cut.py"}
+
+
+def test_all_tests_start_their_processes_this_way():
+    starters = [
+        path.name
+        for path in (ROOT / "tests").rglob("*.py")
+        if "node_modules" not in path.parts
+        and re.search(r"subprocess\.(run|Popen|call|check_\w+)\(", path.read_text())
+    ]
+    assert {*starters} == EXCEPT
 
 
 def is_running(pid):

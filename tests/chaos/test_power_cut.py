@@ -15,6 +15,7 @@ import pytest
 
 from tests.chaos import servers
 from tests.chaos.scenario import manage
+from tests.processes import Process
 
 pytestmark = [
     pytest.mark.chaos,
@@ -82,7 +83,7 @@ def environment_of(server):
 def answered_before_the_power_fails(server, environment):
     """The ids of the events that were answered 200 until the server was crashed."""
     command = [sys.executable, "-m", "django", "deliver_on"]
-    with subprocess.Popen(
+    with Process(
         command,
         cwd=servers.ROOT,
         env=os.environ | environment,

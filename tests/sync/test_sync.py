@@ -885,7 +885,7 @@ def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
         finally:
             connection.close()
 
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=120)
     altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
     outcomes = []
     threads = [threading.Thread(target=run) for _ in range(2)]
