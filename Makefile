@@ -16,7 +16,7 @@ METADATA := setup.cfg pyproject.toml
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed ## Run the demonstration: a project at a fake Altoviz, and what becomes of all it sends
+demo: $(VENV)/.installed ## Run the example project against a fake Altoviz, and check every result
 	$(BIN)/python example_project/demo.py
 
 run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some events in it (PORT=8000)
@@ -35,14 +35,14 @@ lint: $(VENV)/.installed-lint ## Check style and format
 types: $(VENV)/.installed-types ## Check the types
 	$(BIN)/mypy
 
-bench: ## Measure beside bare views and the peers (BENCH="--length short --databases sqlite")
+bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
 
 clean: ## Remove whatever the other targets made
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
 	rm -rf benchmarks/.venv benchmarks/results
 	rm -f example_project/*.sqlite3*
-	find django_altoviz example_project tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find django_altoviz example_project tests $(wildcard benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \

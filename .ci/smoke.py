@@ -1,4 +1,4 @@
-"""What must be so in a project that has nothing but the wheel; fed to ``manage.py shell``."""
+"""Checks of a project that has only the wheel. ``.ci/smoke-wheel`` feeds them to ``manage.py shell``."""
 
 from pathlib import Path
 

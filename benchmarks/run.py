@@ -1,6 +1,6 @@
-"""Measure django-altoviz beside bare Django views and its peers: ``python benchmarks/run.py --help``.
+"""Compare django-altoviz with bare Django views and its peers: ``python benchmarks/run.py --help``.
 
-Makes a virtual environment of its own, with the peers in it, and goes on there.
+Create a separate virtual environment that has the peers, and run the benchmark in it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.measuring import environment  # noqa: E402
 
 if __name__ == "__main__":
-    python = str(environment.made())
+    python = str(environment.ensure())
     command = [python, "-m", "benchmarks.measuring", *sys.argv[1:]]
     os.execve(python, command, os.environ | {"PYTHONPATH": str(ROOT)})

@@ -1,12 +1,11 @@
-"""How fast a sync fills the mirror and finds it unchanged, against a bare ``bulk_create``.
+"""Compare a first sync and an unchanged second sync with a bare ``bulk_create``.
 
     python benchmarks/sync.py [--database postgres] [--customers 100000] [--invoices 20000]
 
-Altoviz is played by a process of its own on loopback, which has every page ready and no quota. The
-bare rate is that of Django's ``bulk_create(update_conflicts=True)`` with the same rows, built before
-the clock starts: nothing is read, decoded or compared for it. Each measurement runs in a process of
-its own, which tells the peak of its memory and, for machines that have other work, its own processor
-time: compare that where the seconds vary.
+A separate process on loopback plays Altoviz; it has every page ready and no rate limit. The bare rate
+is that of Django's ``bulk_create(update_conflicts=True)`` with the same rows. They are built before
+the clock starts, and nothing is read, decoded or compared. Each measurement runs in its own process
+and reports its peak memory and its CPU time. Compare the CPU times if the machine has other work.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def set_up(database, base_url=""):
 
 
 def objects_of(entity, numbers):
-    """Objects in the shape of the samples, each a little different."""
+    """Yield objects in the shape of the samples, each a little different."""
     from django_altoviz.event_types import EventType
     from django_altoviz.samples import sample
 
@@ -84,7 +83,7 @@ def objects_of(entity, numbers):
 
 
 def serve(database, entity, count, connection):
-    """Play Altoviz, with every page ready before the first request."""
+    """Serve the lists as Altoviz does, with every page ready before the first request."""
     set_up(database)
     from django_altoviz import exact_json
 
@@ -138,7 +137,7 @@ def empty(model):
 
 
 def bare(entity, count):
-    """The seconds, and those of the processor, that ``bulk_create`` takes, and no others."""
+    """Return the seconds and the CPU seconds of ``bulk_create`` alone."""
     from django_altoviz.event_types import Entity
     from django_altoviz.models import MIRRORS
 
@@ -185,8 +184,8 @@ def measure(database, what, entity, count, url, connection):
     connection.send({"seconds": seconds, "cpu": cpu, "rows_per_second": rate, "peak_mb": peak})
 
 
-def in_a_process(target, *args):
-    """What the function sends from a process of its own, and the process."""
+def call_in_process(target, *args):
+    """Run the function in a new process. Return the first thing it sends, and the process."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=target, args=(*args, there), daemon=True)
@@ -208,9 +207,9 @@ def main():
     creation.join()
     results = {}
     for entity, count in (("customer", options.customers), ("invoice", options.invoices)):
-        url, server = in_a_process(serve, options.database, entity, count)
+        url, server = call_in_process(serve, options.database, entity, count)
         results[entity] = {
-            what: in_a_process(measure, options.database, what, entity, count, url)[0]
+            what: call_in_process(measure, options.database, what, entity, count, url)[0]
             for what in (BARE, IMPORT, AGAIN)
         }
         server.terminate()

@@ -14,10 +14,10 @@ class AltovizConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from django_altoviz import checks, dispatchers  # they know the models, which are there now
+        from django_altoviz import checks, dispatchers  # these import models, so not before now
 
         register(checks.check_settings)
         register(checks.check_security, Tags.security, deploy=True)
-        # A worker knows the tasks of the modules that are imported. What is wrong, a check reports.
+        # A worker only knows tasks of imported modules. A system check reports an invalid setting.
         with contextlib.suppress(ImproperlyConfigured):
-            dispatchers.load_ours()
+            dispatchers.import_own()

@@ -1,11 +1,11 @@
-"""The ``ALTOVIZ`` setting, read at each access so that ``override_settings`` reaches it."""
+"""The ``ALTOVIZ`` setting, read at each access so that ``override_settings`` works."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -13,89 +13,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django_altoviz.exceptions import UnknownAccount
 
 DEFAULT_ACCOUNT = "default"
-#: An account's name stands in the webhook's path.
+#: The pattern of an account's name, which is a segment of the webhook's URL.
 ACCOUNT_NAME = re.compile(r"[-a-zA-Z0-9_]{1,64}")
 
-_TEXTS = (list, tuple)
-
-#: What each account may set, with its type and default.
-ACCOUNT_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
-    "API_KEY": (str, ""),
-    "WEBHOOK_SECRET": ((str, list, tuple), ""),
-    "WEBHOOK_URL": (str, ""),
-    "BASE_URL": (str, "https://api.altoviz.com"),
-    "API_REQUESTS_PER_MINUTE": (int, 80),
-    "REFETCH": (bool, False),
-    "ALLOWED_IPS": (_TEXTS, ()),
-    "ALLOW_UNSIGNED": (bool, False),
-}
-#: What holds for all accounts.
-APP_SETTINGS: dict[str, tuple[type | tuple[type, ...], Any]] = {
-    "ACCOUNTS": (dict, {}),
-    "DISPATCHER": (str, "django_altoviz.dispatchers.inline"),
-    "TRUSTED_PROXIES": (_TEXTS, ()),
-    "MAX_BODY_BYTES": (int, 5 * 2**20),
-    "LEASE_SECONDS": (int, 300),
-    "MAX_ATTEMPTS": (int, 8),
-    "RETRY_BACKOFF_SECONDS": ((int, float), 60),
-    "RETRY_BACKOFF_MAX_SECONDS": ((int, float), 6 * 60 * 60),
-    "WAIT_FOR_RETRIES": (bool, True),
-    "RETENTION_DAYS": (int, 90),
-    "RETENTION_BY_STATUS": (dict, {}),
-    "DEDUPE_DAYS": ((int, type(None)), None),
-}
-
-
-@dataclass(frozen=True)
-class Account:
-    """One Altoviz company: what its part of ``ALTOVIZ`` says.
-
-    ``webhook_secrets`` are all that are accepted; the first is the one to register.
-    """
-
-    name: str
-    api_key: str
-    webhook_secrets: tuple[str, ...]
-    webhook_url: str
-    base_url: str
-    api_requests_per_minute: int
-    refetch: bool
-    allowed_ips: tuple[str, ...]
-    allow_unsigned: bool
-
-    def __repr__(self) -> str:  # a key or a secret must not get into a log or a traceback
-        return f"<Account {self.name}>"
-
-
-class AppSettings:
-    """The settings that hold for all accounts, each with its default."""
-
-    DISPATCHER: str
-    TRUSTED_PROXIES: Sequence[str]
-    MAX_BODY_BYTES: int
-    LEASE_SECONDS: int
-    MAX_ATTEMPTS: int
-    RETRY_BACKOFF_SECONDS: float
-    RETRY_BACKOFF_MAX_SECONDS: float
-    WAIT_FOR_RETRIES: bool
-    RETENTION_DAYS: int
-    RETENTION_BY_STATUS: Mapping[str, int | None]
-    DEDUPE_DAYS: int | None
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in APP_SETTINGS:
-            raise AttributeError(name)
-        return _read(configured(), name, APP_SETTINGS)
-
-
-app_settings = AppSettings()
+T = TypeVar("T")
+_STRINGS = (list, tuple)
 
 
 def configured() -> Mapping[str, Any]:
-    """The project's ``ALTOVIZ`` as it stands.
+    """Return the project's ``ALTOVIZ`` setting.
 
     Raises:
-        ImproperlyConfigured: it is no dictionary.
+        ImproperlyConfigured: the setting is not a dictionary.
     """
     value = getattr(settings, "ALTOVIZ", {})
     if not isinstance(value, Mapping):
@@ -103,72 +32,158 @@ def configured() -> Mapping[str, Any]:
     return value
 
 
-def _read(
-    values: Mapping[str, Any], name: str, known: Mapping[str, tuple[type | tuple[type, ...], Any]]
-) -> Any:
-    kinds, default = known[name]
-    value = values.get(name, default)
-    # True is an int for Python, and a mistake where a number is asked for.
-    wrong = not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool)
-    if wrong or (kinds is _TEXTS and not all(isinstance(item, str) for item in value)):
-        raise ImproperlyConfigured(f'ALTOVIZ["{name}"] is of the wrong type.')
-    return value
+def _clean_secrets(value: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the secrets, stripped and without empty ones.
+
+    A secret read from a file usually ends in a line break. With an empty secret anybody could sign.
+    """
+    secrets = [value] if isinstance(value, str) else value
+    if not all(isinstance(secret, str) for secret in secrets):
+        raise ImproperlyConfigured('ALTOVIZ["WEBHOOK_SECRET"] must be a text or a list of texts.')
+    try:
+        "".join(secrets).encode()
+    except UnicodeEncodeError:
+        # "from None", because the original exception holds the secret.
+        raise ImproperlyConfigured(
+            'ALTOVIZ["WEBHOOK_SECRET"] was read in another encoding than it was written in.'
+        ) from None
+    return tuple(stripped for secret in secrets if (stripped := secret.strip()))
+
+
+class Setting(Generic[T]):
+    """A key of ``ALTOVIZ`` with its type and its default, declared as an attribute.
+
+    The key is the attribute's name in upper case. An attribute of ``AppSettings`` reads the setting at
+    each access.
+    """
+
+    def __init__(
+        self,
+        kinds: type | tuple[type, ...],
+        default: T,
+        convert: Callable[[Any], T] | None = None,
+        *,
+        name: str = "",
+    ) -> None:
+        self.kinds, self.default, self.convert, self.name = kinds, default, convert, name
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self.attribute = attribute
+        self.name = self.name or attribute.upper()
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, instance: Any, owner: type) -> T: ...
+    def __get__(self, instance: Any, owner: type) -> T | Setting[T]:
+        return self if instance is None else self.read(instance.values)
+
+    def read(self, values: Mapping[str, Any]) -> T:
+        value = values.get(self.name, self.default)
+        if not self._accepts(value):
+            raise ImproperlyConfigured(f'ALTOVIZ["{self.name}"] is of the wrong type.')
+        read: T = self.convert(value) if self.convert else value
+        return read
+
+    def _accepts(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            # bool is a subclass of int, but True instead of a number is a mistake.
+            return self.kinds is bool
+        if self.kinds is _STRINGS and isinstance(value, _STRINGS):
+            return all(isinstance(item, str) for item in value)
+        return isinstance(value, self.kinds)
+
+
+class Account:
+    """The settings of one account, that is, of one Altoviz company, as they were when it was read.
+
+    Two accounts with the same name and settings are equal.
+    """
+
+    api_key = Setting(str, "", str.strip)
+    #: All secrets that are accepted. The first is the one to register.
+    webhook_secrets: Setting[tuple[str, ...]] = Setting(
+        (str, list, tuple), (), _clean_secrets, name="WEBHOOK_SECRET"
+    )
+    webhook_url = Setting(str, "")
+    base_url = Setting(str, "https://api.altoviz.com")
+    api_requests_per_minute = Setting(int, 80)
+    refetch = Setting(bool, False)
+    allowed_ips: Setting[tuple[str, ...]] = Setting(_STRINGS, (), tuple)
+    allow_unsigned = Setting(bool, False)
+
+    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
+        self.name = name
+        for setting in ACCOUNT_SETTINGS.values():
+            setattr(self, setting.attribute, setting.read(values))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Account) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).items()))
+
+    def __repr__(self) -> str:
+        # Without the values, because keys and secrets must not reach a log or a traceback.
+        return f"<Account {self.name}>"
+
+
+class AppSettings:
+    """The settings that apply to all accounts."""
+
+    ACCOUNTS: Setting[Mapping[str, Any]] = Setting(dict, {})
+    DISPATCHER = Setting(str, "django_altoviz.dispatchers.inline")
+    TRUSTED_PROXIES: Setting[Sequence[str]] = Setting(_STRINGS, ())
+    MAX_BODY_BYTES = Setting(int, 5 * 2**20)
+    LEASE_SECONDS = Setting(int, 300)
+    MAX_ATTEMPTS = Setting(int, 8)
+    RETRY_BACKOFF_SECONDS: Setting[float] = Setting((int, float), 60)
+    RETRY_BACKOFF_MAX_SECONDS: Setting[float] = Setting((int, float), 6 * 60 * 60)
+    WAIT_FOR_RETRIES = Setting(bool, True)
+    RETENTION_DAYS = Setting(int, 90)
+    RETENTION_BY_STATUS: Setting[Mapping[str, int | None]] = Setting(dict, {})
+    DEDUPE_DAYS: Setting[int | None] = Setting((int, NoneType), None)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        return configured()
+
+
+def _declared_in(owner: type) -> dict[str, Setting[Any]]:
+    return {each.name: each for each in vars(owner).values() if isinstance(each, Setting)}
+
+
+ACCOUNT_SETTINGS = _declared_in(Account)
+APP_SETTINGS = _declared_in(AppSettings)
+app_settings = AppSettings()
 
 
 def account_names() -> list[str]:
-    """All accounts' names, the default one first."""
-    return [DEFAULT_ACCOUNT, *(name for name in _accounts() if name != DEFAULT_ACCOUNT)]
+    """Return the names of all accounts, the default account first."""
+    return [DEFAULT_ACCOUNT, *(name for name in app_settings.ACCOUNTS if name != DEFAULT_ACCOUNT)]
 
 
 def used_account_names() -> list[str]:
-    """The same, without the default one where it has no secret, and others stand in its stead."""
+    """Return the names of all accounts that can receive deliveries.
+
+    The default account is left out if it has no secret and the project has other accounts.
+    """
     names = account_names()
     default = get_account(DEFAULT_ACCOUNT)
     is_used = default.webhook_secrets or default.allow_unsigned or len(names) == 1
     return names if is_used else names[1:]
 
 
-def _accounts() -> Mapping[str, Any]:
-    accounts: Mapping[str, Any] = _read(configured(), "ACCOUNTS", APP_SETTINGS)
-    return accounts
-
-
 def get_account(name: str) -> Account:
-    """The account of that name. ``default`` is the one at the top of ``ALTOVIZ``.
+    """Return the named account. The top level of ``ALTOVIZ`` is the account ``default``.
 
     Raises:
         UnknownAccount: ``ALTOVIZ["ACCOUNTS"]`` has no such name.
-        ImproperlyConfigured: a setting of it is of the wrong type.
+        ImproperlyConfigured: a setting of the account has the wrong type.
     """
-    values = configured() if name == DEFAULT_ACCOUNT else _accounts().get(name)
+    values = configured() if name == DEFAULT_ACCOUNT else app_settings.ACCOUNTS.get(name)
     if values is None:
         raise UnknownAccount(f'There is no account "{name}" in ALTOVIZ["ACCOUNTS"].')
     if not isinstance(values, Mapping):
         raise ImproperlyConfigured(f'ALTOVIZ["ACCOUNTS"]["{name}"] must be a dictionary.')
-    read = {key: _read(values, key, ACCOUNT_SETTINGS) for key in ACCOUNT_SETTINGS}
-    return Account(
-        name=name,
-        api_key=read["API_KEY"].strip(),
-        webhook_secrets=_secrets(read["WEBHOOK_SECRET"]),
-        webhook_url=read["WEBHOOK_URL"],
-        base_url=read["BASE_URL"],
-        api_requests_per_minute=read["API_REQUESTS_PER_MINUTE"],
-        refetch=read["REFETCH"],
-        allowed_ips=tuple(read["ALLOWED_IPS"]),
-        allow_unsigned=read["ALLOW_UNSIGNED"],
-    )
-
-
-def _secrets(value: str | Sequence[str]) -> tuple[str, ...]:
-    """The secrets without white space around them (a file read into the environment ends in a line
-    break) and without empty ones, with which anybody could sign."""
-    secrets = [value] if isinstance(value, str) else value
-    if not all(isinstance(secret, str) for secret in secrets):
-        raise ImproperlyConfigured('ALTOVIZ["WEBHOOK_SECRET"] must be a text or a list of texts.')
-    try:
-        "".join(secrets).encode()
-    except UnicodeEncodeError:  # which holds the secret
-        raise ImproperlyConfigured(
-            'ALTOVIZ["WEBHOOK_SECRET"] was read in another encoding than it was written in.'
-        ) from None
-    return tuple(stripped for secret in secrets if (stripped := secret.strip()))
+    return Account(name, values)

@@ -1,4 +1,4 @@
-"""What Altoviz tells of: five kinds of objects, three things that happen to them [documented]."""
+"""The event types of Altoviz: five entities, three actions each [documented]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Entity(TextChoices):
 
 
 class EventType(TextChoices):
-    """The values are Altoviz's own names, as they stand in an event's ``type``."""
+    """An event type. The values are Altoviz's own names, as in the envelope's ``type``."""
 
     CONTACT_CREATED = "ContactCreated", _("contact created")
     CONTACT_UPDATED = "ContactUpdated", _("contact updated")
@@ -43,7 +43,7 @@ class EventType(TextChoices):
 
     @classmethod
     def known(cls, name: str) -> EventType | None:
-        """The event type of that name, or ``None``: Altoviz may add types at any time."""
+        """Return the named event type, or ``None``, because Altoviz may add types at any time."""
         return _BY_NAME.get(name)
 
 

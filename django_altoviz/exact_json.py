@@ -1,7 +1,7 @@
-"""JSON in which a number stays the decimal number that was written.
+"""JSON that keeps each number as the decimal number that was written.
 
-The standard ``json`` reads ``0.1`` as a binary fraction and knows no way to write a ``Decimal`` as a
-number; amounts of money need both. What JSON does not have (NaN, infinities) is refused.
+The standard ``json`` reads ``0.1`` as a binary fraction and can't write a ``Decimal`` as a number.
+Amounts of money need both. NaN and the infinities, which are not JSON, are refused.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
 
-# Stands around a number while it is text; drawn per process, so that no string can hold it by design.
+# The encoder first writes a Decimal as a string that begins with this mark, then removes the quotes.
+# The mark is random in each process, so that no received string can pretend to be a number.
 _MARK = secrets.token_hex(16)
 _MARKED_NUMBER = re.compile(f'"{_MARK}([^"]*)"')
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = r"[ \t\n\r]*"
 _OPENING = re.compile(rf"{_SPACE}\[{_SPACE}(\]{_SPACE}\Z)?")
-_BETWEEN = re.compile(rf"{_SPACE}(?:,{_SPACE}|(\]{_SPACE}\Z))")
+_SEPARATOR = re.compile(rf"{_SPACE}(?:,{_SPACE}|(\]{_SPACE}\Z))")
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 class ExactJSONDecoder(json.JSONDecoder):
-    """Reads each number with a fraction or an exponent as the ``Decimal`` of its text."""
+    """Decode each number that has a fraction or an exponent as a ``Decimal``."""
 
     def __init__(self) -> None:
         super().__init__(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 class ExactJSONEncoder(json.JSONEncoder):
-    """Writes each ``Decimal`` as a number, digit for digit, and accents as themselves."""
+    """Encode each ``Decimal`` as a number, digit for digit. Do not escape non-ASCII characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options | {"ensure_ascii": False})
@@ -52,29 +52,29 @@ _decoder = ExactJSONDecoder()
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text.
+    """Parse JSON.
 
     Raises:
-        ValueError: it is not JSON, or a number is beyond what Python reads, or it is nested too deep.
+        ValueError: the text is not JSON, is nested too deep, or has a number that is too large.
     """
-    return _refusing(_decoder.decode, text)
+    return _with_value_errors(_decoder.decode, text)
 
 
 def loads_items(text: str) -> Iterator[tuple[Any, str]]:
-    """The items of a JSON list, each with its own text. Raises ``ValueError`` as ``loads`` does."""
-    mark = _OPENING.match(text)
-    if mark is None:
-        raise ValueError("no list")
-    while not mark[1]:
-        start = mark.end()
-        item, end = _refusing(_decoder.raw_decode, text, start)
+    """Parse a JSON list. Yield each item with its own JSON text. Raise ``ValueError`` as ``loads``."""
+    match = _OPENING.match(text)
+    if match is None:
+        raise ValueError("not a list")
+    while not match[1]:
+        start = match.end()
+        item, end = _with_value_errors(_decoder.raw_decode, text, start)
         yield item, text[start:end]
-        mark = _BETWEEN.match(text, end)
-        if mark is None:
+        match = _SEPARATOR.match(text, end)
+        if match is None:
             raise ValueError(f"neither a comma nor the end of the list at character {end}")
 
 
-def _refusing(decode: Callable[..., Any], *arguments: Any) -> Any:
+def _with_value_errors(decode: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return decode(*arguments)
     except RecursionError as error:
@@ -84,28 +84,31 @@ def _refusing(decode: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def dumps(value: Any, **options: Any) -> str:
+    """Return JSON text, which may hold lone surrogates."""
     return json.dumps(value, cls=ExactJSONEncoder, **options)
 
 
+def dumps_utf8(value: Any) -> bytes:
+    """Return JSON in UTF-8, with lone surrogates escaped."""
+    return dumps(value).encode("utf-8", "backslashreplace")  # "\ud800" is a JSON escape, too
+
+
+def dumps_storable(value: Any) -> str:
+    """Return JSON text that every database can store, with lone surrogates escaped."""
+    return dumps_utf8(value).decode()
+
+
 def same(one: Any, other: Any) -> bool:
-    """Whether two values say the same: ``20`` and ``20.0`` do; ``1`` and ``True``, which Python
-    takes for equal, do not."""
-    return bool(one == other) and _have_same_kinds(one, other)
+    """Return True if two JSON values are equal.
+
+    ``20`` equals ``20.0``, but ``1`` does not equal ``True``, although it does in Python.
+    """
+    return bool(one == other) and _have_same_booleans(one, other)
 
 
-def _have_same_kinds(one: Any, other: Any) -> bool:
+def _have_same_booleans(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
-        return all(_have_same_kinds(item, other[key]) for key, item in one.items())
+        return all(_have_same_booleans(item, other[key]) for key, item in one.items())
     if isinstance(one, list):
-        return all(map(_have_same_kinds, one, other))
+        return all(map(_have_same_booleans, one, other))
     return isinstance(one, bool) == isinstance(other, bool)
-
-
-def as_text(value: Any) -> str:
-    """JSON that can be stored: a lone surrogate, which is no character, stays an escape."""
-    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", dumps(value))
-
-
-def to_bytes(value: Any) -> bytes:
-    """The same in UTF-8."""
-    return as_text(value).encode()

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, from one root."""
+"""The exceptions of this app, all derived from ``AltovizError``."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from django.core.exceptions import SuspiciousOperation
 
 
 class AltovizError(Exception):
-    """The root of this app's errors."""
+    """The base class of this app's exceptions."""
 
 
 class UnknownAccount(AltovizError, LookupError):
-    """``ALTOVIZ`` names no such account."""
+    """``ALTOVIZ`` has no account of this name."""
 
 
 class InvalidSignature(AltovizError, SuspiciousOperation):
-    """The body was not signed with any of the account's secrets."""
+    """The body is not signed with any of the account's secrets."""
 
 
 class MalformedBody(AltovizError, ValueError):
-    """An authentic body that is not an understandable event."""
+    """The body of an authentic delivery is not an event."""
 
 
 class InvalidPayload(AltovizError, ValueError):
-    """A value of an object does not fit. The message begins with the value's path, never its text."""
+    """A value of an object is invalid. The message names its path, and never contains its text."""
 
     def __init__(self, path: str, problem: str) -> None:
-        # A key of unknown data may be any text.
+        # Keys of unknown data may hold any character, also control characters.
         self.path = path = path if path.isprintable() else ascii(path)[1:-1]
         self.problem = problem
         super().__init__(f"{path}: {problem}")
 
 
 class ForeignObject(AltovizError):
-    """The event concerns an object that the mirror knows as another account's."""
+    """The mirror holds the event's object as one of another account."""
 
 
 class ClaimLost(AltovizError):
-    """Another worker has taken the event over, so this one's work is rolled back."""
+    """Another worker has claimed the event. The work of this worker is rolled back."""
 
 
 class SyncTakenOver(AltovizError):
-    """Another process goes on with the sync of the same objects, so this one stops."""
+    """Another process has claimed the sync run. The sync in this process stops."""
 
 
 class RetryLater(AltovizError):
-    """Raised by a receiver that can't do its work yet: it is called again after the delay.
+    """Raised by a receiver that can't do its work yet, to be called again after the delay.
 
-    ``delay`` is a ``timedelta`` or a number of seconds. It is not counted as a failure, so a
-    receiver that always asks for more time is never given up.
+    ``delay`` is a ``timedelta`` or a number of seconds. It does not count as a failure, so the event
+    never becomes dead, however often the receiver raises it.
     """
 
     def __init__(self, delay: datetime.timedelta | float, reason: str = "") -> None:
@@ -61,9 +61,10 @@ class RetryLater(AltovizError):
 
 
 class GiveUp(AltovizError):
-    """Raised by a receiver that will never succeed with this event: it is not called again.
+    """Raised by a receiver that can never handle this event, so as not to be called again.
 
-    The event ends as ``dead`` when its other receivers are done, unless somebody processes it again.
+    Once the other receivers are done, the event becomes ``dead`` (the dead letter). Replaying it calls
+    the receiver again.
     """
 
     def __init__(self, reason: str) -> None:
@@ -71,116 +72,127 @@ class GiveUp(AltovizError):
         super().__init__(self.reason)
 
 
-# What queues raise into a task whose time is over; none of them need be installed.
-_ENDS_OF_TASKS = {
+# Raised by task queues in a task that exceeds its time limit. Compared by name, because the packages
+# need not be installed.
+_SOFT_TIME_LIMITS = {
     "billiard.exceptions.SoftTimeLimitExceeded",  # Celery
     "rq.timeouts.BaseTimeoutException",
 }
 
 
 def is_soft_time_limit(error: Exception) -> bool:
-    """Whether it was a queue that raised it, because the task has had its time."""
+    """Return True if a task queue raised the error because the task exceeded its time limit."""
     kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
-    return not kinds.isdisjoint(_ENDS_OF_TASKS)
+    return not kinds.isdisjoint(_SOFT_TIME_LIMITS)
 
 
 class APIFailure(AltovizError):
-    """A request to Altoviz's API did not get the answer it asked for."""
+    """A request to Altoviz's API failed."""
 
 
 class ConnectionFailed(APIFailure):
-    """Altoviz could not be reached, or the answer broke off. Trying again later may help."""
+    """Altoviz could not be reached, or the response broke off. A retry may help."""
 
 
 class QuotaUsedUp(APIFailure):
-    """The request was not sent, for Altoviz takes no more for now and nobody wants to wait."""
+    """The request was not sent, because the rate limit is used up and the client must not wait."""
 
 
 class UnexpectedAnswer(APIFailure):
-    """Altoviz answered something that this client does not understand."""
+    """The client can't interpret the response."""
 
 
 class IncompleteList(APIFailure):
-    """A list went on changing while it was read, or repeats itself: what was read is not all of it."""
+    """A list changed during pagination, or repeats itself, so some of its objects may be missing."""
+
+
+class ListsFailed(APIFailure):
+    """Several lists of a sync could not be read. ``failures`` are their errors."""
+
+    def __init__(self, failures: Sequence[APIFailure]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("\n".join(map(str, failures)))
 
 
 class AllGone(APIFailure):
-    """Altoviz has none of the objects that the mirror has: the key may be another company's."""
+    """Altoviz has none of the mirrored objects: the API key may belong to another company."""
 
 
 class APIError(APIFailure):
-    """Altoviz refused the request.
+    """Altoviz answered with an HTTP error.
 
-    ``status_code`` is the HTTP status, ``message`` and ``errors`` what Altoviz says about it: in
-    English or French, and often nothing, so nothing should depend on their text [observed].
+    ``message`` and ``errors`` are Altoviz's own explanations. They may be in English, in French or
+    empty, so no code should depend on their text [observed].
     """
 
-    cure = "See what Altoviz says about it."
+    hint = "See the explanation by Altoviz."
 
     def __init__(
         self, request: str, status_code: int, message: str = "", errors: Sequence[str] = ()
     ) -> None:
         self.status_code, self.message, self.errors = status_code, message, tuple(errors)
-        said = ": ".join(part for part in (message, "; ".join(self.errors)) if part)
+        explanation = ": ".join(part for part in (message, "; ".join(self.errors)) if part)
         super().__init__(
-            f"{request} was answered {status_code}" + (f" ({said}). " if said else ". ") + self.cure
+            f"{request} was answered {status_code}"
+            + (f" ({explanation}). " if explanation else ". ")
+            + self.hint
         )
 
 
 class Redirected(APIError):
-    """3xx: not followed, for the API key would go where it does not belong."""
+    """3xx: not followed, because the API key would be sent to another host."""
 
-    cure = 'Check the account\'s "BASE_URL" in ALTOVIZ.'
+    hint = 'Check the account\'s "BASE_URL" in ALTOVIZ.'
 
 
 class InvalidRequest(APIError):
-    """400: a parameter or a value is not what Altoviz takes."""
+    """400: Altoviz does not accept a parameter or a value."""
 
-    cure = "Mend the request; to repeat it is of no use."
+    hint = "Correct the request. A retry fails again."
 
 
 class NotAuthorized(APIError):
     """401 or 403: the API key is wrong, was revoked, or belongs to another environment."""
 
-    cure = 'Check the account\'s "API_KEY" and "BASE_URL" in ALTOVIZ.'
+    hint = 'Check the account\'s "API_KEY" and "BASE_URL" in ALTOVIZ.'
 
 
 class NotFound(APIError):
-    """404: there is no such object (any more)."""
+    """404: the object does not exist, or not any longer."""
 
-    cure = "The object does not exist, or was deleted."
+    hint = "The object does not exist, or was deleted."
 
 
 class NoSuchRoute(NotFound):
-    """404, and not as Altoviz says that it has no such object: that proves nothing of the object.
+    """404 of a path, not of an object. It does not prove that the object is gone.
 
-    Altoviz answers so where it does not know the path [observed], and so may whatever stands between.
+    Altoviz answers so if it does not know the path [observed], and so may a proxy in between.
     """
 
-    cure = 'Check the account\'s "BASE_URL" in ALTOVIZ, the proxy and the network.'
+    hint = 'Check the account\'s "BASE_URL" in ALTOVIZ, the proxy and the network.'
 
 
 class Conflict(APIError):
     """409: the object is in use elsewhere in Altoviz."""
 
-    cure = "The object is in use."
+    hint = "The object is in use."
 
 
 class RateLimited(APIError):
-    """429: more requests than Altoviz takes in a minute, also after waiting and trying again."""
+    """429: the rate limit was exceeded, even after waiting and retrying."""
 
-    cure = "Try again in some minutes, or lower the account's API_REQUESTS_PER_MINUTE."
+    hint = "Try again in a few minutes, or lower the account's API_REQUESTS_PER_MINUTE."
 
 
 class ServerError(APIError):
-    """5xx: Altoviz failed, also after trying again."""
+    """5xx: Altoviz failed, even after retries."""
 
-    cure = "Try again later."
+    hint = "Try again later."
 
 
 class NotConfirmed(APIFailure):
-    """Altoviz took a change, and its list did not show it in time. Trying again is safe."""
+    """Altoviz accepted a change, but its list did not show it in time. A retry is safe."""
 
 
 class StoredOtherwise(NotConfirmed):
-    """Altoviz lists a new webhook, and not as it was sent. Trying again changes nothing."""
+    """Altoviz lists the new webhook, but not as it was sent. A retry does not help."""

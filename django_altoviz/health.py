@@ -1,4 +1,4 @@
-"""Whether all is well: what is stuck, what has failed, and since when nothing has come in."""
+"""Report the health of each account: backlog, failures, and the time since the last delivery."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from django_altoviz.models import Source, Status, WebhookEvent
+from django_altoviz.models.queue import UNSETTLED
+
+_COUNTED = (*UNSETTLED, Status.DEAD, Status.MALFORMED)
 
 
 @dataclass(frozen=True)
 class Health:
     """The state of an account's events.
 
-    ``backlog`` counts what is not settled, the ``failed`` among it; ``oldest`` is when the first of
-    it was received, ``last_received_at`` when the last delivery of Altoviz came in.
+    ``backlog`` counts the unsettled events, including the ``failed`` ones. ``oldest`` is when the
+    first event of the backlog was received, ``last_received_at`` when the last delivery came in.
     """
 
     account: str
@@ -31,16 +34,16 @@ class Health:
 
     @property
     def age(self) -> datetime.timedelta:
-        """How long the oldest event has waited: none where nothing waits."""
+        """Return how long the oldest event of the backlog has waited, or 0 without a backlog."""
         return _since(self.oldest) or datetime.timedelta()
 
     @property
     def silence(self) -> datetime.timedelta | None:
-        """How long nothing has come in: ``None`` where nothing ever has."""
+        """Return the time since the last delivery, or ``None`` if there never was one."""
         return _since(self.last_received_at)
 
     def as_json(self) -> dict[str, object]:
-        """Numbers, and times in ISO format."""
+        """Return the fields for JSON, with times in ISO format."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: value.isoformat() if isinstance(value, datetime.datetime) else value
@@ -53,35 +56,31 @@ def _since(moment: datetime.datetime | None) -> datetime.timedelta | None:
 
 
 def health_of(accounts: list[str]) -> Iterator[Health]:
-    """The health of each of these accounts, and of others that have events which are not settled."""
-    looked_at = (*_UNSETTLED, Status.DEAD, Status.MALFORMED)
-    events = WebhookEvent.objects.using(_using()).filter(status__in=looked_at).order_by()
+    """Yield the health of these accounts, and of any other account with unsettled or bad events."""
+    events = WebhookEvent.objects.using(_database()).filter(status__in=_COUNTED).order_by()
     counted = events.values("account", "status").annotate(n=Count("pk"), first=Min("received_at"))
     rows = {(row["account"], row["status"]): (row["n"], row["first"]) for row in counted}
     for account in dict.fromkeys([*accounts, *(name for name, _status in rows)]):
-        found = {status: rows.get((account, status), (0, None)) for status in looked_at}
-        waiting = [found[status] for status in _UNSETTLED]
+        found = {status: rows.get((account, status), (0, None)) for status in _COUNTED}
+        backlog = [found[status] for status in UNSETTLED]
         yield Health(
             account=account,
-            backlog=sum(number for number, _first in waiting),
+            backlog=sum(number for number, _first in backlog),
             failed=found[Status.FAILED][0],
             dead=found[Status.DEAD][0],
             malformed=found[Status.MALFORMED][0],
-            oldest=min((first for _number, first in waiting if first), default=None),
+            oldest=min((first for _number, first in backlog if first), default=None),
             last_received_at=_last_received(account),
         )
 
 
-_UNSETTLED = (Status.PENDING, Status.PROCESSING, Status.FAILED)
-
-
-def _using() -> str:
-    # A replica that has come to a stop would say that all is well.
+def _database() -> str:
+    # Not a replica: if replication has stopped, the replica shows no new trouble.
     return router.db_for_write(WebhookEvent)
 
 
 def _last_received(account: str) -> datetime.datetime | None:
-    # By the primary key, which has an index and the same order.
-    events = WebhookEvent.with_pruned.using(_using())
+    # The primary key has the same order as the time of reception, and an index.
+    events = WebhookEvent.with_pruned.using(_database())
     received = events.filter(account=account, source=Source.WEBHOOK)
     return received.order_by("-pk").values_list("received_at", flat=True).first()

@@ -1,4 +1,7 @@
-"""The app's log. Each record says which event it is about, for a formatter or a filter to use."""
+"""The logger ``django_altoviz``, whose records name the event that they are about.
+
+A formatter or a filter can use these attributes.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ if TYPE_CHECKING:
 else:
     _Adapter = logging.LoggerAdapter
 
-#: What each record has as attributes: ``None`` where it is not about an event.
+#: The attributes of each record. They are ``None`` if the record is not about an event.
 FIELDS = ("event_id", "event_type", "object_id", "account")
 
 
 class Log(_Adapter):
-    """The logger ``django_altoviz``, for records about one thing."""
+    """An adapter of the logger that adds ``FIELDS`` to each record."""
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
@@ -26,5 +29,5 @@ class Log(_Adapter):
 
 
 def log_about(**about: Any) -> Log:
-    """The log for records about that: some of ``FIELDS`` with their values."""
+    """Return a log whose records have these values of ``FIELDS``."""
     return Log(logging.getLogger("django_altoviz"), about)

@@ -1,4 +1,4 @@
-"""Fixtures for pytest. Opt in: ``pytest_plugins = ["django_altoviz.pytest_plugin"]``."""
+"""Fixtures for pytest. To use them: ``pytest_plugins = ["django_altoviz.pytest_plugin"]``."""
 
 from __future__ import annotations
 
@@ -17,29 +17,33 @@ _SECRET = "only for tests"
 
 
 def _with_secret() -> dict[str, Any]:
-    """The project's ``ALTOVIZ``; a secret is set where it comes from an environment that has none."""
+    """Return the project's ``ALTOVIZ``, with a secret for tests if the project has none.
+
+    Projects often read the secret from the environment, and a test environment has none.
+    """
     secrets = get_account("default").webhook_secrets
     return {**configured()} if secrets else {**configured(), "WEBHOOK_SECRET": _SECRET}
 
 
 @pytest.fixture
 def post_altoviz_event() -> Iterator[Callable[..., HttpResponseBase]]:
-    """``django_altoviz.testing.post_event``, with a secret where the settings have none."""
+    """Yield ``django_altoviz.testing.post_event``. Settings without a secret get one."""
     with override_settings(ALTOVIZ=_with_secret()):
         yield post_event
 
 
 @pytest.fixture
 def fake_altoviz() -> Iterator[FakeAltoviz]:
-    """A fake Altoviz, to which ``ALTOVIZ`` leads, and which has the project's webhook registered.
+    """Yield a fake Altoviz that ``ALTOVIZ`` points to and that has the project's webhook.
 
-    What happens to its objects is delivered when the test calls ``fake_altoviz.wait()``, with
-    Django's test client, so that the test's transaction sees it. It has no quota and no lag.
+    Its events are delivered when the test calls ``fake_altoviz.wait()``. They go through Django's
+    test client, so they are stored in the test's own transaction. It has no rate limit, and its
+    list of webhooks has no lag.
     """
     behaviour = Behaviour(quota=None, list_lag=(0.0,))
     with FakeAltoviz(behaviour=behaviour, transport=through_test_client) as altoviz:
-        unpaced = {"API_REQUESTS_PER_MINUTE": 1_000_000}
-        with override_settings(ALTOVIZ=_with_secret() | altoviz.settings | unpaced):
+        without_pacing = {"API_REQUESTS_PER_MINUTE": 1_000_000}
+        with override_settings(ALTOVIZ=_with_secret() | altoviz.settings | without_pacing):
             secret = get_account("default").webhook_secrets[0]
             altoviz.webhooks.register(f"http://testserver{webhook_path()}", secret)
             yield altoviz

@@ -1,4 +1,4 @@
-"""Old events lose their content, and the ids that deduplication needs stay."""
+"""Prune old events: remove their content, and keep the ids by which redeliveries are recognised."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db import router, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from django_altoviz.intake.envelopes import EVENT_ID_PREFIX
 from django_altoviz.models import (
     ReceiverRun,
     Source,
@@ -20,65 +21,71 @@ from django_altoviz.models import (
 
 _BATCH = 500
 _EMPTY = {"body": "", "arrival": {}, "changes": {}, "history": [], "error": ""}
-#: Done with, unless told otherwise. Of the dead the effect is still owed, and of the failed, too.
+#: Statuses that are pruned by default. Dead and failed events are kept: some of their receivers have
+#: not run.
 DONE = (Status.PROCESSED, Status.IGNORED, Status.MALFORMED)
-#: What can be pruned at all. Who has the failed pruned gives them up.
+#: Statuses that can be pruned. Pruning failed events gives them up.
 PRUNABLE = (*DONE, Status.DEAD, Status.FAILED)
-#: The days to keep events of each status; ``None`` is for good.
+#: The days to keep events of each status. ``None`` keeps them for ever.
 Windows = Mapping[str, int | None]
 NO_WINDOWS: Windows = {}
-# An event with an id of its own would be taken for new if it came again. One without is known by
-# its body, and that may well be sent again one day in earnest: an object set back to what it was.
-_KNOWN_BY_ID = Q(event_id__startswith="evt_") | ~Q(source=Source.WEBHOOK)
+# A pruned event with an id of its own stays as a row, or a redelivery of it would count as new. An
+# event without an id is recognised by its body; its row goes, because the same body may be a new event
+# one day: an object that is set back to an earlier state.
+_KNOWN_BY_ID = Q(event_id__startswith=EVENT_ID_PREFIX) | ~Q(source=Source.WEBHOOK)
 
 
 @dataclass
 class Pruned:
-    """How many events lost their content, and how many rows went for good."""
+    """The number of events that lost their content, and of rows that were deleted."""
 
     emptied: int = 0
     deleted: int = 0
 
 
 def longest(days: int, by_status: Windows) -> int:
-    """The days after which no event has its content any more, but for those kept for good."""
+    """Return the longest window, in days. Windows that keep events for ever do not count."""
     return max(window or 0 for window in windows(days, by_status).values())
 
 
 def windows(days: int, by_status: Windows) -> dict[str, int | None]:
-    """The windows of all statuses: ``days`` for what is done with, unless its own says otherwise.
+    """Return the window of each status: its own, or else ``days`` for the statuses in ``DONE``.
 
     Raises:
-        ValueError: a status can't be pruned, or a number of days is none.
+        ValueError: a status can't be pruned, or a window is not a number of days.
     """
     for status, window in by_status.items():
         is_number = isinstance(window, int) and not isinstance(window, bool) and window > 0
         if status not in PRUNABLE:
             raise ValueError(f"{status!r} is not one of {', '.join(PRUNABLE)}")
         if window is not None and not is_number:
-            raise ValueError(f"{status!r}: {window!r} is no number of days, nor None")
+            raise ValueError(f"{status!r}: {window!r} is neither a number of days nor None")
     return {status.value: days if status in DONE else None for status in PRUNABLE} | {**by_status}
 
 
 def prune(
     days: int, dedupe_days: int | None, *, by_status: Windows = NO_WINDOWS, dry_run: bool = False
 ) -> Pruned:
-    """Remove the content of events that are older than ``days``, or the window of their status.
+    """Remove the content of events that are older than ``days``, or than the window of their status.
 
-    The ids of ``dedupe_days`` ago are forgotten too; with ``None`` they are kept for good.
+    Delete events that are older than ``dedupe_days`` altogether, and with them the ids for
+    deduplication. ``None`` keeps the ids for ever.
     """
     kept = windows(days, by_status)
-    emptied, deleted = _emptied(kept), _deleted(kept, dedupe_days)
+    to_empty, to_delete = _to_empty(kept), _to_delete(kept, dedupe_days)
     if dry_run:
-        return Pruned(emptied.count(), deleted.count())
-    return Pruned(_in_batches(emptied, _EMPTY, _end), _in_batches(deleted, {}, _delete))
+        return Pruned(to_empty.count(), to_delete.count())
+    return Pruned(
+        _in_batches(to_empty, _EMPTY, _settle_emptied),
+        _in_batches(to_delete, {}, _delete_events),
+    )
 
 
 def _older_than(days: int) -> Q:
     return Q(received_at__lt=timezone.now() - datetime.timedelta(days=days))
 
 
-def _done_with(kept: Windows) -> Q:
+def _past_window(kept: Windows) -> Q:
     old = Q(pk__in=[])
     for status, days in kept.items():
         if days is not None:
@@ -86,29 +93,29 @@ def _done_with(kept: Windows) -> Q:
     return old
 
 
-def _emptied(kept: Windows) -> QuerySet[WebhookEvent]:
-    return _events().filter(_KNOWN_BY_ID, _done_with(kept), pruned_at=None)
+def _to_empty(kept: Windows) -> QuerySet[WebhookEvent]:
+    return _all_events().filter(_KNOWN_BY_ID, _past_window(kept), pruned_at=None)
 
 
-def _deleted(kept: Windows, dedupe_days: int | None) -> QuerySet[WebhookEvent]:
-    gone = ~_KNOWN_BY_ID & _done_with(kept)
+def _to_delete(kept: Windows, dedupe_days: int | None) -> QuerySet[WebhookEvent]:
+    gone = ~_KNOWN_BY_ID & _past_window(kept)
     if dedupe_days is not None:
         gone |= Q(pruned_at__isnull=False) & _older_than(dedupe_days)
-    return _events().filter(gone)
+    return _all_events().filter(gone)
 
 
-def _events() -> WebhookEventQuerySet:
+def _all_events() -> WebhookEventQuerySet:
     return WebhookEvent.with_pruned.using(router.db_for_write(WebhookEvent))
 
 
 def _in_batches(
     events: QuerySet[WebhookEvent],
     values: Mapping[str, object],
-    remove: Callable[[list[int]], None],
+    finish: Callable[[list[int]], None],
 ) -> int:
-    """Prune the events in short transactions, and return their number.
+    """Write ``values`` to the events and call ``finish`` with their keys, in short transactions.
 
-    Each gets these values, and is then removed as far as it is to be.
+    Return the number of events.
     """
     pruned = last = 0
     keys_of = events.order_by("pk").values_list("pk", flat=True)
@@ -116,20 +123,24 @@ def _in_batches(
         last = keys[-1]
         now = timezone.now()
         with transaction.atomic(using=events.db):
-            # Meanwhile one may have been reopened. This asks again, and holds the events before
-            # anything of theirs is touched, as `reopen` does: of the two, the second has to look.
+            # An event may have been reopened since its key was read. The UPDATE checks the conditions
+            # again, and locks the event before its receiver runs go. `reopen` locks the event first
+            # as well, so whichever of the two comes second sees what the first has done.
             pruned += events.filter(pk__in=keys).update(**values, pruned_at=now)
-            held = _events().filter(pk__in=keys, pruned_at=now)
-            remove(list(held.values_list("pk", flat=True)))
+            locked = _all_events().filter(pk__in=keys, pruned_at=now)
+            finish(list(locked.values_list("pk", flat=True)))
     return pruned
 
 
-def _end(keys: list[int]) -> None:
-    """What is left of an event that has lost its content is settled, and no receiver's business."""
-    failed = _events().filter(pk__in=keys, status=Status.FAILED)
+def _settle_emptied(keys: list[int]) -> None:
+    """Settle events that have lost their content, and delete their receiver runs.
+
+    A failed event becomes dead, because it can't be tried again without its body.
+    """
+    failed = _all_events().filter(pk__in=keys, status=Status.FAILED)
     failed.update(status=Status.DEAD, settled_at=timezone.now())
     ReceiverRun.objects.using(failed.db).filter(event__in=keys).delete()
 
 
-def _delete(keys: list[int]) -> None:
-    _events().filter(pk__in=keys).delete()
+def _delete_events(keys: list[int]) -> None:
+    _all_events().filter(pk__in=keys).delete()

@@ -1,8 +1,8 @@
-"""What a project connects its receivers to.
+"""The signals that a project connects its receivers to.
 
-The signals of the event types are sent with ``sender``, the mirror's model class, and the keywords
-``event``, ``instance`` (the mirror's row), ``data`` (the object as received) and ``changes``
-({column: (old, new)}). Each receiver runs in a transaction of its own, once per event.
+Each receiver of an ``EventSignal`` runs in a transaction of its own. Its database work commits together
+with the record that it has handled the event, so that the work is done exactly once per event. A
+retry calls only the receivers that have not succeeded.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from django_altoviz.event_types import EventType
 
 Receiver = Callable[..., Any]
 
-# As long as the column that keeps a receiver's name.
+# The length of the column ReceiverRun.receiver.
 _NAME_LENGTH = 255
-# What stands behind the path at most: the number of a closure, and a business signal.
+# The longest text that is appended to the path: the number of a closure, and a business signal.
 _LONGEST_SUFFIX = 30
 
 
 class EventSignal(Signal):
-    """A signal whose receivers are called one by one, each known by a name that lasts."""
+    """A signal whose receivers are called one at a time, each identified by a stable name.
+
+    The name is what records that a receiver has handled an event.
+    """
 
     def named_receivers(self, sender: Any) -> list[tuple[str, Receiver]]:
-        """The connected receivers in order, each under a name of its own.
+        """Return the connected receivers in order, each with a unique name.
 
-        The name is the dotted path, so a receiver that is renamed or moved counts as another one.
+        The name is the dotted path, so a receiver that is renamed or moved counts as a new one.
         """
         synchronous, asynchronous = self._live_receivers(sender)
         receivers = [*synchronous, *(async_to_sync(receiver) for receiver in asynchronous)]
@@ -40,13 +43,13 @@ class EventSignal(Signal):
             map(dotted_path, [*synchronous, *asynchronous]), receivers, strict=True
         ):
             names[name] = names.get(name, 0) + 1
-            # Two closures of one function share its path; their order tells them apart.
+            # Closures made by the same function share its path. Number them in order.
             named.append((f"{name}#{names[name]}" if names[name] > 1 else name, receiver))
         return named
 
 
 def dotted_path(receiver: Receiver) -> str:
-    """The receiver's importable path, or its class's where it is an instance."""
+    """Return the dotted path of the receiver, or of its class if the receiver is an instance."""
     named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
     path = f"{named.__module__}.{named.__qualname__}"
     if len(path) <= _NAME_LENGTH - _LONGEST_SUFFIX:
@@ -55,20 +58,42 @@ def dotted_path(receiver: Receiver) -> str:
     return f"{path[: _NAME_LENGTH - _LONGEST_SUFFIX - 17]}~{digest}"
 
 
+# The signals of the event types. Sender: the mirror's model class. Keywords:
+#   event: the WebhookEvent.
+#   instance: the row of the mirror, as it is when the receiver runs.
+#   data: the object as Altoviz sent it. After a deletion it may have no more than the id.
+#   changes: the columns that the event changed, as {column: (old, new)}. Empty if the event changed
+#       nothing, for example because it came too late.
+
+#: Sent after a contact was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
 contact_created = EventSignal()
+#: Sent after a contact was updated. ``instance`` has the new values, ``changes`` the old ones, too.
 contact_updated = EventSignal()
+#: Sent after a contact was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
 contact_deleted = EventSignal()
+#: Sent after a customer was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
 customer_created = EventSignal()
+#: Sent after a customer was updated. ``instance`` has the new values, ``changes`` the old ones, too.
 customer_updated = EventSignal()
+#: Sent after a customer was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
 customer_deleted = EventSignal()
+#: Sent after a product was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
 product_created = EventSignal()
+#: Sent after a product was updated. ``instance`` has the new values, ``changes`` the old ones, too.
 product_updated = EventSignal()
+#: Sent after a product was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
 product_deleted = EventSignal()
+#: Sent after an invoice was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
 invoice_created = EventSignal()
+#: Sent after an invoice was updated. ``instance`` has the new values, ``changes`` the old ones, too.
 invoice_updated = EventSignal()
+#: Sent after an invoice was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
 invoice_deleted = EventSignal()
+#: Sent after a quote was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
 quote_created = EventSignal()
+#: Sent after a quote was updated. ``instance`` has the new values, ``changes`` the old ones, too.
 quote_updated = EventSignal()
+#: Sent after a quote was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
 quote_deleted = EventSignal()
 
 BY_EVENT_TYPE: dict[EventType, EventSignal] = {
@@ -89,26 +114,26 @@ BY_EVENT_TYPE: dict[EventType, EventSignal] = {
     EventType.QUOTE_DELETED: quote_deleted,
 }
 
-# What events mean for a business. They are derived from what changes in the mirror, whichever way the
-# change came in, and sent once for each time that an invoice or a quote gets there. Sender and
-# keywords are those of the event's own signal.
+# The business signals. They are derived from changes in the mirror, whether a webhook or a sync brought
+# them, and sent each time that an invoice or a quote reaches the state. Sender and keywords are
+# those of the event type's signal.
 
-#: It is no draft any more.
+#: Sent when an invoice is no longer a draft.
 invoice_finalized = EventSignal()
-#: It was sent to the customer.
+#: Sent when an invoice was sent to the customer.
 invoice_sent = EventSignal()
-#: It is paid in full, and neither a draft (one of 0 counts as paid, too) nor cancelled: a credit that
-#: settles it is no payment.
+#: Sent when an invoice is paid in full. Not sent for a draft (a draft of 0 counts as paid, too), nor for
+#: a cancelled invoice, because a credit that settles an invoice is not a payment.
 invoice_paid = EventSignal()
-#: It was cancelled, by a credit.
+#: Sent when an invoice was cancelled by a credit.
 invoice_cancelled = EventSignal()
-#: It was sent to the customer.
+#: Sent when a quote was sent to the customer.
 quote_sent = EventSignal()
-#: The customer has accepted it.
+#: Sent when the customer accepted a quote.
 quote_accepted = EventSignal()
-#: The customer has refused it.
+#: Sent when the customer refused a quote.
 quote_refused = EventSignal()
-#: It was made into an invoice.
+#: Sent when a quote was turned into an invoice.
 quote_invoiced = EventSignal()
 
 BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
@@ -122,17 +147,18 @@ BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
     "quote_invoiced": quote_invoiced,
 }
 
-# The four below report on the work, and are no part of it: a receiver of theirs that fails is logged
-# and changes nothing. Their sender is WebhookEvent, but for webhook_rejected's, the view.
+# The signals below only report. An exception of their receivers is logged and changes nothing, and
+# nothing guarantees that they are sent exactly once. Sender: WebhookEvent, or the view's class for
+# webhook_rejected.
 
-#: An event was stored for the first time. Keywords: ``event``.
+#: Sent when an event was stored for the first time, whatever its status. Keywords: ``event``.
 event_received = Signal()
-#: An event was processed, or ignored for a reason. Keywords: ``event``, ``instance``, ``data``,
-#: ``changes``.
+#: Sent when an event was processed, or ignored for a reason. Keywords: ``event``, ``instance``,
+#: ``data``, ``changes``.
 event_processed = Signal()
-#: An attempt at an event failed. Keywords: ``event``, ``instance``, ``data``, ``changes``,
+#: Sent when an attempt at an event failed. Keywords: ``event``, ``instance``, ``data``, ``changes``,
 #: ``error`` (the first exception).
 event_failed = Signal()
-#: A delivery was turned away, and nothing of it stored. Keywords: ``request``, ``account`` (its
+#: Sent when the view rejected a delivery and stored nothing. Keywords: ``request``, ``account`` (its
 #: name), ``status_code``, ``reason``.
 webhook_rejected = Signal()

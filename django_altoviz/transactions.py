@@ -1,4 +1,4 @@
-"""Views that decide themselves what is one transaction."""
+"""A decorator for views that manage their own transactions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def own_transactions(view: View) -> View:
-    """The view without the transaction that ``ATOMIC_REQUESTS`` begins, on any of the databases."""
+    """Exempt the view from ``ATOMIC_REQUESTS``, on every database."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view

@@ -6,7 +6,7 @@ from django_altoviz.views import WebhookView
 
 app_name = "altoviz"
 
-# Both with and without a slash: a POST does not survive the redirect from one to the other.
+# Both with and without a slash, because APPEND_SLASH would redirect, and a redirect loses the POST.
 urlpatterns = [
     path("webhook/", WebhookView.as_view(), name="webhook"),
     path("webhook", WebhookView.as_view()),

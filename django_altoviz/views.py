@@ -1,4 +1,4 @@
-"""The webhook: authenticate, store, hand over, answer."""
+"""The webhook view: authenticate a delivery, store it, dispatch it, answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ _SIGNATURE = f"HTTP_{signing.SIGNATURE_HEADER.upper().replace('-', '_')}"
 
 
 class Rejected(Exception):
-    """The delivery is turned away. Who sent it learns the status and no more."""
+    """Raised to reject a delivery.
+
+    The sender learns the status code and ``answer``. ``reason`` goes to the log and the signal only,
+    because it might help an attacker.
+    """
 
     def __init__(self, status_code: int, answer: str, reason: str) -> None:
         self.status_code, self.answer = status_code, answer
@@ -31,33 +35,33 @@ class Rejected(Exception):
 
 
 class WebhookView(View):
-    """Receive a delivery for the account that the URL names.
+    """Receive the deliveries of the account named in the URL.
 
-    A plain view, for it needs the raw bytes: Altoviz sends JSON as text/plain [documented], and the
-    signature is over what was sent.
+    This is a plain Django view because it needs the raw bytes: Altoviz sends JSON as ``text/plain``
+    [documented], and the signature covers the body exactly as it was sent.
     """
 
     http_method_names = ["post"]
-    #: By this the webhook is known among the project's views.
+    #: Marks the view for the checks, which test that ``WEBHOOK_URL`` leads to it.
     receives_altoviz = True
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         view = csrf_exempt(login_not_required(super().as_view(**initkwargs)))
-        # With ATOMIC_REQUESTS a failure of the processing would take the stored event with it.
+        # Under ATOMIC_REQUESTS, an error during processing would also roll back the stored event.
         return own_transactions(view)
 
     def post(self, request: HttpRequest, account: str = DEFAULT_ACCOUNT) -> JsonResponse:
         try:
-            return self.receive(request, self.get_account(request, account))
+            return self.receive(request, self.get_account(account))
         except ImproperlyConfigured as error:
-            return self.turn_away(request, account, Rejected(503, "not configured", str(error)))
+            return self.reject(request, account, Rejected(503, "not configured", str(error)))
         except Rejected as rejection:
-            return self.turn_away(request, account, rejection)
+            return self.reject(request, account, rejection)
 
-    def turn_away(self, request: HttpRequest, account: str, rejection: Rejected) -> JsonResponse:
+    def reject(self, request: HttpRequest, account: str, rejection: Rejected) -> JsonResponse:
         log = log_about(account=account)
-        log.warning("Delivery for account %r turned away: %s", account, rejection)
+        log.warning("Delivery for account %r rejected: %s", account, rejection)
         webhook_rejected.send_robust(
             type(self),
             request=request,
@@ -70,33 +74,23 @@ class WebhookView(View):
     def http_method_not_allowed(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        refusal = super().http_method_not_allowed(request, *args, **kwargs)
-        refusal.headers["Content-Type"] = "application/json"
-        refusal.content = b'{"error": "method not allowed"}'
-        return refusal
+        response = super().http_method_not_allowed(request, *args, **kwargs)
+        response.headers["Content-Type"] = "application/json"
+        response.content = b'{"error": "method not allowed"}'
+        return response
 
-    def get_account(self, request: HttpRequest, name: str) -> Account:
-        """The account to which the request may deliver, as far as the address tells."""
+    def get_account(self, name: str) -> Account:
         try:
-            account = get_account(name)
-            if account.allowed_ips:
-                self.check_address(request, account)
+            return get_account(name)
         except UnknownAccount as error:
             raise Rejected(404, "unknown account", str(error)) from error
-        except ValueError as error:  # a network that is none
-            raise Rejected(503, "not configured", str(error)) from error
-        return account
-
-    def check_address(self, request: HttpRequest, account: Account) -> None:
-        client = addresses.client_address(request.META, app_settings.TRUSTED_PROXIES)
-        if not addresses.is_in(client, account.allowed_ips):
-            raise Rejected(403, "forbidden", f"address {client} is not in ALLOWED_IPS")
 
     def receive(self, request: HttpRequest, account: Account) -> JsonResponse:
-        """Store an authentic delivery and hand it over; nothing else is stored."""
+        """Store an authentic delivery and dispatch its event. Store nothing else."""
+        address = self.check_address(request, account)
         body = self.read_body(request)
         arrival = {
-            "address": request.META.get("REMOTE_ADDR", ""),
+            "address": address,
             "content_type": request.META.get("CONTENT_TYPE", ""),
             "user_agent": request.META.get("HTTP_USER_AGENT", ""),
             "signature": self.verify(request, body, account),
@@ -107,23 +101,43 @@ class WebhookView(View):
             return JsonResponse({"error": "malformed"}, status=400)
         return JsonResponse({"status": "stored" if is_new else "known", "id": event.event_id})
 
+    def check_address(self, request: HttpRequest, account: Account) -> str:
+        """Reject a client that is not in ``ALLOWED_IPS``.
+
+        Return its address, or the peer's as the server gives it if that can't be told.
+        """
+        try:
+            client = addresses.client_address(request.META, app_settings.TRUSTED_PROXIES)
+            is_allowed = not account.allowed_ips or addresses.is_in(client, account.allowed_ips)
+        except ValueError as error:  # a setting names an invalid network
+            if account.allowed_ips:
+                raise Rejected(503, "not configured", str(error)) from error
+            # The address is only recorded then, and that is no reason to lose a delivery.
+            client, is_allowed = None, True
+        if not is_allowed:
+            raise Rejected(403, "forbidden", f"address {client} is not in ALLOWED_IPS")
+        return request.META.get("REMOTE_ADDR", "") if client is None else str(client)
+
     def read_body(self, request: HttpRequest) -> bytes:
-        """The bytes that were sent, read no further than they may be long."""
+        """Return the raw body. Stop reading as soon as it exceeds ``MAX_BODY_BYTES``."""
         limit = app_settings.MAX_BODY_BYTES
         try:
-            # Not request.body, which has a limit of its own and another answer.
+            # Not request.body, which enforces another limit, DATA_UPLOAD_MAX_MEMORY_SIZE.
             body = request.read(limit + 1)
         except UnreadablePostError as error:
             raise Rejected(400, "unreadable body", str(error)) from error
         if len(body) > limit:
             raise Rejected(413, "too large", f"the body is longer than {limit} bytes")
         if not body and request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
-            reason = "the body is gone: has a middleware read request.POST?"
+            reason = "the body was already consumed: does a middleware read request.POST?"
             raise Rejected(400, "unreadable body", reason)
         return body
 
     def verify(self, request: HttpRequest, body: bytes, account: Account) -> str:
-        """How the body is signed. Where the account has no secret, nothing is accepted by default."""
+        """Return the encoding of the signature, or "unsigned" if the account allows that.
+
+        An account without a secret accepts nothing, unless ``ALLOW_UNSIGNED`` is set.
+        """
         if not account.webhook_secrets and account.allow_unsigned:
             return "unsigned"
         if not account.webhook_secrets:
@@ -135,22 +149,26 @@ class WebhookView(View):
             raise Rejected(401, "invalid signature", str(error)) from error
 
     def store(self, event: WebhookEvent) -> bool:
-        """Store the event and hand it over. Whether this was its first delivery."""
+        """Store and dispatch the event. Return True if this was its first delivery."""
         try:
             waiting = WebhookEvent.with_pruned.store(event)
-        except Exception as error:  # of the database, or of what the project does when it is saved
+        except Exception as error:
+            # From the database, or from a receiver of the project for pre_save or post_save.
             event.log.exception("A delivery for account %r could not be stored.", event.account)
             raise Rejected(503, "not stored", type(error).__name__) from error
         is_new = event.pk is not None
         if is_new:
             event_received.send_robust(WebhookEvent, event=event)
         if waiting is not None:
-            self.hand_over(waiting)
+            self.dispatch_event(waiting)
         return is_new
 
-    def hand_over(self, event: WebhookEvent) -> None:
-        """Dispatch the event. It is stored, so the sender need not hear of what fails here."""
+    def dispatch_event(self, event: WebhookEvent) -> None:
+        """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
         try:
             dispatch(event)
         except Exception:
-            event.log.exception("Event %s could not be dispatched; it waits.", event.pk)
+            event.log.exception(
+                "Event %s is stored but could not be dispatched. Run altoviz_process_events.",
+                event.pk,
+            )

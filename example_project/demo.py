@@ -1,8 +1,8 @@
-"""The demonstration: what the package makes of all that Altoviz, the network and others may send.
+"""Demonstration of the package: run the example project against a fake Altoviz.
 
 ``python demo.py`` starts the example project on a fresh database, and a fake Altoviz. It registers
-the webhook there, lets things happen, and posts what else may come. It checks what became of
-everything, and exits 0 only if it is as it must be.
+the webhook, changes objects at the fake, and posts unusual deliveries. It checks every result, and
+exits with 0 only if all checks pass.
 ``python demo.py run`` serves the project in the foreground, with the sample events in it.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import django
 import requests
-from demonstration.deliveries import SECRET, all_deliveries
+from demonstration.deliveries import SECRET, unusual_deliveries
 from demonstration.server import HOST, PROJECT, ServerFailed, free_port, serving
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -29,6 +29,10 @@ from django_altoviz.event_types import EventType
 from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import sample_body
 from django_altoviz.testing import Behaviour, FakeAltoviz
+
+INTRODUCTION = """\
+This demonstration runs the example project (SQLite) against a fake Altoviz on this machine.
+It takes less than a minute. Each row of a table with the column "ok" is a check that passed or not."""
 
 
 def main() -> int:
@@ -40,11 +44,11 @@ def main() -> int:
         "--database",
         type=Path,
         default=PROJECT / "demo.sqlite3",
-        help="where the demonstration's SQLite database is to be; what is there is removed first",
+        help="path of the SQLite database for the demonstration; an existing file is replaced",
     )
     options = parser.parse_args()
-    # So that the server is ended also where this process is told to end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))
+    # Exit by an exception, so that the context managers stop the server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))
     try:
         return run(options.port) if options.command else demonstrate(options.database.resolve())
     except ServerFailed as error:
@@ -55,6 +59,7 @@ def main() -> int:
 
 
 def demonstrate(database: Path) -> int:
+    print(INTRODUCTION, flush=True)
     for suffix in ["", "-shm", "-wal"]:
         Path(f"{database}{suffix}").unlink(missing_ok=True)
     os.environ["EXAMPLE_DATABASE"] = "sqlite"
@@ -64,16 +69,16 @@ def demonstrate(database: Path) -> int:
         os.environ["ALTOVIZ_API_KEY"] = altoviz.api_key
         os.environ["ALTOVIZ_BASE_URL"] = altoviz.url
         set_up()
-        # It imports models, so it can be imported only now.
+        # It imports models, so it can't be imported before Django is set up.
         from demonstration import report
 
         port = free_port()
         altoviz.populate(customers=3, products=2, invoices=3, quotes=1)
         with served(port) as url:
-            checks = report.report_life(altoviz, url)
-            # What else may come is posted to a project that knows nothing yet.
+            checks = report.report_changes(altoviz, url)
+            # The second part begins with an empty database.
             call_command("flush", interactive=False, verbosity=0)
-            deliveries = all_deliveries()
+            deliveries = unusual_deliveries()
             responses = [delivery.post(url) for delivery in deliveries]
     checks += report.report_deliveries(deliveries, responses)
     return report.print_verdict(checks)
@@ -87,7 +92,7 @@ def set_up() -> None:
 
 @contextmanager
 def served(port: int) -> Iterator[str]:
-    """The webhook's URL while the project is served. What the server says is shown if it fails."""
+    """Serve the project and yield the webhook's URL. If it fails, raise with the server's output."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         try:
             with serving(port, output):
@@ -109,11 +114,11 @@ def run(port: int) -> int:
             headers = {SIGNATURE_HEADER: sign(body, secret)}
             answer = requests.post(webhook_at(port), data=body, headers=headers, timeout=60)
             if not answer.ok:
-                raise ServerFailed(f"{event_type} was answered {answer.status_code}.")
+                raise ServerFailed(f"The project answered {event_type} with {answer.status_code}.")
         print(
             f"\nAdmin:    http://{HOST}:{port}/admin/  (user admin, password admin)"
             f"\nWebhook:  {webhook_at(port)}"
-            "\nThe sample events are in it. Control-C ends it.\n",
+            "\nThe sample events are in it. Press Control-C to stop.\n",
             flush=True,
         )
         return server.wait()

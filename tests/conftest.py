@@ -15,7 +15,7 @@ from tests.settings import ALTOVIZ
 
 pytest_plugins = ["django_altoviz.pytest_plugin", "pytester"]
 
-# How long an example takes says nothing on a machine that is busy: there is no deadline.
+# On a busy machine the time of an example says nothing, so there is no deadline.
 hypothesis.settings.register_profile(
     "same", deadline=None, derandomize=True, database=None, max_examples=20
 )
@@ -30,7 +30,7 @@ def examples(number):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """Draw from a seed that the header shows, in all workers, if the profile draws afresh."""
+    """Give all workers one seed, which the header shows, if the profile draws fresh examples."""
     if not hypothesis.settings().derandomize and config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(random.getrandbits(32))
 
@@ -42,7 +42,7 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Count nothing as covered that only drawn examples reach: that may change with the draws."""
+    """Exclude drawn examples from the coverage, because what they reach changes with the draws."""
     for item in items:
         if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("no_cover")
@@ -55,14 +55,14 @@ SECRETS = {
 
 
 def body_of(event_type, event_id=None, **data):
-    """The body of a delivery: the sample of its type with some of its data changed."""
+    """Return the body of a delivery: the sample of the type with some of its data changed."""
     envelope = sample(EventType(event_type))
     return to_body(type(envelope)(event_id or new_event_id(), envelope.type, envelope.data | data))
 
 
 @pytest.fixture
 def post():
-    """Deliver a body to the webhook, signed unless a signature is given."""
+    """Return a function that posts a body to the webhook, signed unless a signature is given."""
 
     def post(body, *, account="default", signature=None, client=None, path=None, **extra):
         if isinstance(body, EventType):

@@ -50,7 +50,7 @@ class Process(subprocess.Popen):
 
 def run(command, *, timeout=120, check=False, **options):
     """Run a process to its end, as ``subprocess.run`` does, and return what it wrote."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"} | options
     with Process(command, **options) as process:
         output, errors = process.communicate(timeout=timeout)
     done = subprocess.CompletedProcess(command, process.returncode, output, errors)

@@ -1,4 +1,4 @@
-"""The suite's project. ``DATABASE`` chooses what it runs on: sqlite, postgres or mariadb."""
+"""Settings of the test project. ``DATABASE`` is sqlite (the default), postgres or mariadb."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import django
 
 _NAME = os.environ.get("DATABASE_NAME", "django_altoviz")
-# A file, for threads to meet in it; each process has its own.
+# A file, so that threads share the database. Each process has its own.
 _FILE = Path(tempfile.gettempdir()) / f"{_NAME}_{os.getpid()}.sqlite3"
 
 _DATABASES = {
@@ -43,7 +43,9 @@ _DATABASES = {
 }
 
 DATABASES = {"default": _DATABASES[os.environ.get("DATABASE", "sqlite")]}
-DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # not the app's: its migrations must not care
+DEFAULT_AUTO_FIELD = (
+    "django.db.models.AutoField"  # not the app's, to show that its migrations do not depend on it
+)
 
 SECRET_KEY = "of the tests"
 DEBUG = False

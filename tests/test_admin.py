@@ -1,10 +1,11 @@
-"""The admin shows everything and changes nothing, whatever Altoviz has sent."""
+"""The admin pages show everything and change nothing, whatever Altoviz has sent."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import re
+from collections import Counter
 from html import unescape
 
 import pytest
@@ -20,8 +21,10 @@ from django.utils.timezone import localtime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz.admin import base
-from django_altoviz.admin.display import details, masking, rendering, values
+from django_altoviz.admin import InvoiceAdmin, base
+from django_altoviz.admin.display import details, rendering, values
+from django_altoviz.admin.display.masking import MASK, SecretMask
+from django_altoviz.admin.display.rendering import Renderer
 from django_altoviz.admin.filters import DeletedFilter
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import GiveUp
@@ -47,11 +50,12 @@ pytestmark = pytest.mark.django_db
 
 ADMINS = [WebhookEvent, *MIRRORS.values()]
 EVENTS = reverse("admin:django_altoviz_webhookevent_changelist")
-AROUND = 4  # the queries for the session, the user, and the permissions of user and groups
+LOGIN_QUERIES = 4  # the session, the user, the user's and the groups' permissions
 EVIL = "<script>alert('x')</script>"
 
 
-def user(name, *codenames):
+def client_of(name, *codenames):
+    """Log in a new user who has only these permissions."""
     user = User.objects.create(username=name, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client = Client()
@@ -64,13 +68,13 @@ VIEW = [f"view_{model._meta.model_name}" for model in ADMINS]
 
 @pytest.fixture
 def viewer():
-    """A client of somebody who may view, and nothing else."""
-    return user("viewer", *VIEW)
+    """A client whose user may view all pages and do nothing else."""
+    return client_of("viewer", *VIEW)
 
 
 @pytest.fixture
 def operator():
-    return user("operator", *VIEW, "process_webhookevent")
+    return client_of("operator", *VIEW, "process_webhookevent")
 
 
 def list_of(model, **query):
@@ -92,7 +96,7 @@ def html(client, url, **extra):
 
 
 def listed(client, url):
-    """The rows that a list shows."""
+    """Return the rows on a list page."""
     response = client.get(url)
     assert response.status_code == 200, response.get("Location")
     return list(response.context["cl"].result_list)
@@ -103,7 +107,7 @@ def links(page):
 
 
 def store(body=b"{}", **values):
-    """An event as it lies in the database, however it got there."""
+    """Save an event with these values, without processing it."""
     event = WebhookEvent.from_delivery(body, values.pop("account", "default"), {})
     for name, value in values.items():
         setattr(event, name, value)
@@ -111,12 +115,14 @@ def store(body=b"{}", **values):
     return event
 
 
-def samples(post):
+def post_samples(post):
+    """Post a delivery of each event type."""
     for event_type in EventType:
         post(event_type)
 
 
-def invoice(post, number_of_lines=1, **data):
+def post_invoice(post, number_of_lines=1, **data):
+    """Post an InvoiceUpdated and return the newest invoice."""
     line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
     lines = [line | {"productId": 100 + number} for number in range(number_of_lines)]
     post(body_of("InvoiceUpdated", **{"lines": lines, **data}))
@@ -128,7 +134,7 @@ def invoice(post, number_of_lines=1, **data):
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_every_page_of_every_sample_loads_for_a_viewer(post, viewer, language):
-    samples(post)
+    post_samples(post)
     rows = [*WebhookEvent.objects.all()]
     rows += [row for model in MIRRORS.values() for row in model.with_deleted.all()]
     assert {type(row) for row in rows} == set(ADMINS)
@@ -138,12 +144,12 @@ def test_every_page_of_every_sample_loads_for_a_viewer(post, viewer, language):
         html(viewer, list_of(model), headers={"Accept-Language": language})
 
 
-def test_an_event_with_nothing_in_it_is_shown(viewer):
+def test_an_empty_event_is_shown(viewer):
     page = html(viewer, page_of(store(b"", arrival={})))
     assert "malformed" in page
 
 
-def test_an_event_page_tells_everything(post, viewer):
+def test_the_page_of_an_event_shows_all_of_it(post, viewer):
     customer_created.connect(handles, Customer)
     try:
         post(body_of("CustomerCreated", name="Zoé Brûlé"), headers={"User-Agent": "Altoviz/1"})
@@ -167,7 +173,7 @@ def handles(**kwargs):
     pass
 
 
-def test_the_numbers_of_a_payload_are_shown_digit_for_digit(post, viewer):
+def test_the_numbers_of_a_payload_keep_all_their_digits(post, viewer):
     post(body_of("InvoiceUpdated").replace(b'"overdue": 0.0', b'"overdue": 0.100'))
     assert "&quot;overdue&quot;: 0.100" in html(viewer, page_of(WebhookEvent.objects.get()))
 
@@ -184,7 +190,7 @@ def test_an_event_of_an_unknown_type_is_shown(post, viewer):
 
 @pytest.mark.parametrize("model", ADMINS)
 def test_not_even_a_superuser_can_add_change_or_delete(post, admin_client, model):
-    samples(post)
+    post_samples(post)
     row = (WebhookEvent.with_pruned if model is WebhookEvent else model.with_deleted).first()
     before = model._base_manager.filter(pk=row.pk).values().get()
     add = reverse(f"admin:django_altoviz_{model._meta.model_name}_add")
@@ -199,7 +205,7 @@ def test_not_even_a_superuser_can_add_change_or_delete(post, admin_client, model
 
 
 def test_the_lines_of_an_invoice_can_not_be_changed(post, admin_client):
-    row = invoice(post, 2)
+    row = post_invoice(post, 2)
     line = InvoiceLine.objects.first()
     data = {
         "lines-TOTAL_FORMS": 1,
@@ -214,8 +220,8 @@ def test_the_lines_of_an_invoice_can_not_be_changed(post, admin_client):
 
 @pytest.mark.parametrize("model", ADMINS)
 def test_without_the_view_permission_nothing_is_shown(post, model):
-    samples(post)
-    client = user("nobody")
+    post_samples(post)
+    client = client_of("nobody")
     row = (WebhookEvent.with_pruned if model is WebhookEvent else model.with_deleted).first()
     assert client.get(list_of(model)).status_code == 403
     assert client.get(page_of(row)).status_code == 403
@@ -225,31 +231,31 @@ def test_without_the_view_permission_nothing_is_shown(post, model):
 # The list of events
 
 
-def test_the_list_of_events_needs_the_same_queries_for_any_number(
+def test_the_number_of_queries_of_the_event_list_does_not_grow(
     post, viewer, django_assert_num_queries
 ):
     for count in (3, 27):
         for number in range(count):
             post(body_of("InvoiceUpdated", id=1000 + number))
-        with django_assert_num_queries(AROUND + 2):
+        with django_assert_num_queries(LOGIN_QUERIES + 2):
             html(viewer, EVENTS)
     assert len(listed(viewer, EVENTS)) == 30
 
 
-def test_the_list_of_events_leaves_the_bodies_in_the_database(post, viewer):
-    samples(post)
+def test_the_list_of_events_does_not_read_the_bodies(post, viewer):
+    post_samples(post)
     event = listed(viewer, EVENTS)[0]
     deferred = {"body", "changes", "history", "arrival", "error"}
     assert event.get_deferred_fields() == deferred
 
 
-def test_events_are_listed_last_first(post, viewer):
-    samples(post)
+def test_events_are_listed_latest_first(post, viewer):
+    post_samples(post)
     pks = [event.pk for event in listed(viewer, EVENTS)]
     assert pks == sorted(pks, reverse=True)
 
 
-def test_the_object_of_an_event_is_one_click_away(post, viewer):
+def test_an_event_in_the_list_links_to_its_object(post, viewer):
     post(EventType.INVOICE_DELETED)
     post(EventType.CONTACT_CREATED)
     for event in listed(viewer, EVENTS):
@@ -265,7 +271,7 @@ def test_the_link_to_an_object_that_is_not_mirrored_says_so(viewer):
     assert "doesn’t exist" in response.content.decode()
 
 
-def test_what_has_no_admin_page_is_shown_without_link():
+def test_a_model_without_admin_pages_gets_no_link():
     event_admin = admin.site.get_model_admin(WebhookEvent)
     assert event_admin.link(ReceiverRun, "change", "a < b", 1) == "a < b"
 
@@ -281,7 +287,7 @@ def test_pruned_events_stay_listed_and_are_marked(post, viewer):
     assert viewer.get(body_page_of(event)).status_code == 404
 
 
-# Its filters and its search
+# Filters and search of the events
 
 
 def test_every_filter_of_the_events_works(post, viewer):
@@ -306,20 +312,20 @@ def test_every_filter_of_the_events_works(post, viewer):
         assert len(listed(viewer, list_of(WebhookEvent, **query))) == count, query
 
 
-def test_filters_offer_all_types_without_a_query(viewer):
+def test_the_type_filter_offers_all_known_types(viewer):
     page = html(viewer, EVENTS)
     for event_type in EventType:
         assert f"?type={event_type}" in page
     assert "?type=other" in page
 
 
-def test_the_account_filter_is_hidden_where_there_is_one_account(viewer, settings):
+def test_the_account_filter_is_hidden_if_there_is_one_account(viewer, settings):
     assert "?account=acme" in html(viewer, EVENTS)
     settings.ALTOVIZ = {"WEBHOOK_SECRET": "s"}
     assert "?account=" not in html(viewer, EVENTS)
 
 
-def test_the_account_is_shown_only_where_there_is_another(post, viewer, settings):
+def test_the_account_is_shown_only_if_there_are_several(post, viewer, settings):
     post(EventType.CUSTOMER_CREATED)
     pages = [EVENTS, list_of(Customer)]
     assert all("column-account" in html(viewer, page) for page in pages)
@@ -329,7 +335,7 @@ def test_the_account_is_shown_only_where_there_is_another(post, viewer, settings
     page = html(viewer, page_of(Customer.objects.get()))
     assert "field-account" not in page
     assert "account=" not in page
-    # One that is not configured any more is in sight.
+    # The rows of an account that is no longer configured are told apart from the others.
     WebhookEvent.objects.update(account="acme")
     Customer.objects.update(account="acme")
     assert all("column-account" in html(viewer, page) for page in pages)
@@ -347,7 +353,7 @@ def test_a_link_to_a_former_account_still_filters(viewer, settings):
 
 
 def test_events_are_found_by_their_id_and_by_their_object(post, viewer):
-    samples(post)
+    post_samples(post)
     event = WebhookEvent.objects.filter(type="InvoiceUpdated").get()
     for term in (event.event_id, f"  {event.event_id} "):
         assert listed(viewer, list_of(WebhookEvent, q=term)) == [event]
@@ -382,7 +388,7 @@ ODD_TERMS = [
 ]
 
 
-def test_a_search_finds_the_event_and_no_other(post, viewer):
+def test_a_search_finds_only_full_ids(post, viewer):
     post(EventType.CUSTOMER_CREATED)
     post(EventType.INVOICE_CREATED)
     post(b"malformed, so without an object")
@@ -393,7 +399,7 @@ def test_a_search_finds_the_event_and_no_other(post, viewer):
 
 @pytest.mark.parametrize("model", ADMINS)
 def test_any_text_can_be_searched_for(post, viewer, model):
-    samples(post)
+    post_samples(post)
     for term in ODD_TERMS:
         html(viewer, list_of(model, q=term))
 
@@ -431,7 +437,7 @@ def test_odd_parameters_lead_back_to_the_list(viewer, query):
         {"sent_at__year": "0"},
     ],
 )
-def test_a_number_beyond_every_database_leads_back_to_the_list(post, viewer, model, query):
+def test_a_number_out_of_range_leads_back_to_the_list(post, viewer, model, query):
     post(body_of("InvoiceUpdated"))
     post(body_of("QuoteUpdated"))
     response = viewer.get(list_of(model, **query), follow=True)
@@ -441,28 +447,28 @@ def test_a_number_beyond_every_database_leads_back_to_the_list(post, viewer, mod
 
 
 @pytest.mark.parametrize("lookup", ["body__contains", "error__icontains", "changes__x"])
-def test_nobody_searches_in_what_a_list_does_not_read(viewer, lookup):
-    """It would read the whole table, and tell a secret that is masked letter by letter."""
+def test_a_lookup_in_a_deferred_column_is_refused(viewer, lookup):
+    """Guard against a scan of the table, and against guessing a masked secret letter by letter."""
     assert viewer.get(list_of(WebhookEvent, **{lookup: "a"})).status_code == 400
 
 
 @pytest.mark.parametrize("key", ["abc", "9" * 30, "9" * 5000, "0", "-1", "_00", "x/y"])
-def test_no_page_and_no_body_of_what_is_not_there(viewer, key):
+def test_an_unknown_event_has_no_page_and_no_body(viewer, key):
     response = viewer.get(reverse("admin:django_altoviz_webhookevent_change", args=[key]))
     assert response.status_code == 302
     assert viewer.get(f"{EVENTS}{key}/body/").status_code == 404
 
 
-def test_a_list_counts_so_far_and_says_so(viewer, monkeypatch, django_assert_num_queries):
-    note = "There may be more"
+def test_a_list_counts_up_to_a_limit_and_says_so(viewer, monkeypatch, django_assert_num_queries):
+    note = "there may be more"
     for _number in range(3):
         store(body_of("InvoiceUpdated"))
     assert note not in html(viewer, EVENTS)
-    monkeypatch.setattr(base, "MOST_COUNTED", 2)
+    monkeypatch.setattr(base, "MAX_COUNT", 2)
     response = viewer.get(EVENTS)
     assert response.context["cl"].result_count == 2
     assert note in response.content.decode()
-    with django_assert_num_queries(AROUND + 2) as captured:
+    with django_assert_num_queries(LOGIN_QUERIES + 2) as captured:
         html(viewer, EVENTS)
     [count] = [q["sql"] for q in captured.captured_queries if "COUNT(" in q["sql"]]
     assert "LIMIT 2" in count
@@ -483,9 +489,9 @@ def test_a_body_is_downloaded_byte_for_byte(viewer):
     assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_body_is_downloaded_only_by_those_who_may_view_events():
+def test_a_body_is_downloaded_only_by_users_who_may_view_events():
     url = body_page_of(store())
-    assert user("nobody", "view_invoice").get(url).status_code == 403
+    assert client_of("nobody", "view_invoice").get(url).status_code == 403
     assert Client().get(url).status_code == 302
 
 
@@ -499,24 +505,24 @@ def test_a_body_is_downloaded_only_by_those_who_may_view_events():
         (b'{"id":"evt_1","type":"X","data":{"name":"\\ud800 \\u0000"}}', "\\ud800"),
     ],
 )
-def test_odd_bodies_are_shown_as_far_as_can_be(viewer, body, shown):
+def test_odd_bodies_are_shown_as_well_as_possible(viewer, body, shown):
     assert shown in html(viewer, page_of(store(body)))
 
 
 @pytest.mark.parametrize("depth", [50, 400, 900, 3000, 100_000])
-def test_a_deeply_nested_body_is_shown_or_not_but_crashes_nothing(viewer, depth):
+def test_a_deeply_nested_body_does_not_crash_the_page(viewer, depth):
     event = store()
     body = b'{"id":"evt_1","type":"X","data":' + b"[" * depth + b"]" * depth + b"}"
     WebhookEvent.objects.filter(pk=event.pk).update(body=body_to_text(body))
     page = html(viewer, page_of(event))
-    assert "[" in page or "nested too deep" in page
+    assert "[" in page or "Too deeply nested" in page
 
 
-def test_what_can_not_be_indented_is_not_shown():
+def test_a_value_too_deep_to_be_indented_is_replaced_by_a_message():
     nested = []
     for _depth in range(100_000):
         nested = [nested]
-    assert rendering.indented(nested) == "This is nested too deep to be shown."
+    assert rendering.indented(nested) == "Too deeply nested to be shown."
 
 
 def test_the_page_of_a_huge_event_stays_small(post, viewer):
@@ -537,8 +543,20 @@ def test_the_page_of_a_body_of_five_megabytes_is_below_one(viewer):
 # Secrets
 
 
+class CountedReads(dict):
+    """An account's settings that count how often each is read."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.reads = Counter()
+
+    def get(self, name, default=None):
+        self.reads[name] += 1
+        return super().get(name, default)
+
+
 class TestSecrets:
-    """Altoviz has documented once that it includes the secret in every call."""
+    """Altoviz once documented that every call includes the webhook's secret."""
 
     KEY = 'an API "key" with é'
 
@@ -547,7 +565,7 @@ class TestSecrets:
         settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": self.KEY}
         return [*SECRETS.values(), self.KEY]
 
-    def test_are_masked_wherever_something_is_shown(self, post, viewer, secrets):
+    def test_are_masked_on_every_page(self, post, viewer, secrets):
         for number, secret in enumerate(secrets):
             data = {"id": 7 + number, "name": "Zoé", "secretKey": secret}
             post({"id": f"evt_{number}", "type": "CustomerCreated", "key": secret, "data": data})
@@ -558,7 +576,7 @@ class TestSecrets:
         for model in (WebhookEvent, Customer):
             for row in model._base_manager.all():
                 page = unescape(html(viewer, page_of(row)))
-                assert masking.MASK in page
+                assert MASK in page
                 for secret in secrets:
                     assert secret not in page
                     assert json.dumps(secret, ensure_ascii=False)[1:-1] not in page
@@ -566,19 +584,37 @@ class TestSecrets:
     def test_are_masked_in_the_download_and_stay_in_the_database(self, viewer, secrets):
         body = " ".join(secrets).encode()
         event = store(body)
-        assert viewer.get(body_page_of(event)).content.decode() == " ".join([masking.MASK] * 3)
+        assert viewer.get(body_page_of(event)).content.decode() == " ".join([MASK] * 3)
         assert WebhookEvent.objects.get().body.encode() == body
 
-    def test_a_short_one_spoils_no_other_word(self, settings):
+    def test_a_short_secret_is_masked_only_as_a_whole_word(self, settings):
         settings.ALTOVIZ = {"WEBHOOK_SECRET": "test"}
-        assert masking.masked("tests test (test)") == f"tests {masking.MASK} ({masking.MASK})"
+        assert SecretMask()("tests test (test)") == f"tests {MASK} ({MASK})"
 
-    def test_without_any_nothing_is_masked(self, settings):
+    def test_are_read_from_the_settings_once_a_page(self, post, viewer, settings):
+        acme = CountedReads(settings.ALTOVIZ["ACCOUNTS"]["acme"])
+        settings.ALTOVIZ = settings.ALTOVIZ | {"ACCOUNTS": {"acme": acme}}
+        row = post_invoice(post, 20, headerNotes=SECRETS["acme"], footerNotes="Merci")
+        post_invoice(post, 20, subject=SECRETS["acme"])
+        for page in (page_of(row), page_of(WebhookEvent.objects.first())):
+            acme.reads.clear()
+            assert MASK in html(viewer, page)
+            assert acme.reads["WEBHOOK_SECRET"] == acme.reads["API_KEY"] == 1
+
+    def test_are_masked_from_the_first_page_after_a_rotation(self, viewer, settings):
+        page = page_of(store(b"old-secret new-secret"))
+        settings.ALTOVIZ = {"WEBHOOK_SECRET": "old-secret"}
+        assert f"{MASK} new-secret" in html(viewer, page)
+        settings.ALTOVIZ = {"WEBHOOK_SECRET": "new-secret"}
+        assert f"old-secret {MASK}" in html(viewer, page)
+        assert not hasattr(admin.site.get_model_admin(WebhookEvent), "renderer")
+
+    def test_nothing_is_masked_without_any(self, settings):
         settings.ALTOVIZ = {}
-        assert masking.masked("anything") == "anything"
+        assert SecretMask()("anything") == "anything"
 
 
-# What a remote system writes
+# Remote text
 
 
 def test_nothing_from_altoviz_becomes_html(post, viewer):
@@ -613,7 +649,7 @@ def test_nothing_from_altoviz_becomes_html(post, viewer):
 
 @pytest.mark.parametrize("scheme", ["https://", "http://", "HTTPS://"])
 def test_a_public_link_is_a_link_on_the_invoice_page_only(post, viewer, scheme):
-    row = invoice(post, publicLink=f"{scheme}app.example/p/7")
+    row = post_invoice(post, publicLink=f"{scheme}app.example/p/7")
     anchor = f'<a href="{scheme}app.example/p/7" rel="noopener noreferrer">'
     page = html(viewer, page_of(row))
     assert anchor in page
@@ -624,8 +660,8 @@ def test_a_public_link_is_a_link_on_the_invoice_page_only(post, viewer, scheme):
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", " javascript:alert(1)", "data:text/html,x", "//x", "x", "", None]
 )
-def test_what_is_no_web_address_is_no_link(post, viewer, url):
-    page = html(viewer, page_of(invoice(post, publicLink=url)))
+def test_a_public_link_that_is_not_a_web_address_is_not_linked(post, viewer, url):
+    page = html(viewer, page_of(post_invoice(post, publicLink=url)))
     assert "noopener" not in page
     assert not any(link.strip().startswith(("javascript", "data")) for link in links(page))
 
@@ -634,7 +670,7 @@ def test_what_is_no_web_address_is_no_link(post, viewer, url):
 
 
 @pytest.mark.parametrize("entity", Entity)
-def test_the_lists_of_mirrors_need_the_same_queries_for_any_number(
+def test_the_number_of_queries_of_a_mirror_list_does_not_grow(
     post, viewer, entity, django_assert_num_queries
 ):
     event_type = EventType[f"{entity.name}_UPDATED"]
@@ -645,53 +681,53 @@ def test_the_lists_of_mirrors_need_the_same_queries_for_any_number(
             if number % 2:
                 post(body_of("CustomerUpdated", id=5000 + number))
         made += count
-        with django_assert_num_queries(AROUND + 2):
+        with django_assert_num_queries(LOGIN_QUERIES + 2):
             html(viewer, list_of(MIRRORS[entity]))
 
 
-def test_a_list_of_mirrors_leaves_the_data_in_the_database(post, viewer):
+def test_a_list_of_mirrors_does_not_read_the_data(post, viewer):
     post(EventType.CUSTOMER_CREATED)
     row = listed(viewer, list_of(Customer))[0]
     assert row.get_deferred_fields() == {"data"}
-    invoice(post)
+    post_invoice(post)
     row = listed(viewer, list_of(Invoice))[0]
     assert row.get_deferred_fields() == {"data"}
     assert row.customer.get_deferred_fields() == {"data"}
 
 
-def test_the_page_of_an_invoice_needs_the_same_queries_for_any_number_of_lines(
+def test_the_number_of_queries_of_an_invoice_page_does_not_grow_with_its_lines(
     post, viewer, django_assert_num_queries
 ):
     for number in range(0, 10, 2):
         post(body_of("ProductUpdated", id=100 + number, name=f"Product {number}"))
     for lines in (1, 10):
-        row = invoice(post, lines)
-        html(viewer, page_of(row))  # Django asks once for the content type, and remembers it
-        with django_assert_num_queries(AROUND + 4):
+        row = post_invoice(post, lines)
+        html(viewer, page_of(row))  # once before, because Django caches the content type
+        with django_assert_num_queries(LOGIN_QUERIES + 4):
             page = html(viewer, page_of(row))
         assert page.count('<td class="field-position">') == lines
     assert "Product 8</a>" in page
     assert "MOULE-AL-07 (109)" in page
 
 
-def test_lines_are_shown_in_order_and_so_many(post, viewer, monkeypatch):
-    row = invoice(post, 4)
-    monkeypatch.setattr("django_altoviz.admin.lines.MOST_LINES", 3)
+def test_lines_are_shown_in_order_up_to_a_limit(post, viewer, monkeypatch):
+    row = post_invoice(post, 4)
+    monkeypatch.setattr("django_altoviz.admin.documents.MAX_LINES", 3)
     page = html(viewer, page_of(row))
     positions = re.findall(r'<td class="field-position">(\d)<', page)
     assert positions == ["1", "2", "3"]
 
 
-def test_the_whole_object_comes_last_on_the_page(post, viewer):
-    page = html(viewer, page_of(invoice(post)))
-    assert page.count("The whole object") == 1
+def test_the_complete_object_comes_last_on_the_page(post, viewer):
+    page = html(viewer, page_of(post_invoice(post)))
+    assert page.count("Complete object") == 1
     assert page.index("field-public_page") < page.index("field-position")
-    assert page.index("field-position") < page.index("The whole object")
+    assert page.index("field-position") < page.index("Complete object")
 
 
-def test_lines_are_shown_to_who_may_view_the_invoice(post):
-    row = invoice(post)
-    page = html(user("accountant", "view_invoice"), page_of(row))
+def test_a_user_who_may_view_the_invoice_sees_its_lines(post):
+    row = post_invoice(post)
+    page = html(client_of("accountant", "view_invoice"), page_of(row))
     assert '<td class="field-position">' in page
     assert "10\N{NO-BREAK SPACE}%" in page
 
@@ -704,13 +740,19 @@ def test_lines_are_shown_to_who_may_view_the_invoice(post):
         ({"type": None, "value": 5}, "5"),
     ],
 )
-def test_the_discount_of_a_line_says_in_what(post, viewer, discount, shown):
+def test_the_discount_of_a_line_has_its_unit(post, viewer, discount, shown):
     line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
-    row = invoice(post, lines=[line | {"discount": discount}])
+    row = post_invoice(post, lines=[line | {"discount": discount}])
     assert f'<td class="field-discount">{shown}</td>' in html(viewer, page_of(row))
 
 
-def test_deleted_rows_are_found_only_by_who_asks_for_them(post, viewer):
+def test_a_line_without_description_is_shown(post, viewer):
+    line = sample(EventType.INVOICE_UPDATED).data["lines"][1]
+    row = post_invoice(post, lines=[line | {"description": None}])
+    assert '<td class="field-plain_description">—</td>' in html(viewer, page_of(row))
+
+
+def test_deleted_rows_are_listed_only_on_request(post, viewer):
     post(EventType.CUSTOMER_CREATED)
     post(body_of("CustomerUpdated", id=2))
     post(body_of("CustomerDeleted", id=2))
@@ -753,14 +795,14 @@ def test_the_default_of_the_deleted_filter_is_selected(viewer):
         (Quote, "98141"),
     ],
 )
-def test_mirrors_are_found_by_what_people_know(post, viewer, model, term):
+def test_mirrors_are_found_by_name_number_and_id(post, viewer, model, term):
     for name in ("CustomerCreated", "InvoiceUpdated", "ProductCreated", "QuoteCreated"):
         post(body_of(name))
     assert listed(viewer, list_of(model, q=term)) == [model.objects.get()]
     assert listed(viewer, list_of(model, q="nowhere to be found")) == []
 
 
-def test_filters_of_mirrors(post, viewer):
+def test_every_filter_of_the_mirrors_works(post, viewer):
     post(body_of("CustomerUpdated", type="Business"))
     post(body_of("CustomerUpdated", id=2, type="Martian"))
     post(body_of("CustomerUpdated", id=3, type=None, active=False), account="acme")
@@ -777,14 +819,14 @@ def test_filters_of_mirrors(post, viewer):
 
 def test_amounts_are_shown_with_all_their_decimals_and_at_least_two(post, viewer):
     amounts = {"balance": 1200, "taxAmount": 0.125, "shippingAmount": None, "overdue": 7.5}
-    page = html(viewer, page_of(invoice(post, **amounts)))
+    page = html(viewer, page_of(post_invoice(post, **amounts)))
     for shown in ("1200.00", "0.125", "7.50"):
         assert f'<div class="readonly">{shown}</div>' in page
     assert "<td" in page
 
 
 def test_the_customer_of_an_invoice_is_linked_once_it_is_mirrored(post, viewer):
-    row = invoice(post)
+    row = post_invoice(post)
     for page in (html(viewer, page_of(row)), html(viewer, list_of(Invoice))):
         assert "Fonderie Brûlé &amp; Fils (418206)" in page
     post(EventType.CUSTOMER_CREATED)
@@ -794,14 +836,14 @@ def test_the_customer_of_an_invoice_is_linked_once_it_is_mirrored(post, viewer):
         assert viewer.get(link).context["original"] == customer
 
 
-def test_an_invoice_without_customer(post, viewer):
-    html(viewer, page_of(invoice(post, customerId=None)))
+def test_the_page_of_an_invoice_without_customer_loads(post, viewer):
+    html(viewer, page_of(post_invoice(post, customerId=None)))
 
 
-def test_a_customer_leads_to_its_invoices_and_quotes(post, viewer):
+def test_a_customer_links_to_its_invoices_and_quotes(post, viewer):
     post(EventType.CUSTOMER_CREATED)
-    invoice(post, id=1, customerId=1)
-    mine = invoice(post)
+    post_invoice(post, id=1, customerId=1)
+    mine = post_invoice(post)
     post(body_of("QuoteUpdated"))
     page = html(viewer, page_of(Customer.objects.get()))
     [invoices] = [link for link in links(page) if "/invoice/?" in link]
@@ -811,7 +853,7 @@ def test_a_customer_leads_to_its_invoices_and_quotes(post, viewer):
 
 
 @pytest.mark.parametrize("entity", Entity)
-def test_a_mirror_and_an_event_lead_to_the_events_of_just_that_object(post, viewer, entity):
+def test_a_mirror_and_an_event_link_to_the_events_of_that_object_only(post, viewer, entity):
     updated = EventType[f"{entity.name}_UPDATED"]
     other = EventType.QUOTE_UPDATED if entity != Entity.QUOTE else EventType.INVOICE_UPDATED
     post(body_of(updated, id=7))
@@ -828,47 +870,47 @@ def test_a_mirror_and_an_event_lead_to_the_events_of_just_that_object(post, view
     assert viewer.get(last).context["original"] == expected[0]
 
 
-def test_an_invoice_leads_to_the_one_that_replaces_it(post, viewer):
-    assert "— 9" in html(viewer, page_of(invoice(post, replacedBy=9)))
-    later = invoice(post, id=9, number="FA9")
+def test_an_invoice_links_to_the_invoice_that_replaces_it(post, viewer):
+    assert "— 9" in html(viewer, page_of(post_invoice(post, replacedBy=9)))
+    later = post_invoice(post, id=9, number="FA9")
     page = html(viewer, page_of(Invoice.objects.get(altoviz_id=531884)))
     [link] = [link for link in links(page) if "/invoice/9/" in link]
     assert viewer.get(link).context["original"] == later
 
 
-def test_no_other_field_than_the_id_finds_a_page(post, viewer):
-    row = invoice(post)
+def test_a_page_is_found_by_no_other_field_than_the_ids(post, viewer):
+    row = post_invoice(post)
     assert viewer.get(f"{page_of(row)}?_to_field=number").status_code == 400
 
 
 # Process again
 
 
-def run(client, *events, url=EVENTS, **data):
+def run_action(client, *events, url=EVENTS, **data):
     data = {"action": "process_again", "_selected_action": [e.pk for e in events], **data}
     response = client.post(url, {"index": 0, **data}, follow=True)
     assert response.status_code == 200
     return [str(message) for message in response.context["messages"]]
 
 
-def pending(**data):
+def store_pending(**data):
     return store(body_of("CustomerUpdated", **data))
 
 
 def test_without_the_permission_the_action_is_neither_shown_nor_run(viewer):
-    event = pending()
+    event = store_pending()
     assert "process_again" not in html(viewer, EVENTS)
     assert "process_again" not in html(viewer, page_of(event))
-    assert run(viewer, event) == []
+    assert run_action(viewer, event) == []
     event.refresh_from_db()
     assert event.status == Status.PENDING
     assert not LogEntry.objects.exists()
 
 
 def test_an_event_is_processed_again_from_the_list(operator):
-    event = pending()
+    event = store_pending()
     assert "process_again" in html(operator, EVENTS)
-    assert run(operator, event) == ["1 event was processed."]
+    assert run_action(operator, event) == ["1 event was processed."]
     event.refresh_from_db()
     assert event.status == Status.PROCESSED
     entry = LogEntry.objects.get()
@@ -876,7 +918,7 @@ def test_an_event_is_processed_again_from_the_list(operator):
 
 
 def test_an_event_is_processed_again_from_its_page(operator):
-    event, other = pending(), pending(id=2)
+    event, other = store_pending(), store_pending(id=2)
     page = html(operator, page_of(event))
     form = page[page.index("<form", page.index("object-tools")) :]
     form = form[: form.index("</form>")]
@@ -894,74 +936,76 @@ def test_an_event_is_processed_again_from_its_page(operator):
     "status", [Status.PENDING, Status.FAILED, Status.DEAD, Status.IGNORED, Status.PROCESSED]
 )
 def test_events_of_any_of_these_states_are_processed_again(operator, status):
-    event = pending()
+    event = store_pending()
     WebhookEvent.objects.update(status=status)
-    assert run(operator, event) == ["1 event was processed."]
+    assert run_action(operator, event) == ["1 event was processed."]
     event.refresh_from_db()
     assert event.status == Status.PROCESSED
 
 
-def test_what_a_dead_worker_left_is_processed_again(operator):
-    event = pending()
+def test_an_event_with_an_expired_lease_is_processed_again(operator):
+    event = store_pending()
     lease_expired = timezone.now() - datetime.timedelta(seconds=1)
     WebhookEvent.objects.update(status=Status.PROCESSING, lease_expires_at=lease_expired)
-    assert run(operator, event) == ["1 event was processed."]
+    assert run_action(operator, event) == ["1 event was processed."]
 
 
-def test_what_is_refused_is_said_with_its_reason(operator):
-    held = pending()
+def test_each_outcome_is_counted_with_its_reason(operator):
+    leased = store_pending()
     until = timezone.now() + datetime.timedelta(minutes=5)
-    WebhookEvent.objects.filter(pk=held.pk).update(status=Status.PROCESSING, lease_expires_at=until)
-    pruned = pending(id=2)
+    WebhookEvent.objects.filter(pk=leased.pk).update(
+        status=Status.PROCESSING, lease_expires_at=until
+    )
+    pruned = store_pending(id=2)
     WebhookEvent.objects.filter(pk=pruned.pk).update(
         status=Status.PROCESSED, body="", pruned_at=timezone.now()
     )
     malformed = [store(b"{}"), store(b"[]")]
     unknown = store(b'{"id": "evt_1", "type": "ReceiptCreated", "data": {"id": 1}}')
     failing = store(body_of("CustomerUpdated", id=4, name=5))
-    fine = pending(id=3)
-    assert run(operator, held, pruned, *malformed, unknown, failing, fine) == [
+    fine = store_pending(id=3)
+    assert run_action(operator, leased, pruned, *malformed, unknown, failing, fine) == [
         "1 event was processed.",
         "1 event failed again.",
-        "2 events were refused: they are malformed.",
-        "1 event was refused: its body was pruned.",
-        "1 event was refused: this version knows no such event type.",
-        "1 event was refused: a worker is processing it.",
+        "2 events were not processed: malformed body.",
+        "1 event was not processed: pruned body.",
+        "1 event was not processed: event type unknown to this version.",
+        "1 event was not processed: another worker has it, or has just processed it.",
     ]
 
 
 def test_events_are_processed_in_order_of_arrival(operator):
-    events = [pending(name=f"Name {number}") for number in range(3)]
-    assert run(operator, *reversed(events)) == ["3 events were processed."]
+    events = [store_pending(name=f"Name {number}") for number in range(3)]
+    assert run_action(operator, *reversed(events)) == ["3 events were processed."]
     assert Customer.objects.get().name == "Name 2"
     history = WebhookEvent.objects.order_by("pk").values_list("history", flat=True)
     times = [attempts[0]["at"] for attempts in history]
     assert times == sorted(times)
 
 
-def test_all_that_a_filter_lists_can_be_processed_at_once(operator):
+def test_all_events_of_a_filtered_list_can_be_processed_at_once(operator):
     for number in range(1, 4):
-        pending(id=number)
-    pending(id=4, name=5)
+        store_pending(id=number)
+    store_pending(id=4, name=5)
     WebhookEvent.objects.filter(object_id=4).update(status=Status.DEAD)
     url = f"{EVENTS}?status__exact=pending"
     first = WebhookEvent.objects.first()
-    assert run(operator, first, url=url, select_across=1) == ["3 events were processed."]
+    assert run_action(operator, first, url=url, select_across=1) == ["3 events were processed."]
     assert WebhookEvent.objects.get(object_id=4).status == Status.DEAD
 
 
 def test_the_action_is_not_run_by_get(operator):
-    event = pending()
+    event = store_pending()
     html(operator, f"{EVENTS}?id={event.pk}")
     operator.get(f"{EVENTS}?action=process_again&_selected_action={event.pk}&index=0")
     event.refresh_from_db()
     assert event.status == Status.PENDING
 
 
-def test_an_event_that_was_deleted_meanwhile_is_passed_over(operator):
-    event = pending()
+def test_an_event_deleted_in_the_meantime_is_skipped(operator):
+    event = store_pending()
     WebhookEvent.objects.all().delete()
-    assert run(operator, event) == []
+    assert run_action(operator, event) == []
 
 
 def test_a_receiver_that_has_succeeded_is_not_called_again(operator, post):
@@ -974,24 +1018,24 @@ def test_a_receiver_that_has_succeeded_is_not_called_again(operator, post):
     try:
         post(EventType.CUSTOMER_CREATED)
         event = WebhookEvent.objects.get()
-        assert run(operator, event) == ["1 event was processed."]
+        assert run_action(operator, event) == ["1 event was processed."]
     finally:
         customer_created.disconnect(receiver, Customer, dispatch_uid="once")
     assert calls == [event]
 
 
-def test_one_that_has_its_turn_later_is_said_to_wait(operator):
+def test_an_event_behind_a_failed_event_is_reported_as_waiting(operator):
     def fail(**kwargs):
         raise RuntimeError
 
     customer_updated.connect(fail)
     try:
-        first, second = pending(), pending()
-        assert run(operator, first) == ["1 event failed again."]
-        [message] = run(operator, second)
+        first, second = store_pending(), store_pending()
+        assert run_action(operator, first) == ["1 event failed again."]
+        [message] = run_action(operator, second)
     finally:
         customer_updated.disconnect(fail)
-    assert message.startswith("1 event waits for an earlier one")
+    assert message == "1 event was not processed: waiting for an earlier event of the object."
 
 
 class TestFromScratch:
@@ -999,6 +1043,7 @@ class TestFromScratch:
 
     @pytest.fixture
     def calls(self, post):
+        """The attempts at which a receiver of one processed event was called."""
         calls = []
 
         def receiver(event, **kwargs):
@@ -1010,16 +1055,16 @@ class TestFromScratch:
         customer_created.disconnect(receiver)
 
     def test_all_receivers_are_called_again(self, calls):
-        replayer = user("replayer", *VIEW, "process_webhookevent", "replay_webhookevent")
+        replayer = client_of("replayer", *VIEW, "process_webhookevent", "replay_webhookevent")
         event = WebhookEvent.objects.get()
         confirmed = {"action": self.ACTION, "confirmed": "yes"}
-        assert run(replayer, event, **confirmed) == ["1 event was processed."]
+        assert run_action(replayer, event, **confirmed) == ["1 event was processed."]
         assert calls == [1, 2]
         assert "from scratch" in str(LogEntry.objects.get())
 
-    def test_it_asks_first_and_says_who_is_called_again(self, calls):
-        replayer = user("replayer", *VIEW, "replay_webhookevent")
-        event, other = WebhookEvent.objects.get(), pending(id=2)
+    def test_a_confirmation_lists_the_receivers_that_are_called_again(self, calls):
+        replayer = client_of("replayer", *VIEW, "replay_webhookevent")
+        event, other = WebhookEvent.objects.get(), store_pending(id=2)
         chosen = {"_selected_action": [event.pk, other.pk], "index": 0, "action": self.ACTION}
         response = replayer.post(EVENTS, chosen)
         page = response.content.decode()
@@ -1036,31 +1081,31 @@ class TestFromScratch:
         assert [str(m) for m in response.context["messages"]] == ["2 events were processed."]
         assert calls == [1, 2]
 
-    def test_it_says_so_where_nobody_is_done(self):
-        replayer = user("replayer", *VIEW, "replay_webhookevent")
-        data = {"_selected_action": pending().pk, "index": 0, "action": self.ACTION}
+    def test_the_confirmation_says_if_no_receiver_has_succeeded(self):
+        replayer = client_of("replayer", *VIEW, "replay_webhookevent")
+        data = {"_selected_action": store_pending().pk, "index": 0, "action": self.ACTION}
         page = replayer.post(EVENTS, data).content.decode()
         assert "None." in page
         assert WebhookEvent.objects.get().status == Status.PENDING
 
-    def test_all_that_a_filter_lists_is_counted_and_chosen_again(self, calls):
-        replayer = user("replayer", *VIEW, "replay_webhookevent")
-        first, _second = pending(id=2), pending(id=3)
+    def test_the_confirmation_keeps_the_selection_of_a_whole_list(self, calls):
+        replayer = client_of("replayer", *VIEW, "replay_webhookevent")
+        first, _second = store_pending(id=2), store_pending(id=3)
         data = {"_selected_action": first.pk, "index": 0, "select_across": 1}
         url = f"{EVENTS}?status__exact=pending"
         page = replayer.post(url, data | {"action": self.ACTION}).content.decode()
         assert "Number of events: 2." in page
         assert '<input type="hidden" name="select_across" value="1">' in page
 
-    def test_it_needs_a_permission_of_its_own(self, calls, operator):
+    def test_the_action_needs_a_permission_of_its_own(self, calls, operator):
         assert self.ACTION not in html(operator, EVENTS)
-        assert run(operator, WebhookEvent.objects.get(), action=self.ACTION) == [
+        assert run_action(operator, WebhookEvent.objects.get(), action=self.ACTION) == [
             "No action selected."
         ]
         assert calls == [1]
 
 
-def test_what_failed_says_when_it_is_tried_again_and_who_gave_up(viewer):
+def test_an_event_shows_its_next_attempt_and_the_receivers_that_gave_up(viewer):
     def give_up(**kwargs):
         raise GiveUp("there is no such client")
 
@@ -1081,7 +1126,7 @@ def test_what_failed_says_when_it_is_tried_again_and_who_gave_up(viewer):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_request_is_no_transaction_around_the_processing(operator, post, monkeypatch):
+def test_atomic_requests_does_not_wrap_the_processing(operator, post, monkeypatch):
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     depths = []
 
@@ -1090,13 +1135,13 @@ def test_the_request_is_no_transaction_around_the_processing(operator, post, mon
 
     customer_updated.connect(receiver, Customer, weak=False, dispatch_uid="depth")
     try:
-        assert run(operator, pending()) == ["1 event was processed."]
+        assert run_action(operator, store_pending()) == ["1 event was processed."]
     finally:
         customer_updated.disconnect(receiver, Customer, dispatch_uid="depth")
     assert depths == [1]
 
 
-# What only the whole object tells
+# Details, and the formatting of values
 
 
 ANYTHING = st.recursive(
@@ -1114,15 +1159,15 @@ ANYTHING = st.recursive(
     ),
     max_leaves=6,
 )
-DETAILS = [details.DUE_DATES, details.VAT_SUMS, details.VAT_NOTE, *details.ADDRESSES]
+DETAILS = [details.DUE_DATES, details.VAT_AMOUNTS, details.VAT_NOTE, *details.ADDRESSES]
 DETAILS += details.NOTES
 PARTS = ["commitments", "vats", "vatNote", "billingAddress", "billingContact", "headerNotes"]
 
 
 @given(st.dictionaries(st.sampled_from(PARTS), ANYTHING) | ANYTHING)
-def test_details_of_any_shape_are_shown_as_far_as_can_be(data):
+def test_details_of_any_shape_are_rendered(data):
     for detail in DETAILS:
-        assert detail(Invoice(data=data))
+        assert detail.render(Invoice(data=data), Renderer())
 
 
 @pytest.mark.parametrize(
@@ -1137,17 +1182,17 @@ def test_details_of_any_shape_are_shown_as_far_as_can_be(data):
 )
 def test_a_due_date_is_shown_as_a_day_if_it_is_one(date, shown):
     row = Invoice(data={"commitments": [{"date": date}]})
-    assert f"<td>{shown}</td>" in details.DUE_DATES(row)
+    assert f"<td>{shown}</td>" in details.DUE_DATES.render(row, Renderer())
 
 
 @pytest.mark.parametrize("value", [[], ["nonsense"], "nonsense", {"vat": {}}, None])
 def test_a_table_without_rows_is_not_shown(value):
-    assert details.VAT_SUMS(Invoice(data={"vats": value})) == "—"
+    assert details.VAT_SUMS.render(Invoice(data={"vats": value}), Renderer()) == "—"
 
 
-def test_a_document_shows_what_no_column_has(post, viewer):
+def test_a_document_shows_details_that_have_no_column(post, viewer):
     taxes = {"vat": {"rate": 5.5, "region": "FR"}, "taxExcludedAmount": 72.2, "vatAmount": 3.97}
-    row = invoice(
+    row = post_invoice(
         post,
         commitments=[{"date": "2026-11-14", "amount": 3056.61, "dueAmount": 12}],
         vats=[taxes, "nonsense", {"vat": {"region": True}}],
@@ -1163,7 +1208,30 @@ def test_a_document_shows_what_no_column_has(post, viewer):
     assert "field-header_notes" not in page
 
 
-def test_altoviz_s_words_are_put_into_the_reader_s(post, viewer):
+@pytest.mark.parametrize("date", ["2026-02-30", "soon", 20261114])
+def test_a_due_date_that_is_not_a_date_is_shown_unchanged(date):
+    row = Invoice(data={"commitments": [{"date": date, "amount": True}]})
+    assert f"<tr><td>{date}</td><td>yes</td><td>—</td></tr>" in details.DUE_DATES.render(
+        row, Renderer()
+    )
+
+
+def test_a_detail_is_rendered_once_a_page(post, viewer, monkeypatch):
+    rendered = []
+
+    def render(value, renderer):
+        rendered.append(value)
+        return renderer.paragraphs(value)
+
+    detail = details.Detail("subject_detail", "The subject", render, "subject")
+    monkeypatch.setattr(InvoiceAdmin, "fieldsets", [(None, {"fields": [detail]})])
+    page = html(viewer, page_of(post_invoice(post, subject="Moules")))
+    assert '<div class="readonly"><div class="altoviz-text">Moules</div></div>' in page
+    assert "The subject:" in page
+    assert rendered == ["Moules"]
+
+
+def test_enum_values_are_translated_if_they_are_known(post, viewer):
     post(body_of("QuoteUpdated", status="Accepted"))
     post(body_of("QuoteUpdated", id=2, status="Hatched"))
     page = html(viewer, list_of(Quote), headers={"Accept-Language": "fr"})
@@ -1180,8 +1248,8 @@ def test_altoviz_s_words_are_put_into_the_reader_s(post, viewer):
         ({"isDraft": None, "isPaid": None}, "—"),
     ],
 )
-def test_the_list_of_invoices_says_how_each_stands(post, viewer, flags, shown):
-    invoice(post, **flags)
+def test_the_list_of_invoices_shows_all_states_of_each(post, viewer, flags, shown):
+    post_invoice(post, **flags)
     assert f'<td class="field-state">{shown}</td>' in html(viewer, list_of(Invoice))
 
 
@@ -1194,25 +1262,25 @@ def test_the_list_of_invoices_says_how_each_stands(post, viewer, flags, shown):
         ("?a=1&copy=2", "?a=1&copy=2"),
     ],
 )
-def test_html_is_read_as_text(text, shown):
-    assert values.readable(text) == shown
+def test_html_becomes_plain_text(text, shown):
+    assert values.html_to_text(text) == shown
 
 
 @pytest.mark.parametrize("model", MIRRORS.values())
-def test_a_value_is_shown_the_same_on_the_page_and_among_the_changes(post, model):
-    samples(post)
+def test_a_value_is_formatted_alike_on_the_page_and_among_the_changes(post, model):
+    post_samples(post)
     for row in model.with_deleted.all():
         for field in model._meta.concrete_fields:
             value = getattr(row, field.attname)
             kept = dump_changes({field.attname: (None, value)})[field.attname][1]
-            assert values.shown(field, kept) == values.shown(field, value)
+            assert values.format_value(field, kept) == values.format_value(field, value)
 
 
-def test_a_change_of_a_column_that_was_of_another_kind_is_still_told():
-    assert values.shown(Invoice._meta.get_field("date"), "yesterday") == "yesterday"
+def test_a_change_from_before_a_column_got_another_type_is_still_shown():
+    assert values.format_value(Invoice._meta.get_field("date"), "yesterday") == "yesterday"
 
 
-def test_only_an_invoice_s_number_is_said_to_change(post, viewer):
+def test_only_an_invoice_number_has_the_hint_that_it_changes(post, viewer):
     post(body_of("QuoteUpdated"))
-    assert "when the invoice is finalised" in html(viewer, page_of(invoice(post)))
+    assert "when the invoice is finalised" in html(viewer, page_of(post_invoice(post)))
     assert "is finalised" not in html(viewer, page_of(Quote.objects.get()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,56 @@ def test_imports_go_downwards(path):
         assert below or other == module or (module, other) == ("apps", "checks")
 
 
+def dotted_name(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def graph_of(modules):
+    """Return the modules that each module imports, by name; ``modules`` maps names to source code.
+
+    Imports inside functions and under ``TYPE_CHECKING`` count: a reader has to follow them, too.
+    """
+    graph = {}
+    for module, source in modules.items():
+        names = set()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                members = {f"{node.module}.{alias.name}" for alias in node.names}
+                # "from package import module" imports the module, else a name from the package.
+                names |= {name if name in modules else node.module for name in members}
+        graph[module] = names & modules.keys()
+    return graph
+
+
+def in_cycles(graph):
+    """Return the modules that import themselves, directly or through others."""
+
+    def reachable(start):
+        found, left = set(), [*graph[start]]
+        while left:
+            module = left.pop()
+            if module not in found:
+                found.add(module)
+                left += graph[module]
+        return found
+
+    return sorted(module for module in graph if module in reachable(module))
+
+
+def test_no_module_takes_part_in_an_import_cycle():
+    assert in_cycles(graph_of({dotted_name(path): path.read_text() for path in FILES})) == []
+
+
+def test_the_rule_notices_a_cycle():
+    typing_only = "if TYPE_CHECKING:\n    from package.a import A"
+    modules = {"package": "", "package.a": "from package import b", "package.b": typing_only}
+    assert in_cycles(graph_of(modules)) == ["package.a", "package.b"]
+    assert in_cycles(graph_of(modules | {"package.b": "from package import B"})) == []
+
+
 def test_every_module_has_its_layer():
     modules = {module_of(path) for path in FILES} - {"__init__"}
     assert modules == set().union(*LAYERS)
@@ -76,3 +127,25 @@ def test_files_and_functions_are_short(path):
 def test_no_module_for_odds_and_ends():
     odds = {"utils", "helpers", "services", "common", "constants", "enums", "managers"}
     assert not odds & {path.stem for path in FILES}
+
+
+#: What every dispatcher offers, and what every command is called.
+INTERFACES = {"dispatch", "process_event", "process_due", "Command", "__all__"}
+
+
+def test_each_name_at_module_level_stands_for_one_thing():
+    """Two functions of one name send a reader who searches for it to the wrong one."""
+    places = defaultdict(set)
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            for name in names_defined_by(node):
+                places[name].add(str(path.relative_to(PACKAGE)))
+    doubled = {name: found for name, found in places.items() if len(found) > 1}
+    assert doubled.keys() <= INTERFACES, doubled
+
+
+def names_defined_by(node):
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -1,4 +1,4 @@
-"""Business signals: what a change of an invoice or a quote means, told once."""
+"""Business signals: the meaning of a change of an invoice or a quote, sent once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, Quote, ReceiverRun, Source, Status, WebhookEvent
-from django_altoviz.processing import process, process_again
+from django_altoviz.processing import Replay, process, process_again
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, invoice_paid, invoice_updated
 from tests.conftest import body_of, examples
 
@@ -34,7 +34,7 @@ def store(event_type, source=Source.WEBHOOK, **data):
     return WebhookEvent.objects.store(WebhookEvent.from_delivery(body, "default", {}, source))
 
 
-def tell(event_type, source=Source.WEBHOOK, **data):
+def store_and_process(event_type, source=Source.WEBHOOK, **data):
     event = store(event_type, source, **data)
     process(event)
     assert event.status == Status.PROCESSED, event.error
@@ -42,8 +42,8 @@ def tell(event_type, source=Source.WEBHOOK, **data):
 
 
 @pytest.fixture
-def heard():
-    """The names of the business signals that were sent, in order."""
+def sent():
+    """Return the names of the business signals that were sent, in order."""
     names, receivers = [], []
     for name, signal in BY_BUSINESS_SIGNAL.items():
 
@@ -63,9 +63,10 @@ def heard():
         ("Invoice", {"isDraft": False}, ["invoice_finalized"]),
         ("Invoice", {"sentAt": THEN}, ["invoice_sent"]),
         ("Invoice", {"isDraft": False, "isPaid": True}, ["invoice_finalized", "invoice_paid"]),
-        ("Invoice", {"isPaid": True}, []),  # a draft of 0
+        ("Invoice", {"isPaid": True}, []),  # a draft with a total of 0
         ("Invoice", {"isCancelled": True}, ["invoice_cancelled"]),
-        ("Invoice", {"isCancelled": True, "isPaid": True}, ["invoice_cancelled"]),  # by the credit
+        # The credit note has settled it.
+        ("Invoice", {"isCancelled": True, "isPaid": True}, ["invoice_cancelled"]),
         ("Invoice", {"cancellationCreditId": 5}, ["invoice_cancelled"]),
         ("Invoice", {"subject": "a typo"}, []),
         ("Quote", {"status": "Sent"}, ["quote_sent"]),
@@ -80,43 +81,43 @@ def heard():
     ],
 )
 @pytest.mark.parametrize("source", Source)
-def test_what_changed_is_signalled_whichever_way_it_came_in(heard, kind, change, signals, source):
-    tell(f"{kind}Created")
-    assert heard == []
-    tell(f"{kind}Updated", source, **change)
-    assert heard == signals
-    tell(f"{kind}Updated", source, **change, headerNotes="something else")
-    assert heard == signals
+def test_a_change_is_signalled_once_whatever_its_source(sent, kind, change, signals, source):
+    store_and_process(f"{kind}Created")
+    assert sent == []
+    store_and_process(f"{kind}Updated", source, **change)
+    assert sent == signals
+    store_and_process(f"{kind}Updated", source, **change, headerNotes="something else")
+    assert sent == signals
 
 
-def test_of_an_invoice_first_seen_already_paid_all_that_it_shows_is_signalled(heard):
-    tell("InvoiceUpdated", isDraft=False, isPaid=True, sentAt=THEN)
-    assert heard == ["invoice_finalized", "invoice_sent", "invoice_paid"]
+def test_an_invoice_first_seen_when_paid_sends_every_signal_that_it_has_reached(sent):
+    store_and_process("InvoiceUpdated", isDraft=False, isPaid=True, sentAt=THEN)
+    assert sent == ["invoice_finalized", "invoice_sent", "invoice_paid"]
 
 
-def test_a_draft_of_zero_is_paid_when_it_is_finalised(heard):
-    tell("InvoiceCreated", isPaid=True)
-    assert heard == []
-    tell("InvoiceUpdated", isPaid=True, isDraft=False)
-    assert heard == ["invoice_finalized", "invoice_paid"]
+def test_a_draft_with_a_total_of_zero_is_paid_when_it_is_finalized(sent):
+    store_and_process("InvoiceCreated", isPaid=True)
+    assert sent == []
+    store_and_process("InvoiceUpdated", isPaid=True, isDraft=False)
+    assert sent == ["invoice_finalized", "invoice_paid"]
 
 
 class TestUndone:
     PAID = {"isDraft": False, "isPaid": True}
     UNPAID = {"isDraft": False, "isPaid": False}
 
-    def test_as_no_more_than_a_delivery_says_it_may_be_late_and_nothing_is_told_twice(self, heard):
+    def test_a_delivery_undoes_nothing_because_it_may_be_late(self, sent):
         for change in (self.PAID, self.UNPAID, self.PAID):
-            tell("InvoiceUpdated", **change)
-        assert heard.count("invoice_paid") == 1
+            store_and_process("InvoiceUpdated", **change)
+        assert sent.count("invoice_paid") == 1
 
-    def test_as_seen_at_the_api_it_is_paid_anew_the_next_time(self, heard):
-        tell("InvoiceUpdated", **self.PAID)
-        tell("InvoiceUpdated", Source.SYNC, **self.UNPAID)
+    def test_a_payment_that_the_api_shows_as_undone_is_signalled_again(self, sent):
+        store_and_process("InvoiceUpdated", **self.PAID)
+        store_and_process("InvoiceUpdated", Source.SYNC, **self.UNPAID)
         assert Invoice.objects.get().business_signals == ["invoice_finalized"]
-        tell("InvoiceUpdated", **self.PAID)
-        assert heard.count("invoice_paid") == 2
-        assert heard.count("invoice_finalized") == 1
+        store_and_process("InvoiceUpdated", **self.PAID)
+        assert sent.count("invoice_paid") == 2
+        assert sent.count("invoice_finalized") == 1
 
     @pytest.mark.parametrize(
         ("kind", "reached", "undone", "signal"),
@@ -133,16 +134,18 @@ class TestUndone:
             ("Quote", {"status": "Invoiced"}, {"status": "Accepted"}, "quote_invoiced"),
         ],
     )
-    def test_at_the_api_is_what_the_document_was_before(self, heard, kind, reached, undone, signal):
+    def test_a_step_that_the_api_shows_as_undone_is_signalled_again(
+        self, sent, kind, reached, undone, signal
+    ):
         for source, change in (
             (Source.WEBHOOK, reached), (Source.SYNC, undone), (Source.WEBHOOK, reached),
         ):  # fmt: skip
-            tell(f"{kind}Updated", source, **change)
-        assert heard.count(signal) == 2
+            store_and_process(f"{kind}Updated", source, **change)
+        assert sent.count(signal) == 2
 
 
 class TestMovedOn:
-    """What a document has passed is no longer shown by it, and was not undone."""
+    """Steps that a document has passed: it no longer shows them, but they were not undone."""
 
     PAID = {"isDraft": False, "isPaid": True}
 
@@ -158,24 +161,24 @@ class TestMovedOn:
             ("Quote", {"status": "Refused"}, {"status": "WhatComesNext"}, "quote_refused"),
         ],
     )
-    def test_is_not_signalled_again_by_a_delivery_that_is_late(
-        self, heard, kind, reached, since, signal
+    def test_a_late_delivery_does_not_signal_the_step_again(
+        self, sent, kind, reached, since, signal
     ):
-        tell(f"{kind}Updated", **reached)
-        tell(f"{kind}Updated", Source.SYNC, **since)
-        tell(f"{kind}Updated", **reached, headerNotes="sent before, and late")
-        assert heard.count(signal) == 1
+        store_and_process(f"{kind}Updated", **reached)
+        store_and_process(f"{kind}Updated", Source.SYNC, **since)
+        store_and_process(f"{kind}Updated", **reached, headerNotes="sent before, and late")
+        assert sent.count(signal) == 1
 
-    def test_an_object_without_the_fields_proves_nothing_undone(self, heard):
-        tell("InvoiceUpdated", **self.PAID, sentAt=THEN, isCancelled=True)
+    def test_a_payload_without_the_fields_undoes_nothing(self, sent):
+        store_and_process("InvoiceUpdated", **self.PAID, sentAt=THEN, isCancelled=True)
         missing = {"isDraft": None, "isPaid": None, "isCancelled": None}
-        tell("InvoiceUpdated", Source.SYNC, **missing, sentAt=THEN)
+        store_and_process("InvoiceUpdated", Source.SYNC, **missing, sentAt=THEN)
         assert Invoice.objects.get().business_signals == [
             "invoice_finalized", "invoice_sent", "invoice_cancelled",
         ]  # fmt: skip
 
 
-LIVES = {
+STEPS = {
     "Invoice": [
         {},
         {"isDraft": False},
@@ -188,30 +191,30 @@ LIVES = {
 
 
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kind=st.sampled_from([*LIVES]), data=st.data())
-def test_each_step_of_a_life_is_signalled_once_however_late_it_is_told(heard, kind, data):
-    """The API shows a document as it is, deliveries as it is or was."""
-    now, life = 0, LIVES[kind]
-    heard.clear()
+@given(kind=st.sampled_from([*STEPS]), data=st.data())
+def test_each_step_of_a_document_is_signalled_once_however_late_deliveries_are(sent, kind, data):
+    """The API shows the current state of a document. A delivery may show an earlier one."""
+    now, steps = 0, STEPS[kind]
+    sent.clear()
     with transaction.atomic():
         for _ in range(data.draw(st.integers(1, 8))):
-            now = data.draw(st.integers(now, len(life) - 1))
+            now = data.draw(st.integers(now, len(steps) - 1))
             if data.draw(st.booleans()):
-                tell(f"{kind}Updated", Source.SYNC, **life[now])
+                store_and_process(f"{kind}Updated", Source.SYNC, **steps[now])
             else:
-                tell(f"{kind}Updated", **life[data.draw(st.integers(0, now))])
-        tell(f"{kind}Updated", Source.SYNC, **life[now])
+                store_and_process(f"{kind}Updated", **steps[data.draw(st.integers(0, now))])
+        store_and_process(f"{kind}Updated", Source.SYNC, **steps[now])
         model = Invoice if kind == "Invoice" else Quote
         row = model.objects.get()
-        shown = {name for name, each in model.BUSINESS_SIGNALS.items() if each.is_reached(row)}
-        assert shown <= {*heard}
-        assert len(heard) == len({*heard})
+        reached = {name for name, each in model.BUSINESS_SIGNALS.items() if each.is_reached(row)}
+        assert reached <= {*sent}
+        assert len(sent) == len({*sent})
         transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("model", [Invoice, Quote])
 @given(data=st.data())
-def test_what_is_reached_is_never_undone(model, data):
+def test_no_document_shows_a_step_as_both_reached_and_undone(model, data):
     flags = st.none() | st.booleans()
     moments = st.none() | st.just(timezone.now())
     statuses = ["Pending", "Sent", "Accepted", "Refused", "Invoiced", "Closed", "New", None]
@@ -231,33 +234,33 @@ def test_what_is_reached_is_never_undone(model, data):
         assert not (business_signal.is_reached(row) and business_signal.is_undone(row))
 
 
-def test_an_older_event_signals_nothing_that_a_newer_one_has_shown(heard):
+def test_an_older_event_does_not_repeat_the_signal_of_a_newer_one(sent):
     older, newer = store("InvoiceUpdated", isDraft=False), store("InvoiceUpdated", isDraft=False)
     WebhookEvent.objects.filter(pk=older.pk).update(status=Status.FAILED)
     process(newer)
     older.refresh_from_db()
     process(older)
-    assert heard == ["invoice_finalized"]
+    assert sent == ["invoice_finalized"]
 
 
-def test_a_deletion_signals_nothing(heard):
-    tell("InvoiceDeleted", isDraft=False, isPaid=True)
-    tell("QuoteDeleted", status="Accepted")
-    assert heard == []
+def test_a_deletion_signals_nothing(sent):
+    store_and_process("InvoiceDeleted", isDraft=False, isPaid=True)
+    store_and_process("QuoteDeleted", status="Accepted")
+    assert sent == []
 
 
-def test_payloads_without_the_fields_signal_nothing(heard):
+def test_payloads_without_the_fields_signal_nothing(sent):
     for data in (b'{"id": 1}', b'{"id": 1, "number": "F1"}'):
         body = b'{"id": "evt_%d", "type": "InvoiceUpdated", "data": %s}' % (len(data), data)
         process(WebhookEvent.objects.store(WebhookEvent.from_delivery(body, "default", {})))
-    assert heard == []
+    assert sent == []
     assert Invoice.objects.get().business_signals == []
 
 
 class TestReceivers:
     @pytest.fixture
     def connected(self):
-        """One function that hears of both, and fails at first at the business signal."""
+        """Connect one function to both signals. It fails at its first business signal."""
         calls = []
 
         def receive(signal, sender, instance, changes, data, event, **kwargs):
@@ -271,8 +274,8 @@ class TestReceivers:
         for signal in (invoice_updated, invoice_paid):
             signal.disconnect(receive)
 
-    def test_have_the_guarantees_of_the_others(self, connected):
-        tell("InvoiceCreated", isDraft=False)
+    def test_receivers_of_business_signals_are_recorded_and_retried_on_their_own(self, connected):
+        store_and_process("InvoiceCreated", isDraft=False)
         event = store("InvoiceUpdated", isDraft=False, isPaid=True)
         process(event)
         assert event.status == Status.FAILED
@@ -285,17 +288,17 @@ class TestReceivers:
         path, business = ReceiverRun.objects.order_by("pk").values_list("receiver", flat=True)
         assert business == f"{path}@invoice_paid"
 
-    def test_hear_of_an_old_event_if_it_is_processed_again_from_scratch(self, heard):
-        event = tell("QuoteUpdated", status="Accepted")
-        assert process_again(event)
-        assert heard == ["quote_accepted"]
-        assert process_again(event, from_scratch=True)
-        assert heard == ["quote_accepted"] * 2
+    def test_receivers_are_called_again_if_an_event_is_processed_from_scratch(self, sent):
+        event = store_and_process("QuoteUpdated", status="Accepted")
+        assert process_again(event) == Replay.PROCESSED
+        assert sent == ["quote_accepted"]
+        assert process_again(event, from_scratch=True) == Replay.PROCESSED
+        assert sent == ["quote_accepted"] * 2
         assert Quote.objects.get().business_signals == ["quote_accepted"]
 
 
-def test_every_business_signal_has_its_signal():
-    shown = {*Invoice.BUSINESS_SIGNALS, *Quote.BUSINESS_SIGNALS}
-    assert shown == {*BY_BUSINESS_SIGNAL}
+def test_every_business_signal_has_a_django_signal():
+    names = {*Invoice.BUSINESS_SIGNALS, *Quote.BUSINESS_SIGNALS}
+    assert names == {*BY_BUSINESS_SIGNAL}
     assert len({*BY_BUSINESS_SIGNAL.values()}) == len(BY_BUSINESS_SIGNAL)
     assert not {*BY_BUSINESS_SIGNAL} & {event_type.name.lower() for event_type in EventType}

@@ -1,4 +1,4 @@
-"""Every event type has all that belongs to one, so that none can be added by half."""
+"""Each event type has its name, its signal and its sample, so that none can be added by half."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def test_an_event_type_has_its_name_its_signal_and_its_sample(event_type):
     assert sample(event_type).object_id
 
 
-def test_there_are_fifteen_and_each_has_a_signal_of_its_own():
+def test_there_are_fifteen_event_types_with_a_signal_each():
     assert len(EventType) == len(set(BY_EVENT_TYPE.values())) == 15
     assert set(MIRRORS) == set(Entity)
     assert EventType.known("CreditCreated") is None
 
 
-def test_samples_are_what_altoviz_sends():
+def test_a_sample_survives_the_round_trip():
     for event_type in EventType:
         assert json.loads(to_body(sample(event_type))) == json.loads(sample_body(event_type))
 
 
-def test_new_ids_look_like_altovizs():
+def test_new_event_ids_look_like_those_of_altoviz():
     ids = {new_event_id() for _ in range(100)}
     assert len(ids) == 100
     assert {len(event_id) for event_id in ids} == {29}
     assert all(event_id.startswith("evt_") and event_id.islower() for event_id in ids)
 
 
-def test_the_official_description_knows_the_same_types():
+def test_the_official_description_has_the_same_types():
     path = SHARED / "openapi.yaml"
     if not path.exists():
         pytest.skip("../shared/altoviz/openapi.yaml, the official description, is not here")
@@ -65,13 +65,13 @@ class Callable_:
         pass
 
 
-def test_receivers_have_names_that_last():
+def test_the_name_of_a_receiver_is_its_dotted_path():
     assert dotted_path(dotted_path) == "django_altoviz.signals.dotted_path"
     assert dotted_path(Callable_()) == "tests.test_catalogue.Callable_"
     assert dotted_path(Callable_().method) == "tests.test_catalogue.Callable_.method"
 
 
-def test_the_longest_name_fits_and_stays_unique():
+def test_a_long_name_is_shortened_and_stays_unique():
     names = set()
     for letter in "ab":
 
@@ -90,6 +90,6 @@ def test_the_migrations_are_complete(capsys):
 
 
 @pytest.mark.django_db
-def test_the_migrations_do_not_care_for_the_projects_key_type(settings):
+def test_the_migrations_do_not_depend_on_default_auto_field(settings):
     settings.DEFAULT_AUTO_FIELD = "django.db.models.UUIDField"
     call_command("makemigrations", "django_altoviz", "--check", "--dry-run")

@@ -9,7 +9,7 @@ from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
 from django_altoviz.checks import check_security, check_settings
-from django_altoviz.dispatchers import deferred, get_dispatch, load_ours
+from django_altoviz.dispatchers import deferred, get_dispatch, import_own
 
 SECRET = "a-secret-of-decent-length"
 GOOD = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_URL": "https://shop.example/altoviz/webhook/"}
@@ -22,7 +22,7 @@ def ids(altoviz, check=check_settings):
         return [message.id.removeprefix("django_altoviz.") for message in check()]
 
 
-def test_good_settings():
+def test_good_settings_have_no_messages():
     acme = {
         "WEBHOOK_SECRET": "another-secret",
         "WEBHOOK_URL": "https://a.example/altoviz/webhook/acme/",
@@ -98,7 +98,7 @@ def test_good_settings():
         (GOOD | {"WEBHOOK_URL": "https://shop.example/admin/"}, "W007"),
     ],
 )
-def test_what_is_wrong_is_found(altoviz, expected):
+def test_each_mistake_has_its_message(altoviz, expected):
     assert set(ids(altoviz)) == {expected}
 
 
@@ -109,7 +109,7 @@ def test_what_is_wrong_is_found(altoviz, expected):
         ("celery", None, "dispatchers.inline"),
     ],
 )
-def test_a_dispatcher_whose_extra_is_missing(monkeypatch, dispatcher, package, hint):
+def test_the_hint_for_a_missing_dispatcher_names_its_extra(monkeypatch, dispatcher, package, hint):
     path = f"django_altoviz.dispatchers.{dispatcher}"
     if package is None:
         path += "_of_another_name"
@@ -122,23 +122,23 @@ def test_a_dispatcher_whose_extra_is_missing(monkeypatch, dispatcher, package, h
     assert hint in message.hint
 
 
-def test_only_a_dispatcher_of_this_package_is_loaded_at_the_start(settings):
+def test_only_a_dispatcher_of_this_package_is_loaded_at_startup(settings):
     settings.ALTOVIZ = GOOD | {"DISPATCHER": "nowhere"}
-    load_ours()
+    import_own()
     settings.ALTOVIZ = GOOD | {"DISPATCHER": "django_altoviz.dispatchers.nowhere"}
     with pytest.raises(ImproperlyConfigured):
-        load_ours()
+        import_own()
 
 
-def test_only_named_accounts_need_no_default_one():
+def test_with_named_accounts_only_the_default_account_needs_no_secret():
     assert ids({"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": SECRET}}}) == []
 
 
-def test_unsigned_deliveries_in_development_are_no_fault():
+def test_unsigned_deliveries_are_allowed_in_development():
     assert ids({"ALLOW_UNSIGNED": True}) == []
 
 
-def test_a_webhook_outside_the_urls(settings):
+def test_a_project_without_the_webhook_in_its_urls(settings):
     settings.ROOT_URLCONF = "tests.urls_without"
     assert ids({"WEBHOOK_SECRET": SECRET}) == ["W005"]
     assert ids(GOOD) == ["W005", "W007"]
@@ -157,11 +157,11 @@ def test_a_webhook_outside_the_urls(settings):
         (None, []),
     ],
 )
-def test_what_must_not_be_deployed(altoviz, expected):
+def test_each_security_problem_has_its_message(altoviz, expected):
     assert ids(altoviz, check_security) == expected
 
 
-def test_messages_say_what_to_do():
+def test_each_message_has_a_hint():
     for altoviz in ({}, GOOD | {"WEBHOOKSECRET": ""}, {"WEBHOOK_SECRET": "short"}):
         with override_settings(ALTOVIZ=altoviz):
             for message in [*check_settings(), *check_security()]:
@@ -177,14 +177,14 @@ def test_no_message_shows_a_secret():
     assert not any("hush" in str(message) for message in messages)
 
 
-@pytest.mark.django_db  # Django's own checks ask the database
+@pytest.mark.django_db  # Django's own checks query the database
 @override_settings(ALTOVIZ={"ALLOW_UNSIGNED": True})
-def test_manage_py_runs_them(capsys):
+def test_manage_py_check_runs_the_checks(capsys):
     call_command("check")
     with pytest.raises(SystemCheckError, match=r"django_altoviz\.E010"):
         call_command("check", deploy=True)
 
 
-def test_the_dispatcher_is_the_one_that_is_set(settings):
+def test_the_dispatcher_of_the_settings_is_used(settings):
     settings.ALTOVIZ = {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
     assert get_dispatch() is deferred.dispatch

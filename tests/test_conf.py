@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_altoviz.conf import account_names, app_settings, get_account
+from django_altoviz.conf import (
+    ACCOUNT_SETTINGS,
+    APP_SETTINGS,
+    Account,
+    AppSettings,
+    account_names,
+    app_settings,
+    get_account,
+)
 from django_altoviz.exceptions import UnknownAccount
 
 
@@ -18,14 +26,14 @@ def test_defaults(settings):
     assert account_names() == ["default"]
 
 
-def test_is_read_at_each_access(settings):
+def test_settings_are_read_at_each_access(settings):
     settings.ALTOVIZ = {"MAX_BODY_BYTES": 1}
     assert app_settings.MAX_BODY_BYTES == 1
     settings.ALTOVIZ = {"MAX_BODY_BYTES": 2}
     assert app_settings.MAX_BODY_BYTES == 2
 
 
-def test_accounts_are_apart(settings):
+def test_accounts_do_not_share_settings(settings):
     settings.ALTOVIZ = {
         "API_KEY": "one",
         "WEBHOOK_SECRET": "one",
@@ -51,7 +59,7 @@ def test_accounts_are_apart(settings):
         (("a", "b"), ("a", "b")),
     ],
 )
-def test_secrets(settings, secret, secrets):
+def test_secrets_are_stripped_and_empty_ones_dropped(settings, secret, secrets):
     settings.ALTOVIZ = {"WEBHOOK_SECRET": secret}
     assert get_account("default").webhook_secrets == secrets
 
@@ -68,31 +76,61 @@ def test_secrets(settings, secret, secrets):
         {"ACCOUNTS": []},
     ],
 )
-def test_what_is_of_the_wrong_type(settings, altoviz):
+def test_a_setting_of_the_wrong_type_is_refused(settings, altoviz):
     settings.ALTOVIZ = altoviz
     with pytest.raises(ImproperlyConfigured):
         get_account("default")
         account_names()
 
 
-def test_an_account_is_a_dictionary(settings):
+def test_an_account_must_be_a_dictionary(settings):
     settings.ALTOVIZ = {"ACCOUNTS": {"acme": "secret"}}
     with pytest.raises(ImproperlyConfigured, match="acme"):
         get_account("acme")
 
 
 @pytest.mark.parametrize("value", [True, "5", 5.0, None])
-def test_numbers(settings, value):
+def test_a_number_must_be_an_integer(settings, value):
     settings.ALTOVIZ = {"MAX_BODY_BYTES": value}
     with pytest.raises(ImproperlyConfigured, match="MAX_BODY_BYTES"):
         app_settings.MAX_BODY_BYTES  # noqa: B018
 
 
-def test_there_are_no_other_settings():
+def test_there_is_no_other_app_setting():
     with pytest.raises(AttributeError):
         app_settings.WEBHOOK_SECRET  # noqa: B018
 
 
-def test_an_account_does_not_show_its_secrets(settings):
+def test_the_repr_of_an_account_hides_its_secrets(settings):
     settings.ALTOVIZ = {"API_KEY": "the-key", "WEBHOOK_SECRET": "the-secret"}
     assert repr(get_account("default")) == "<Account default>"
+
+
+def test_a_setting_of_an_account_is_named_by_its_attribute():
+    assert set(ACCOUNT_SETTINGS) == {
+        "API_KEY",
+        "WEBHOOK_SECRET",
+        "WEBHOOK_URL",
+        "BASE_URL",
+        "API_REQUESTS_PER_MINUTE",
+        "REFETCH",
+        "ALLOWED_IPS",
+        "ALLOW_UNSIGNED",
+    }
+    assert Account.webhook_secrets is ACCOUNT_SETTINGS["WEBHOOK_SECRET"]
+    assert AppSettings.MAX_ATTEMPTS is APP_SETTINGS["MAX_ATTEMPTS"]
+
+
+@pytest.mark.parametrize(
+    "setting", [*ACCOUNT_SETTINGS.values(), *APP_SETTINGS.values()], ids=lambda each: each.name
+)
+def test_each_default_is_a_valid_value(setting):
+    assert setting.read({}) == setting.read({setting.name: setting.default})
+
+
+def test_a_wrong_secret_is_not_in_the_error(settings):
+    settings.ALTOVIZ = {"WEBHOOK_SECRET": "the-secret\udce9"}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        get_account("default")
+    assert "the-secret" not in str(caught.value)
+    assert caught.value.__suppress_context__

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from django_altoviz.registration.endpoints import (
     leads_to_webhook,
-    normalised,
-    place,
+    normalise,
+    project_root,
     why_not_public,
 )
 
@@ -25,9 +25,9 @@ URL = "https://shop.example/altoviz/webhook/"
         " https://shop.example/altoviz/webhook/\n",
     ],
 )
-def test_spellings_of_one_url(same):
-    assert normalised(same) == normalised(URL)
-    assert place(same) == place(URL) == "shop.example/altoviz/"
+def test_equivalent_urls_are_normalised_alike(same):
+    assert normalise(same) == normalise(URL)
+    assert project_root(same) == project_root(URL) == "shop.example/altoviz/"
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_spellings_of_one_url(same):
         "",
     ],
 )
-def test_what_is_another_url(other):
-    assert normalised(other) != normalised(URL)
+def test_different_urls_stay_different(other):
+    assert normalise(other) != normalise(URL)
 
 
 def test_ports_and_addresses_are_kept():
-    assert normalised("http://[2001:DB8::1]:8000/a/") == "http://[2001:db8::1]:8000/a"
-    assert normalised("http://a.example:80/?b=/") == "http://a.example?b=/"
+    assert normalise("http://[2001:DB8::1]:8000/a/") == "http://[2001:db8::1]:8000/a"
+    assert normalise("http://a.example:80/?b=/") == "http://a.example?b=/"
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_ports_and_addresses_are_kept():
         ("no url", None),
     ],
 )
-def test_the_place_of_a_project(url, expected):
-    assert place(url) == expected
+def test_the_root_of_a_project(url, expected):
+    assert project_root(url) == expected
 
 
 @given(st.text())
-def test_any_text_is_taken(text):
-    assert isinstance(normalised(text), str)
-    place(text)
+def test_any_text_is_accepted(text):
+    assert isinstance(normalise(text), str)
+    project_root(text)
     why_not_public(text)
     leads_to_webhook(text, "default")
 
@@ -80,14 +80,14 @@ def test_any_text_is_taken(text):
 @pytest.mark.parametrize(
     "url", [URL, "https://20.23.10.180/altoviz/webhook/", "https://shop.example:8443/"]
 )
-def test_public_urls(url):
+def test_a_public_url_has_no_reason(url):
     assert why_not_public(url) is None
 
 
-NO_URL = "it is no URL of the form https://host/path"
+NO_URL = "it is not a URL like https://host/path"
 RESERVED = "{} is a private or reserved address"
-PRIVATE = "{} is a name of a private network"
-INCOMPLETE = "{} is no complete domain name"
+PRIVATE = "{} is a private network name"
+INCOMPLETE = "{} is not a fully qualified domain name"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ INCOMPLETE = "{} is no complete domain name"
         ("https:///altoviz/webhook/", NO_URL),
         (
             "http://shop.example/",
-            "it is not https, so that invoices would cross the network in clear",
+            "it is not https, so invoices would cross the network unencrypted",
         ),
         ("https://localhost/", PRIVATE.format("localhost")),
         ("http://shop.localhost:8000/", PRIVATE.format("shop.localhost")),
@@ -119,7 +119,7 @@ def test_why_a_url_is_not_public(url, reason):
     assert why_not_public(url) == reason
 
 
-def test_which_urls_lead_to_the_webhook(settings):
+def test_a_url_leads_to_the_webhook_of_its_account_only(settings):
     acme = "https://shop.example/altoviz/webhook/acme"
     assert leads_to_webhook(URL, "default")
     assert leads_to_webhook(acme, "acme")
@@ -132,7 +132,7 @@ def test_which_urls_lead_to_the_webhook(settings):
     assert not leads_to_webhook(URL, "default")
 
 
-def test_a_project_under_a_path_of_its_host_has_its_urls_there():
+def test_urls_are_resolved_below_the_script_prefix():
     former = get_script_prefix()
     set_script_prefix("/shop/")
     try:

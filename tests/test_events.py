@@ -1,8 +1,7 @@
-"""Storing deliveries, and the states of an event."""
+"""Storage of deliveries, deduplication, and the states of an event."""
 
 from __future__ import annotations
 
-import datetime
 import threading
 
 import pytest
@@ -13,10 +12,9 @@ from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost, MalformedBody
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.processing import claims
 from django_altoviz.samples import sample_body
 from tests.conftest import body_of
-
-LEASE = datetime.timedelta(seconds=60)
 
 
 def store(body, account="default"):
@@ -25,7 +23,7 @@ def store(body, account="default"):
 
 @pytest.mark.django_db
 class TestDeduplication:
-    def test_an_event_is_known_by_its_id(self):
+    def test_an_event_with_a_known_id_is_a_redelivery(self):
         body = body_of("CustomerCreated", "evt_1", name="A")
         assert store(body)
         store(body_of("CustomerCreated", "evt_1", name="B"))
@@ -33,8 +31,8 @@ class TestDeduplication:
         assert event.body.encode() == body
         assert event.deliveries == 2
 
-    def test_the_id_of_the_webhook_does_not_hide_all_events_but_the_first(self):
-        """In the old documents ``id`` is the webhook's, and the same for all its events."""
+    def test_an_id_that_all_events_share_does_not_make_them_redeliveries(self):
+        """Altoviz's old documentation has the id of the webhook in ``id``, so all its events share it."""
         for name in ("A", "B", "A"):
             store(body_of("CustomerUpdated", "1233", name=name))
         assert list(WebhookEvent.objects.order_by("pk").values_list("deliveries", flat=True)) == [
@@ -42,7 +40,7 @@ class TestDeduplication:
             1,
         ]
 
-    def test_ids_that_differ_by_case_or_spaces_are_two(self):
+    def test_ids_that_differ_in_case_spaces_or_accents_are_different(self):
         for event_id in ("evt_a", "evt_A", "evt_a ", "evt_à"):
             assert store(body_of("CustomerUpdated", event_id))
         assert WebhookEvent.objects.count() == 4
@@ -53,7 +51,7 @@ class TestDeduplication:
         assert store(body, account="acme")
         assert WebhookEvent.objects.count() == 2
 
-    def test_a_redelivery_of_an_unsettled_event_brings_it_up_again(self):
+    def test_a_redelivery_of_an_unsettled_event_returns_the_event_again(self):
         body = body_of("CustomerCreated", "evt_1")
         first = store(body)
         again = store(body)
@@ -70,7 +68,7 @@ class TestDeduplication:
         assert store(body) is None
         assert WebhookEvent.objects.get().deliveries == 2
 
-    def test_another_conflict_is_not_taken_for_a_redelivery(self):
+    def test_another_conflict_is_not_mistaken_for_a_redelivery(self):
         stored = store(body_of("CustomerCreated", "evt_1"))
         event = WebhookEvent.from_delivery(body_of("CustomerCreated", "evt_2"), "default", {})
         event.pk = stored.pk
@@ -79,7 +77,7 @@ class TestDeduplication:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_event_delivered_many_times_at_once_is_stored_once():
+def test_concurrent_deliveries_of_one_event_are_stored_once():
     body = body_of("CustomerCreated", "evt_1")
     start = threading.Barrier(6)
     problems = []
@@ -105,16 +103,16 @@ def test_one_event_delivered_many_times_at_once_is_stored_once():
 @pytest.mark.django_db
 class TestBody:
     @pytest.mark.parametrize("body", [b"\x00\xff\x1b", bytes(range(256)), "é😀\r\n".encode()])
-    def test_is_kept_byte_for_byte_whatever_it_is(self, body):
+    def test_a_body_is_kept_byte_for_byte(self, body):
         store(body)
         assert text_to_body(WebhookEvent.objects.get().body) == body
 
-    def test_is_understood_again_after_loading(self):
+    def test_the_envelope_is_parsed_again_after_loading(self):
         store(sample_body(EventType.QUOTE_CREATED))
         envelope = WebhookEvent.objects.get().envelope
         assert (envelope.type, envelope.object_id) == ("QuoteCreated", 98141)
 
-    def test_a_malformed_one_is_so_for_good(self):
+    def test_a_malformed_body_stays_malformed(self):
         store(b"ping")
         event = WebhookEvent.objects.get()
         assert event.event_type is None
@@ -128,38 +126,38 @@ class TestClaims:
     def event(self):
         return store(body_of("CustomerCreated", "evt_1"))
 
-    def test_one_worker_gets_it(self, event):
+    def test_only_one_worker_can_claim_an_event(self, event):
         other = WebhookEvent.objects.get()
-        assert event.claim(LEASE)
+        assert claims.claim(event)
         assert (event.status, event.attempts) == (Status.PROCESSING, 1)
-        assert not other.claim(LEASE)
-        assert not event.claim(LEASE)
+        assert not claims.claim(other)
+        assert not claims.claim(event)
         assert WebhookEvent.objects.get().attempts == 1
 
-    def test_a_dead_workers_event_is_taken_over_when_its_lease_has_run_out(self, event):
-        assert event.claim(LEASE)
+    def test_another_worker_can_claim_an_event_when_its_lease_has_expired(self, event):
+        assert claims.claim(event)
         assert not WebhookEvent.objects.due().exists()
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         other = WebhookEvent.objects.due().get()
-        assert other.claim(LEASE)
-        for late in (lambda: event.renew(LEASE), lambda: event.settle(Status.PROCESSED)):
+        assert claims.claim(other)
+        for write in (lambda: claims.renew(event), lambda: claims.settle(event, Status.PROCESSED)):
             with pytest.raises(ClaimLost):
-                late()
-        other.settle(Status.PROCESSED)
+                write()
+        claims.settle(other, Status.PROCESSED)
         assert WebhookEvent.objects.get().attempts == 2
 
-    def test_a_worker_with_an_old_picture_of_the_event_does_not_get_it(self, event):
+    def test_a_worker_cannot_claim_an_event_that_changed_after_it_was_read(self, event):
         old = WebhookEvent.objects.get()
-        event.claim(LEASE)
-        event.settle(Status.FAILED, "because")
-        assert not old.claim(LEASE)
-        assert WebhookEvent.objects.get().claim(LEASE)
+        claims.claim(event)
+        claims.settle(event, Status.FAILED, "because")
+        assert not claims.claim(old)
+        assert claims.claim(WebhookEvent.objects.get())
 
-    def test_every_attempt_is_in_the_history(self, event):
-        event.claim(LEASE)
-        event.settle(Status.FAILED, "Traceback:\n  line\nValueError: no\x00 \ud800")
-        event.claim(LEASE)
-        event.settle(Status.PROCESSED)
+    def test_the_history_has_every_attempt(self, event):
+        claims.claim(event)
+        claims.settle(event, Status.FAILED, "Traceback:\n  line\nValueError: no\x00 \ud800")
+        claims.claim(event)
+        claims.settle(event, Status.PROCESSED)
         stored = WebhookEvent.objects.get()
         assert stored == event
         assert [entry["status"] for entry in stored.history] == ["failed", "processed"]
@@ -168,16 +166,16 @@ class TestClaims:
         assert stored.settled_at is not None
         assert stored.is_settled
 
-    def test_reopening(self, event):
-        event.claim(LEASE)
-        assert not event.reopen()
-        event.settle(Status.PROCESSED)
-        assert event.reopen()
+    def test_only_a_settled_event_can_be_reopened(self, event):
+        claims.claim(event)
+        assert not claims.reopen(event)
+        claims.settle(event, Status.PROCESSED)
+        assert claims.reopen(event)
         assert WebhookEvent.objects.get().status == Status.PENDING
         assert WebhookEvent.objects.get().settled_at is None
         assert WebhookEvent.objects.get().history
 
-    def test_what_has_nothing_to_process_is_not_reopened(self):
+    def test_malformed_unknown_and_pruned_events_cannot_be_reopened(self):
         store(b"ping")
         store(b'{"id": "evt_2", "type": "CreditCreated", "data": {}}')
         store(body_of("CustomerCreated", "evt_3"))
@@ -186,11 +184,11 @@ class TestClaims:
         )
         events = list(WebhookEvent.with_pruned.all())
         assert len(events) == 3
-        assert not any(event.reopen() for event in events)
+        assert not any(claims.reopen(event) for event in events)
 
 
 @pytest.mark.django_db
-def test_an_event_says_what_it_is():
+def test_the_text_of_an_event_is_its_type_and_id():
     store(body_of("CustomerCreated", "evt_1"))
     store(b"ping")
     assert {str(event) for event in WebhookEvent.objects.all()} == {
@@ -200,9 +198,9 @@ def test_an_event_says_what_it_is():
 
 
 @pytest.mark.django_db
-def test_the_indexes_that_long_tables_need_are_used():
+def test_queries_of_a_long_table_use_indexes():
     if connection.vendor != "sqlite":
-        pytest.skip("a planner that looks at the number of rows would not use them yet")
+        pytest.skip("other planners do not use an index of a table with few rows")
     events = WebhookEvent.with_pruned
     for query in (
         events.filter(event_id="evt_1"),

@@ -18,22 +18,22 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_is_written_is_read_back_the_same(value):
+def test_a_value_survives_the_round_trip(value):
     assert exact_json.loads(exact_json.dumps(value)) == value
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))
-def test_a_decimal_is_a_number_with_its_own_digits(number):
+def test_a_decimal_is_written_digit_for_digit(number):
     text = exact_json.dumps([number])
     assert json.loads(text, parse_float=str, parse_int=str) == [str(number)]
 
 
 @given(VALUES)
-def test_others_can_read_it(value):
+def test_the_standard_library_can_read_it(value):
     json.loads(exact_json.dumps(value))
 
 
-def test_amounts_are_not_binary_fractions():
+def test_amounts_are_decimals_and_not_binary_fractions():
     assert exact_json.loads("[0.1, 184.90, 20.0, 1e2]") == [
         Decimal("0.1"),
         Decimal("184.90"),
@@ -59,39 +59,39 @@ def test_amounts_are_not_binary_fractions():
         '"\x00"',
     ],
 )
-def test_what_cannot_be_read_is_a_value_error(text):
+def test_invalid_json_is_a_value_error(text):
     with pytest.raises(ValueError):
         exact_json.loads(text)
 
 
-def binary(value):
-    """The same with each number as the one that is equal to it, if there is another."""
+def with_decimals(value):
+    """Return the value with each integer as an equal ``Decimal``."""
     if isinstance(value, dict):
-        return {key: binary(item) for key, item in value.items()}
+        return {key: with_decimals(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [binary(item) for item in value]
+        return [with_decimals(item) for item in value]
     return Decimal(value) if type(value) is int else value
 
 
-def truthful(value):
-    """The same with 1 and 0 for true and false."""
+def with_integers(value):
+    """Return the value with 1 and 0 in place of true and false."""
     if isinstance(value, dict):
-        return {key: truthful(item) for key, item in value.items()}
+        return {key: with_integers(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [truthful(item) for item in value]
+        return [with_integers(item) for item in value]
     return int(value) if isinstance(value, bool) else value
 
 
 @given(VALUES, VALUES)
-def test_what_says_the_same_is_the_same(one, other):
+def test_same_ignores_the_type_of_numbers_but_not_of_booleans(one, other):
     assert exact_json.same(one, one)
-    assert exact_json.same(one, binary(one))
+    assert exact_json.same(one, with_decimals(one))
     assert not (one != other and exact_json.same(one, other))
     has_flags = "True" in repr(one) or "False" in repr(one)
-    assert exact_json.same(one, truthful(one)) or has_flags
+    assert exact_json.same(one, with_integers(one)) or has_flags
 
 
-def test_true_is_not_one():
+def test_true_is_not_the_same_as_one():
     for one, other in ((True, 1), ([0], [False]), ({"x": [{"y": True}]}, {"x": [{"y": 1}]})):
         assert one == other
         assert not exact_json.same(one, other)
@@ -102,7 +102,7 @@ SPACE = st.text(" \t\n\r", max_size=2)
 
 
 @given(st.lists(st.tuples(VALUES, SPACE, SPACE)), SPACE)
-def test_the_items_of_a_list_come_with_their_texts(values, space):
+def test_the_items_of_a_list_come_with_their_json_text(values, space):
     texts = [exact_json.dumps(value) for value, *_ in values]
     inside = ",".join(
         f"{before}{text}{after}" for text, (_, before, after) in zip(texts, values, strict=True)
@@ -114,7 +114,7 @@ def test_the_items_of_a_list_come_with_their_texts(values, space):
 
 
 @given(st.text('[]{},:"1a \n\t\x0b') | VALUES.map(exact_json.dumps))
-def test_what_is_no_list_has_no_items(text):
+def test_loads_items_refuses_anything_but_a_list(text):
     try:
         expected = exact_json.loads(text)
     except ValueError:
@@ -127,11 +127,23 @@ def test_what_is_no_list_has_no_items(text):
 
 
 @pytest.mark.parametrize("item", ["[" * 100_000, "1e99999999999999999999", "NaN"])
-def test_what_cannot_be_read_is_no_item(item):
+def test_an_invalid_item_is_a_value_error(item):
     with pytest.raises(ValueError):
         list(exact_json.loads_items(f"[1, {item}]"))
 
 
-def test_what_is_no_json_is_not_written():
+def test_a_set_can_not_be_written():
     with pytest.raises(TypeError):
         exact_json.dumps({1, 2})
+
+
+def test_lone_surrogates_are_escaped_for_storage():
+    assert exact_json.dumps_storable(["a\ud800", "é😀"]) == '["a\\ud800", "é😀"]'
+    assert exact_json.dumps_utf8("\udfff") == b'"\\udfff"'
+
+
+@given(VALUES)
+def test_json_for_storage_is_utf8_and_survives_the_round_trip(value):
+    text = exact_json.dumps_storable(value)
+    assert text.encode() == exact_json.dumps_utf8(value)
+    assert exact_json.loads(text) == value

@@ -1,4 +1,4 @@
-"""The example project, served by two processes on a database of its own, over HTTP."""
+"""The example project over HTTP, served by two processes on a database of its own."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ pytestmark = pytest.mark.xdist_group("example project")
 SIGNATURES = json.loads((ROOT / "tests/samples/signatures.json").read_bytes())
 SECRET = SIGNATURES["secretKey"]
 VECTORS = SIGNATURES["vectors"]
-# SQLite always, and the database that the suite runs on.
+# SQLite, and the database that the suite runs on.
 DATABASES = sorted({"sqlite", os.environ.get("DATABASE", "sqlite")})
 
 WSGI = "gunicorn example.wsgi --bind 127.0.0.1:0 --no-control-socket --workers 2 --threads 3"
 ASGI = "uvicorn example.asgi:application --port 0"
 
-# What has no effect, though it is stored.
+# Events that are stored but have no effect.
 IGNORED = ["variants/QuoteDeleted.null-data.json", "variants/UnknownType.json"]
 RECEIVERS = {
     "contact": ["keep_address_book"],
@@ -59,7 +59,7 @@ def sqlite_database(directory):
 
 @contextlib.contextmanager
 def postgres_database(directory):
-    import psycopg  # as installed as the suite's own database asks for it
+    import psycopg  # only installed if the suite runs on PostgreSQL
 
     name = f"altoviz_example_{os.getpid()}"
     server = psycopg.connect(
@@ -109,7 +109,7 @@ for line in sys.stdin:
 
 
 class Project:
-    """The example project with its server, and what is in its database."""
+    """The example project: its commands, its server and its database."""
 
     def __init__(self, environment):
         self.environment = os.environ | environment
@@ -174,7 +174,7 @@ class Project:
         assert (answer[0], answer[1]["status"]) == (200, "stored")
 
     def rows(self, model, **columns):
-        """The rows of a model with these values, read by another process."""
+        """Return the rows of a model with these values, read by another process."""
         rows = [row["fields"] for row in json.loads(self.call("dumpdata", "--all", model))]
         return [row for row in rows if columns.items() <= row.items()]
 
@@ -209,7 +209,7 @@ def project(request, tmp_path_factory):
         yield project
 
 
-def test_an_asgi_server_does_as_well(tmp_path):
+def test_the_project_runs_on_an_asgi_server(tmp_path):
     with migrated("sqlite", tmp_path) as project:
         with project.served(tmp_path / "server.log", ASGI):
             for event_type in EventType:
@@ -234,7 +234,7 @@ def test_with_django_tasks_a_worker_processes_the_events(tmp_path):
         assert event["status"] == "processed"
 
 
-def test_with_celery_a_broker_that_is_down_keeps_no_event_out(tmp_path):
+def test_with_celery_events_are_stored_while_the_broker_is_down(tmp_path):
     broker = "redis://127.0.0.1:1/0"
     environment = {"EXAMPLE_DISPATCHER": "celery", "EXAMPLE_BROKER": broker}
     with migrated("sqlite", tmp_path, **environment) as project:
@@ -266,12 +266,12 @@ def signatures_of(vector):
 
 @pytest.fixture(scope="module")
 def answers(project):
-    """What the deliveries of each vector were answered: one alone, then the others at once."""
+    """The answers to the deliveries of each vector: first one alone, then the others at once."""
     answers = {}
     with ThreadPoolExecutor(5) as pool:
         for position, (name, vector) in enumerate(VECTORS.items()):
             body, signatures = body_of_vector(name), signatures_of(vector)
-            # Each encoding is the first one for some body.
+            # Each encoding comes first for some body.
             first = project.post(body, signatures.pop(position % len(signatures)))
             post = functools.partial(project.post, body)
             answers[name] = [first, *pool.map(post, signatures)]
@@ -303,7 +303,7 @@ class TestVector:
         assert event["deliveries"] == 6
         assert event["status"] == ("ignored" if name in IGNORED else "processed")
 
-    def test_its_receivers_ran_once(self, tables, name):
+    def test_the_receivers_ran_once(self, tables, name):
         event = json.loads(body_of_vector(name))
         ran = [
             row["receiver"]
@@ -345,8 +345,8 @@ def test_the_mirror_shows_each_object(tables, model, altoviz_id, is_deleted, col
 
     assert (row["deleted_at"] is not None) == is_deleted
     for column, value in columns.items():
-        shown = row[column]
-        assert (Decimal(shown) if isinstance(value, Decimal) else shown) == value
+        found = row[column]
+        assert (Decimal(found) if isinstance(value, Decimal) else found) == value
 
 
 def test_the_mirror_shows_nothing_else(tables):
@@ -356,7 +356,7 @@ def test_the_mirror_shows_nothing_else(tables):
     assert counts == {"contact": 2, "customer": 4, "product": 2, "invoice": 3, "quote": 2}
 
 
-def test_what_was_not_known_is_kept_with_the_rest(tables):
+def test_unknown_fields_are_kept(tables):
     [customer] = [row for row in tables["django_altoviz.customer"] if row["altoviz_id"] == 418290]
 
     assert json.loads(json.dumps(customer["data"]))["someFutureField"]["nested"][0] == 1
@@ -419,7 +419,7 @@ def test_a_sale_is_in_the_state_of_its_invoice(project):
         assert sales[invoice]["client"] is None
 
 
-def test_a_price_change_is_noted_once_and_only_where_there_was_a_price(project):
+def test_a_price_change_is_recorded_once_and_only_if_there_was_a_price(project):
     product = new_id()
     project.deliver(EventType.PRODUCT_UPDATED, id=product, unitPrice=10)
     project.deliver(EventType.PRODUCT_UPDATED, id=product, unitPrice=10, name="Renamed")
@@ -452,11 +452,11 @@ def test_the_shop_agrees_with_the_mirror_after_a_rush_on_few_objects(project):
     ]
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(project.post, bodies * 2))
-    # Where two met at one object, one of them may have been left for the command.
+    # A worker that found an object leased may have left its event to the command.
     project.call("altoviz_process_events")
 
-    told = Counter((status, answer["status"]) for status, answer in answers)
-    assert told == {(200, "stored"): 40, (200, "known"): 40}
+    statuses = Counter((status, answer["status"]) for status, answer in answers)
+    assert statuses == {(200, "stored"): 40, (200, "known"): 40}
     runs = Counter(row["event_id"] for row in project.rows("shop.receiverlog"))
     assert {runs[json.loads(body)["id"]] for body in bodies} == {1}
     mirrored = {row["altoviz_id"]: row["number"] for row in project.rows("django_altoviz.quote")}
@@ -465,14 +465,14 @@ def test_the_shop_agrees_with_the_mirror_after_a_rush_on_few_objects(project):
         assert offered[quote] == mirrored[quote]
 
 
-def test_an_unsigned_delivery_is_turned_away_and_not_sent_to_a_login(project):
+def test_a_delivery_with_a_wrong_signature_is_refused_without_a_redirect_to_the_login(project):
     body = body_of(EventType.CUSTOMER_CREATED, id=new_id())
 
     assert project.post(body, "0" * 64) == (401, {"error": "invalid signature"})
     assert project.rows("django_altoviz.webhookevent", body=body.decode()) == []
 
 
-def test_the_home_page_is_open_and_the_admin_asks_for_a_login(project):
+def test_the_home_page_is_public_and_the_admin_needs_a_login(project):
     home = requests.get(project.url, timeout=60)
     admin = requests.get(f"{project.url}/admin/shop/sale/", timeout=60, allow_redirects=False)
 

@@ -37,7 +37,7 @@ def product(number, price):
 
 
 @given(AMOUNTS)
-def test_an_amount_is_kept_to_the_last_digit(number):
+def test_an_amount_is_stored_to_the_last_digit(number):
     number = amount({"a": number}, "a")
     row = product(1, number)
     try:
@@ -48,8 +48,8 @@ def test_an_amount_is_kept_to_the_last_digit(number):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e15, max_value=1e15))
-def test_a_price_with_seventeen_digits_is_a_number_to_the_database(price):
-    """Unit prices are computed from prices with tax, and come unrounded."""
+def test_the_database_compares_a_price_with_seventeen_digits_as_a_number(price):
+    """Altoviz computes unit prices from prices with tax, and sends them unrounded."""
     number = amount({"a": Decimal(repr(price))}, "a") if abs(price) > 1e-12 else Decimal(0)
     row = product(1, number)
     try:
@@ -77,13 +77,13 @@ def test_amounts_filter_sort_and_sum_as_numbers():
     assert str(Product.objects.get(altoviz_id=4).unit_price) == "100.05"
 
 
-def test_a_sum_does_not_show_the_noise_of_binary_fractions():
+def test_a_sum_has_no_rounding_error_of_binary_fractions():
     product(1, Decimal("0.1"))
     product(2, Decimal("0.2"))
     assert Product.objects.aggregate(total=Sum("unit_price"))["total"] == Decimal("0.3")
 
 
-def test_an_update_keeps_the_digits_too():
+def test_an_update_stores_every_digit():
     product(1, Decimal(1))
     Product.objects.update(unit_price=Decimal("8.3333333333333333333333333333"))
     assert Product.objects.get().unit_price == Decimal("8.3333333333333333333333333333")
@@ -92,7 +92,7 @@ def test_an_update_keeps_the_digits_too():
     assert Product.objects.filter(unit_price__isnull=True).exists()
 
 
-def test_the_data_keep_their_numbers():
+def test_the_data_keep_the_exact_numbers():
     data = {"a": Decimal("0.30000000000000000001"), "b": [Decimal("20.0"), 7], "c": "é\\"}
     row = Customer.objects.create(altoviz_id=1, account="default", data=data, last_event_id=1)
     row.refresh_from_db()
@@ -101,7 +101,7 @@ def test_the_data_keep_their_numbers():
     assert Customer.objects.filter(data__b__1=7, data__c="é\\").exists()
 
 
-def test_a_relation_is_none_until_the_other_side_is_there():
+def test_a_relation_is_none_until_the_other_object_is_mirrored():
     invoice = Invoice.objects.create(
         altoviz_id=1, account="default", data={}, last_event_id=1, customer_id=7
     )
@@ -122,7 +122,7 @@ def test_a_relation_is_none_until_the_other_side_is_there():
     )
 
 
-def test_django_finds_nothing_wrong_with_the_models():
+def test_the_models_pass_the_checks_of_django():
     for model in (Product, Customer, Invoice):
         assert model.check(databases=["default"]) == []
 
@@ -131,12 +131,12 @@ def test_django_finds_nothing_wrong_with_the_models():
     ("vendor", "column"),
     [("sqlite", "blob"), ("postgresql", "numeric"), ("mysql", "numeric(65, 30)")],
 )
-def test_each_database_has_a_column_that_rounds_nothing(vendor, column):
+def test_the_column_type_of_each_database_does_not_round(vendor, column):
     database = SimpleNamespace(vendor=vendor)
     assert Product._meta.get_field("unit_price").db_type(database) == column
 
 
-def test_relations_have_no_constraint():
+def test_relations_have_no_foreign_key_constraint():
     constraints = connection.introspection.get_constraints(
         connection.cursor(), Invoice._meta.db_table
     )
@@ -144,7 +144,7 @@ def test_relations_have_no_constraint():
 
 
 class TestIdentifiers:
-    """On MySQL and MariaDB, texts that differ only in case are the same, as a rule."""
+    """Identifiers are case-sensitive, also on MySQL and MariaDB."""
 
     @pytest.mark.parametrize(
         ("model", "names"),
@@ -156,7 +156,7 @@ class TestIdentifiers:
             (ReceiverRun, ["receiver"]),
         ],
     )
-    def test_are_found_in_their_case_only(self, model, names):
+    def test_an_identifier_is_found_only_in_its_case(self, model, names):
         rows = model._base_manager
         needed = {
             Customer: {"altoviz_id": 1, "data": {}, "last_event_id": 1},

@@ -1,4 +1,4 @@
-"""Whom the law lets be forgotten is found nowhere any more, and the books still add up."""
+"""GDPR erasure removes all personal data, and keeps what accounting needs."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ PERSONAL = [
 ]
 
 
-def forget(*args, **options):
+def altoviz_forget(*args, **options):
     out = io.StringIO()
     call_command("altoviz_forget", *map(str, args), stdout=out, no_color=True, **options)
     return out.getvalue()
 
 
 def everything():
-    """All that is in the tables of mirrors and events, as one text."""
+    """Return the content of the tables of mirrors and events as one text."""
     models = [*MIRRORS.values(), WebhookEvent]
     return "\n".join(
         repr(model_to_dict(row) | vars(row))
@@ -68,36 +68,36 @@ def everything():
 
 
 def personal():
-    """What is left of the samples' personal data."""
+    """Return the personal data of the samples that are still stored."""
     found = everything()
     return [text for text in PERSONAL if text in found]
 
 
 def envelope_of(event_type, **envelope):
-    """A delivery with the data of a sample, and other things beside or instead of them."""
+    """Return a delivery with the data of a sample, and with other keys added or replaced."""
     named = sample(event_type)
-    return exact_json.to_bytes(
+    return exact_json.dumps_utf8(
         {"id": "evt_other", "type": named.type, "data": named.data} | envelope
     )
 
 
 @pytest.fixture
-def known(post):
+def mirrored(post):
     for event_type in EventType:
         if not event_type.is_deletion:
             assert post(event_type).status_code == 200
 
 
-def test_nothing_of_a_customer_is_found_any_more(known):
+def test_no_personal_data_of_a_customer_and_a_contact_remain(mirrored):
     assert personal() == PERSONAL
-    forget("customer", CUSTOMER)
-    forget("contact", CONTACT)
+    altoviz_forget("customer", CUSTOMER)
+    altoviz_forget("contact", CONTACT)
     assert personal() == []
 
 
-def test_ids_numbers_dates_and_amounts_stay(known):
+def test_ids_numbers_dates_and_amounts_stay(mirrored):
     customer, invoice = Customer.objects.get(), Invoice.objects.get()
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     left = Customer.objects.get()
     for name in ("altoviz_id", "number", "type", "siret", "vat_number", "billing_country_iso",
                  "payment_method", "internal_id", "family_label", "last_event_id"):  # fmt: skip
@@ -116,7 +116,7 @@ def test_ids_numbers_dates_and_amounts_stay(known):
 
 
 @pytest.mark.parametrize("entity", [Entity.CUSTOMER, Entity.CONTACT, Entity.INVOICE, Entity.QUOTE])
-def test_the_columns_that_go_are_those_that_hold_what_goes(entity):
+def test_the_erased_columns_are_those_filled_from_redacted_fields(entity):
     event_type = EventType(f"{entity.capitalize()}Updated")
     data = sample(event_type).data
     model = MIRRORS[entity]
@@ -127,11 +127,11 @@ def test_the_columns_that_go_are_those_that_hold_what_goes(entity):
     assert all(after[name] is None for name in COLUMNS[entity])
 
 
-def test_a_field_that_nobody_knows_yet_goes_with_a_customer():
+def test_an_unknown_field_of_a_customer_is_redacted():
     assert without_personal_data(Entity.CUSTOMER, {"birthday": "1990-01-01"}) == {"birthday": None}
 
 
-def test_others_are_left_alone(known, post):
+def test_other_customers_are_not_changed(mirrored, post):
     post(body_of("CustomerCreated", id=1, email="other@shop.example"))
     post(body_of("InvoiceCreated", id=2, customerId=1, number=str(CUSTOMER)))
     post(body_of("CustomerUpdated", id=CUSTOMER + 1), account="acme")
@@ -140,7 +140,7 @@ def test_others_are_left_alone(known, post):
         *Invoice.objects.filter(customer=1).values(),
         *WebhookEvent.objects.exclude(object_id=CUSTOMER).filter(object_id__in=[1, 2]).values(),
     ]
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     assert before == [
         *Customer.objects.exclude(altoviz_id=CUSTOMER).values(),
         *Invoice.objects.filter(customer=1).values(),
@@ -148,50 +148,53 @@ def test_others_are_left_alone(known, post):
     ]
 
 
-def test_the_account_is_the_one_named(post):
+def test_only_the_named_account_is_searched(post):
     post(EventType.CUSTOMER_CREATED, account="acme")
-    with pytest.raises(CommandError, match="has no customer"):
-        forget("customer", CUSTOMER)
-    forget("customer", CUSTOMER, account="acme")
+    with pytest.raises(CommandError, match="has neither customer"):
+        altoviz_forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER, account="acme")
     assert Customer.objects.get().email is None
 
 
-def test_it_says_what_it_did(known):
-    counts = "customers: 1, invoices: 1, quotes: 1, webhook events: 6."
-    assert forget("customer", CUSTOMER, dry_run=True).startswith(f"Would be blanked: {counts}")
+def test_the_command_reports_what_it_erased(mirrored):
+    counts = "(customers: 1, invoices: 1, quotes: 1, webhook events: 6)."
+    assert altoviz_forget("customer", CUSTOMER, dry_run=True).startswith(
+        f"Would erase personal data {counts}"
+    )
     assert Customer.objects.get().email
     assert Customer.objects.get().forgotten_at is None
-    assert forget("customer", CUSTOMER).startswith(f"Blanked: {counts}")
-    assert forget("customer", CUSTOMER).splitlines() == [
-        "There was nothing left to forget.",
-        "What comes in from now on is shown without personal data, until: "
+    assert altoviz_forget("customer", CUSTOMER).startswith(f"Personal data erased {counts}")
+    assert altoviz_forget("customer", CUSTOMER).splitlines() == [
+        "There are no personal data left to erase.",
+        "The mirror takes no personal data from new events. To lift this: "
         f"altoviz_forget customer {CUSTOMER} --lift",
     ]
 
 
-def test_contacts_with_the_same_address_are_named(post):
+def test_contacts_with_the_same_address_are_listed(post):
     post(EventType.CUSTOMER_CREATED, account="acme")
     email = Customer.objects.get().email
     post(body_of("ContactCreated", id=7, email=email), account="acme")
     post(body_of("ContactCreated", id=8, email="other@shop.example"), account="acme")
-    out = forget("customer", CUSTOMER, account="acme")
+    out = altoviz_forget("customer", CUSTOMER, account="acme")
     assert out.splitlines()[1] == (
-        "A contact has the same e-mail address: altoviz_forget contact 7 --account acme"
+        "A contact has the same e-mail address. To erase it, too: "
+        "altoviz_forget contact 7 --account acme"
     )
     assert Contact.objects.get(altoviz_id=7).email == email
 
 
-def test_deleted_ones_are_forgotten_too(known, post):
+def test_tombstones_are_erased(mirrored, post):
     post(body_of("CustomerDeleted", id=CUSTOMER))
     post(body_of("QuoteDeleted", id=Quote.objects.get().altoviz_id, customerId=CUSTOMER))
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     assert Customer.with_deleted.get().email is None
     assert Quote.with_deleted.get().customer_name is None
     assert Customer.with_deleted.get().deleted_at is not None
 
 
-def test_a_delivery_that_comes_again_is_still_known(known, post):
-    forget("customer", CUSTOMER)
+def test_a_redelivery_of_an_erased_event_is_recognized(mirrored, post):
+    altoviz_forget("customer", CUSTOMER)
     count = WebhookEvent.objects.count()
     answer = post(sample_body(EventType.CUSTOMER_UPDATED))
     assert answer.json()["status"] == "known"
@@ -199,14 +202,14 @@ def test_a_delivery_that_comes_again_is_still_known(known, post):
     assert Customer.objects.get().email is None
 
 
-def test_one_without_an_id_of_its_own_is_known_too(post):
+def test_a_redelivery_without_an_event_id_is_recognized(post):
     body = body_of("CustomerUpdated", "1233")
     post(body)
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     assert post(body).json()["status"] == "known"
 
 
-def test_what_an_error_says_of_somebody_goes(post):
+def test_the_text_of_an_error_is_erased(post):
     def fail(instance, **kwargs):
         raise ValueError(f"no such mailbox:\n{instance.email}")
 
@@ -217,13 +220,13 @@ def test_what_an_error_says_of_somebody_goes(post):
         customer_updated.disconnect(fail)
     event = WebhookEvent.objects.get()
     assert "@fonderie-brule" in event.error
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     event.refresh_from_db()
     assert event.error == "Forgotten."
     assert [attempt["error"] for attempt in event.history] == ["Forgotten."]
 
 
-def test_what_a_receiver_says_of_somebody_goes(post):
+def test_the_reason_of_a_receiver_to_give_up_is_erased(post):
     def give_up(instance, **kwargs):
         raise GiveUp(f"{instance.email} is unknown")
 
@@ -232,42 +235,44 @@ def test_what_a_receiver_says_of_somebody_goes(post):
         post(EventType.CUSTOMER_UPDATED)
     finally:
         customer_updated.disconnect(give_up)
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     assert ReceiverRun.objects.get().gave_up == "Forgotten."
     assert WebhookEvent.objects.get().status == Status.DEAD
-    assert forget("customer", CUSTOMER).startswith("There was nothing left to forget.\n")
+    assert altoviz_forget("customer", CUSTOMER).startswith(
+        "There are no personal data left to erase.\n"
+    )
 
 
-def test_why_an_event_was_ignored_stays(known, post):
+def test_the_reason_for_ignoring_an_event_stays(mirrored, post):
     post(body_of("CustomerDeleted", id=CUSTOMER))
     post(body_of("CustomerUpdated", id=CUSTOMER))
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     assert WebhookEvent.objects.filter(error__contains="was deleted before").exists()
 
 
-def test_an_event_that_is_tried_again_brings_nothing_back(post):
+def test_a_retry_does_not_restore_erased_data(post):
     post(body_of("CustomerUpdated", active="maybe"))
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     event = WebhookEvent.objects.get(status=Status.FAILED)
     process(event)
     assert "@fonderie-brule" not in everything()
 
 
-def test_of_an_event_that_has_no_data_there_is_nothing_to_forget(post):
+def test_an_event_without_data_has_nothing_to_erase(post):
     post(body_of("CustomerDeleted", id=5))
-    forget("customer", 5)
+    altoviz_forget("customer", 5)
     post({"id": "evt_1", "type": "InvoiceDeleted", "data": 5})
     post({"id": "evt_2", "type": "InvoiceDeleted", "data": "about 5"})
-    assert forget("customer", 5).startswith("There was nothing left to forget.\n")
+    assert altoviz_forget("customer", 5).startswith("There are no personal data left to erase.\n")
 
 
 @pytest.mark.parametrize("id", ["0", "-1", "x", str(2**63)])
-def test_what_is_no_id_is_refused(id):
-    with pytest.raises(CommandError, match=r"is no Altoviz id|required"):
-        forget("customer", id)
+def test_an_invalid_id_is_refused(id):
+    with pytest.raises(CommandError, match=r"is not an Altoviz id|required"):
+        altoviz_forget("customer", id)
 
 
-def test_every_text_of_a_document_in_which_one_may_be_named_goes(post):
+def test_each_free_text_of_a_document_is_redacted(post):
     texts = ["subject", "headerNotes", "footerNotes", "internalNotes", "publicLink", "customerName",
              "customerElectronicAddress"]  # fmt: skip
     data = dict.fromkeys(texts, "Zoé") | {
@@ -280,32 +285,32 @@ def test_every_text_of_a_document_in_which_one_may_be_named_goes(post):
     left = without_personal_data(Entity.INVOICE, data)
     assert left == dict.fromkeys(data) | {"billingAddress": {"street": None, "countryIso": "FR"}}
     post(body_of("InvoiceCreated", metadata={"ordered by": "Zoé Brûlé"}))
-    forget("customer", CUSTOMER)
+    altoviz_forget("customer", CUSTOMER)
     assert personal() == []
 
 
-class TestForgottenStaysForgotten:
+class TestErasedStaysErased:
     @pytest.fixture
-    def forgotten(self, known):
-        forget("customer", CUSTOMER)
-        forget("contact", CONTACT)
+    def erased(self, mirrored):
+        altoviz_forget("customer", CUSTOMER)
+        altoviz_forget("contact", CONTACT)
         WebhookEvent.objects.all().delete()
 
-    def bodies_aside(self):
-        """Deliveries are stored as they are: what else is there?"""
+    def personal_outside_bodies(self):
+        """Ignore the bodies, because new deliveries are stored as received."""
         WebhookEvent.objects.update(body="")
         return personal()
 
-    def test_whatever_comes_in(self, forgotten, post):
+    def test_no_event_restores_personal_data(self, erased, post):
         for event_type in EventType:
-            if not event_type.is_deletion:  # those samples are of others
+            if not event_type.is_deletion:  # the samples of deletions are about other objects
                 post(event_type)
         post(body_of("CustomerDeleted", **sample(EventType.CUSTOMER_UPDATED).data))
         post(body_of("InvoiceDeleted", **sample(EventType.INVOICE_UPDATED).data))
         assert {*WebhookEvent.objects.values_list("status", flat=True)} == {Status.PROCESSED}
-        assert self.bodies_aside() == []
+        assert self.personal_outside_bodies() == []
 
-    def test_and_what_accounting_needs_goes_on(self, forgotten, post):
+    def test_the_data_for_accounting_are_still_updated(self, erased, post):
         heard = []
 
         def hear(changes, **kwargs):
@@ -320,24 +325,26 @@ class TestForgottenStaysForgotten:
         assert (invoice.balance, invoice.subject, invoice.data["balance"]) == (0, None, 0)
         assert list(heard[0]) == ["balance"]
 
-    def test_a_field_that_is_new_stays_out_too(self, forgotten, post):
+    def test_a_new_field_stays_out(self, erased, post):
         post(body_of("CustomerUpdated", nickname="Zoé"))
         assert Customer.objects.get().data["nickname"] is None
 
-    def test_until_it_is_lifted(self, forgotten, post):
-        out = forget("customer", CUSTOMER, lift=True, dry_run=True)
-        assert out.startswith("Would be let in again: customers: 1, invoices: 1, quotes: 1.")
+    def test_lifting_the_erasure_lets_personal_data_in(self, erased, post):
+        out = altoviz_forget("customer", CUSTOMER, lift=True, dry_run=True)
+        assert out.startswith("Would lift the erasure (customers: 1, invoices: 1, quotes: 1).")
         post(EventType.CUSTOMER_UPDATED)
         assert Customer.objects.get().email is None
-        out = forget("customer", CUSTOMER, lift=True)
-        assert out.startswith("Are let in again: customers: 1, invoices: 1, quotes: 1.")
+        out = altoviz_forget("customer", CUSTOMER, lift=True)
+        assert out.startswith("Erasure lifted (customers: 1, invoices: 1, quotes: 1).")
         post(body_of("CustomerUpdated"))
         post(body_of("InvoiceUpdated"))
         assert Customer.objects.get().data == sample(EventType.CUSTOMER_UPDATED).data
         assert Invoice.objects.get().data == sample(EventType.INVOICE_UPDATED).data
-        assert forget("customer", CUSTOMER, lift=True) == "Nothing of it is forgotten.\n"
+        assert altoviz_forget("customer", CUSTOMER, lift=True) == (
+            "Nothing is erased, so there is nothing to lift.\n"
+        )
 
-    def test_a_document_that_is_given_to_another_customer_shows_that_one(self, forgotten, post):
+    def test_a_document_given_to_another_customer_is_mirrored_whole(self, erased, post):
         post(body_of("InvoiceUpdated", customerId=None))
         assert Invoice.objects.get().customer_name is None
         post(body_of("InvoiceUpdated", customerId=CUSTOMER))
@@ -350,17 +357,17 @@ class TestForgottenStaysForgotten:
 
 
 class TestTraces:
-    """Wherever else somebody may be named."""
+    """Personal data in other places: documents, unknown events, malformed bodies."""
 
     @pytest.fixture(autouse=True)
     def customer(self, post):
         post(EventType.CUSTOMER_CREATED)
 
-    def test_an_event_of_an_unknown_type_with_the_customers_snapshot(self, post):
+    def test_an_event_of_an_unknown_type_with_the_customers_snapshot_is_redacted(self, post):
         post(envelope_of(EventType.INVOICE_UPDATED, type="CreditCreated"))
         event = WebhookEvent.objects.get(type="CreditCreated")
         amount = event.envelope.data["taxIncludedAmount"]
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert personal() == []
         left = WebhookEvent.objects.get(pk=event.pk)
         assert left.status == Status.IGNORED
@@ -375,9 +382,11 @@ class TestTraces:
             (EventType.INVOICE_UPDATED, "InvoiceArchived"),
         ],
     )
-    def test_an_event_of_an_unknown_type_of_a_known_kind(self, post, event_type, name):
+    def test_an_event_of_a_known_entity_with_an_unknown_action_is_redacted(
+        self, post, event_type, name
+    ):
         post(envelope_of(event_type, type=name))
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert personal() == []
         assert WebhookEvent.objects.get(type=name).envelope.data["internalId"] is not None
 
@@ -389,36 +398,36 @@ class TestTraces:
             {"to": "ZOE.Brule@fonderie-brule.example", "text": "Bonjour Zoé", "ok": True},
         ],
     )
-    def test_an_event_that_names_the_customer_in_some_way(self, post, data):
+    def test_an_event_that_refers_to_the_customer_is_redacted(self, post, data):
         email = Customer.objects.get().email
         if "to" in data:
             data = data | {"to": email.upper()}
         post({"id": "evt_other", "type": "ReminderSent", "data": data})
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert "Zoé" not in everything()
         assert email.upper() not in everything()
 
-    def test_an_event_that_is_nested_deep(self, post):
+    def test_a_deeply_nested_event_is_redacted(self, post):
         deep = '{"Zoé": ' * 400 + f'{{"customerId": {CUSTOMER}, "by": "Zoé"}}' + "}" * 400
         post(f'{{"id": "evt_1", "type": "OrderPacked", "data": {deep}}}'.encode())
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert WebhookEvent.objects.get(type="OrderPacked").body.count("Zoé") == 50
 
-    def test_an_address_that_is_none_finds_nothing(self, post):
+    def test_an_invalid_email_address_matches_nothing(self, post):
         post(body_of("CustomerUpdated", email="@"))
         Customer.objects.update(email="@")
         WebhookEvent.objects.filter(type="CustomerCreated").delete()
         post({"id": "evt_1", "type": "OrderPacked", "data": {"to": "other@shop.example"}})
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert "other@shop.example" in everything()
 
-    def test_an_event_without_an_id(self, post):
+    def test_an_event_without_an_object_id_is_redacted(self, post):
         data = sample(EventType.INVOICE_UPDATED).data
         post(envelope_of(EventType.INVOICE_UPDATED, data=data | {"id": None}))
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert personal() == []
 
-    def test_of_which_nobody_can_tell_whom_it_concerns_is_listed(self, post):
+    def test_events_with_an_ambiguous_number_are_listed_as_unclear(self, post):
         unclear = [
             {"id": "evt_1", "type": "OrderPacked", "data": {"order": CUSTOMER, "by": "Zoé"}},
             b"ping " + str(CUSTOMER).encode(),
@@ -433,20 +442,18 @@ class TestTraces:
         for body in [*unclear, *clear]:
             post(body)
         pks = list(WebhookEvent.objects.order_by("pk").values_list("pk", flat=True))[1:4]
-        line = (
-            f"Nobody can tell whom these events concern, look at them: {pks[0]}, {pks[1]}, {pks[2]}"
-        )
-        assert line in forget("customer", CUSTOMER, dry_run=True).splitlines()
-        assert line in forget("customer", CUSTOMER).splitlines()
+        line = f"It is unclear whom these events concern. Check them: {pks[0]}, {pks[1]}, {pks[2]}"
+        assert line in altoviz_forget("customer", CUSTOMER, dry_run=True).splitlines()
+        assert line in altoviz_forget("customer", CUSTOMER).splitlines()
         assert WebhookEvent.objects.get(pk=pks[0]).envelope.data["by"] == "Zoé"
 
-    def test_an_unknown_key_beside_the_data(self, post):
+    def test_unknown_keys_of_the_envelope_are_redacted(self, post):
         post(envelope_of(EventType.CUSTOMER_UPDATED, previous={"email": "zoe.brule@x.example"}))
         post(envelope_of(EventType.CUSTOMER_DELETED, id="evt_3", data={"id": CUSTOMER}, by="Zoé"))
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert personal() == []
 
-    def test_what_a_document_showed_before_it_was_given_to_another(self, post):
+    def test_the_earlier_events_of_a_document_given_to_another_customer_are_redacted(self, post):
         post(body_of("InvoiceCreated"))
         nobody = dict.fromkeys(
             ["billingContact", "shippingContact", "billingAddress", "shippingAddress", "publicLink",
@@ -455,7 +462,7 @@ class TestTraces:
         others = {"customerId": 1, "customerName": "Autre SARL", "subject": "Cloche"}
         post(body_of("InvoiceUpdated", **nobody, **others))
         post(body_of("InvoiceUpdated", **nobody, **others, balance=0))
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert personal() == []
         invoice = Invoice.objects.get()
         assert (invoice.customer_name, invoice.subject) == ("Autre SARL", "Cloche")
@@ -464,8 +471,8 @@ class TestTraces:
         assert bodies.count() == 2
 
     @pytest.mark.parametrize("pruned", ["InvoiceCreated", "InvoiceUpdated", "Invoice", "none"])
-    def test_a_document_that_names_no_customer_any_more(self, post, pruned):
-        """Whose it was is told by the events, as far as they are there, or by its number."""
+    def test_a_document_that_no_longer_names_its_customer_is_erased(self, post, pruned):
+        """Find its customer in the events, or by the customer's number if these are pruned."""
         post(body_of("InvoiceCreated"))
         post(body_of("InvoiceUpdated", customerId=None, commitments=None))
         WebhookEvent.objects.filter(type__startswith=pruned).update(
@@ -473,22 +480,25 @@ class TestTraces:
         )
         number = Invoice.objects.get().customer_number
         Customer.objects.update(number=number if pruned == "Invoice" else "other")
-        forget("customer", CUSTOMER)
+        altoviz_forget("customer", CUSTOMER)
         assert personal() == []
-        forget("customer", CUSTOMER, lift=True)
+        altoviz_forget("customer", CUSTOMER, lift=True)
         assert Invoice.objects.get().forgotten_at is None
 
-    def test_a_number_that_others_have_too_tells_nothing(self, post):
+    def test_a_document_with_a_shared_customer_number_is_listed_as_unclear(self, post):
         post(body_of("InvoiceCreated", customerId=None))
         post(body_of("CustomerCreated", id=1))
         invoice = Invoice.objects.get()
-        line = "Nobody can tell whose these documents are, look at them: "
-        assert f"{line}invoice {invoice.altoviz_id}" in forget("customer", CUSTOMER).splitlines()
+        line = "It is unclear whose these documents are. Check them: "
+        assert (
+            f"{line}invoice {invoice.altoviz_id}"
+            in altoviz_forget("customer", CUSTOMER).splitlines()
+        )
         assert Invoice.objects.get().customer_name
 
-    def test_documents_of_a_customer_that_never_came_in_itself(self, post):
+    def test_documents_of_a_customer_that_was_never_mirrored_are_erased(self, post):
         post(body_of("InvoiceCreated", customerId=5))
-        forget("customer", 5)
+        altoviz_forget("customer", 5)
         assert Invoice.objects.get().customer_name is None
 
 
@@ -503,12 +513,12 @@ class TestContactsOfDocuments:
         post(body_of("QuoteUpdated", id=8, shippingContact=self.MOREL))
         post(body_of("InvoiceCreated", id=6))
 
-    def test_with_the_same_address_go(self):
-        out = forget("contact", 9, dry_run=True)
-        counts = "contacts: 1, invoices: 1, quotes: 1, webhook events: 3."
-        assert out.startswith(f"Would be blanked: {counts}")
+    def test_contacts_with_the_same_address_are_erased(self):
+        out = altoviz_forget("contact", 9, dry_run=True)
+        counts = "(contacts: 1, invoices: 1, quotes: 1, webhook events: 3)."
+        assert out.startswith(f"Would erase personal data {counts}")
         assert "Morel" in everything()
-        assert forget("contact", 9).startswith(f"Blanked: {counts}")
+        assert altoviz_forget("contact", 9).startswith(f"Personal data erased {counts}")
         assert "Morel" not in everything()
         assert "MOREL" not in everything()
         invoice = Invoice.objects.get(altoviz_id=7)
@@ -517,28 +527,28 @@ class TestContactsOfDocuments:
             "id": 6
         }
 
-    def test_and_stay_out_while_all_else_comes_in(self, post):
-        forget("contact", 9)
+    def test_an_erased_contact_stays_out_of_an_updated_document(self, post):
+        altoviz_forget("contact", 9)
         post(body_of("InvoiceUpdated", id=7, billingContact=self.MOREL, customerName="Neuf"))
         invoice = Invoice.objects.get(altoviz_id=7)
         assert (invoice.data["billingContact"], invoice.customer_name) == (None, "Neuf")
 
-    def test_with_an_address_of_before_go_too(self, post):
+    def test_contacts_with_a_former_address_are_erased(self, post):
         post(body_of("ContactUpdated", id=9, email="new@morel.example", lastName="Morel"))
-        forget("contact", 9)
+        altoviz_forget("contact", 9)
         assert "Morel" not in everything()
 
-    def test_of_an_event_without_an_object_there_are_none(self, post):
+    def test_an_event_whose_data_are_a_text_is_redacted(self, post):
         post({"id": "evt_1", "type": "InvoiceDeleted", "data": self.EMAIL})
-        forget("contact", 9)
+        altoviz_forget("contact", 9)
         assert self.EMAIL not in everything()
 
 
 class TestRaces:
-    """Whatever a worker does meanwhile."""
+    """An erasure while a worker processes events of the subject."""
 
     def at(self, monkeypatch, module, name, do):
-        """Do something once, when a function is called."""
+        """Call ``do`` once, just before the named function."""
         function = getattr(module, name)
         todo = [do]
 
@@ -549,70 +559,70 @@ class TestRaces:
 
         monkeypatch.setattr(module, name, call)
 
-    def test_an_event_that_is_settled_meanwhile_keeps_its_history(
+    def test_an_event_settled_during_the_erasure_keeps_its_history(
         self, post, deferred, monkeypatch
     ):
         post(EventType.CUSTOMER_CREATED)
         event = WebhookEvent.objects.get()
-        self.at(monkeypatch, erasure, "_body_left", lambda: process(event))
-        forget("customer", CUSTOMER)
+        self.at(monkeypatch, erasure, "_redacted_body", lambda: process(event))
+        altoviz_forget("customer", CUSTOMER)
         event.refresh_from_db()
         assert (event.status, len(event.history)) == (Status.PROCESSED, 1)
         assert personal() == []
         assert Customer.objects.get().forgotten_at is not None
 
-    def test_an_event_that_is_processed_after_it_was_found_makes_no_row_that_is_overlooked(
-        self, post, deferred, monkeypatch
-    ):
+    def test_a_row_created_after_its_event_was_found_is_erased(self, post, deferred, monkeypatch):
         post(EventType.CUSTOMER_CREATED)
         post(EventType.INVOICE_CREATED)
         events = [*WebhookEvent.objects.all()]
-        self.at(monkeypatch, erasure, "_forget_event", lambda: [process(e) for e in events])
-        forget("customer", CUSTOMER)
+        self.at(monkeypatch, erasure, "_erase_event", lambda: [process(e) for e in events])
+        altoviz_forget("customer", CUSTOMER)
         assert personal() == []
         assert Invoice.objects.get().forgotten_at is not None
 
-    def test_a_worker_that_has_read_an_event_before_brings_nothing_in(self, post, deferred):
+    def test_a_worker_that_read_the_event_before_the_erasure_does_not_apply_it(
+        self, post, deferred
+    ):
         post(EventType.CUSTOMER_CREATED)
         as_read = WebhookEvent.objects.get()
-        out = forget("customer", CUSTOMER)
+        out = altoviz_forget("customer", CUSTOMER)
         assert f"Run the command again when these events are settled: {as_read.pk}" in out
         assert process(as_read) == []
         assert not Customer.objects.exists()
         process(WebhookEvent.objects.get())
         assert Customer.objects.get().email is None
-        assert "settled" not in forget("customer", CUSTOMER)
+        assert "settled" not in altoviz_forget("customer", CUSTOMER)
         assert Customer.objects.get().forgotten_at is not None
 
-    def test_an_event_that_is_pruned_meanwhile_stays_so(self, post, monkeypatch):
+    def test_an_event_pruned_during_the_erasure_stays_pruned(self, post, monkeypatch):
         post(EventType.CUSTOMER_CREATED)
         prune = WebhookEvent.objects.all()
         self.at(
             monkeypatch,
             erasure,
-            "_body_left",
+            "_redacted_body",
             lambda: prune.update(pruned_at=timezone.now(), body=""),
         )
-        assert "webhook events" not in forget("customer", CUSTOMER)
+        assert "webhook events" not in altoviz_forget("customer", CUSTOMER)
         assert WebhookEvent.with_pruned.get().body == ""
 
-    def test_a_document_that_is_given_to_another_meanwhile_is_left_alone(self, post, monkeypatch):
+    def test_a_document_given_away_during_the_erasure_is_not_changed(self, post, monkeypatch):
         post(EventType.CUSTOMER_CREATED)
         post(EventType.INVOICE_CREATED)
         others = body_of("InvoiceUpdated", customerId=1, customerName="Autre SARL")
-        forget_row = erasure._forget_row
+        erase_row = erasure._erase_row
 
-        def forget_another_row(rows, left):
+        def erase_after_update(rows, redact):
             if rows.model is Invoice:
                 post(others)
-            forget_row(rows, left)
+            erase_row(rows, redact)
 
-        monkeypatch.setattr(erasure, "_forget_row", forget_another_row)
-        forget("customer", CUSTOMER)
+        monkeypatch.setattr(erasure, "_erase_row", erase_after_update)
+        altoviz_forget("customer", CUSTOMER)
         assert Invoice.objects.get().customer_name == "Autre SARL"
 
     @pytest.mark.django_db(transaction=True)
-    def test_a_row_is_forgotten_as_it_is_and_not_as_it_was(self, post, monkeypatch):
+    def test_a_row_updated_during_the_erasure_keeps_the_update(self, post, monkeypatch):
         post(EventType.CUSTOMER_CREATED)
 
         def work():
@@ -623,10 +633,10 @@ class TestRaces:
 
         def meet():
             worker.start()
-            worker.join(0.5)  # of no use where it has to wait
+            worker.join(0.5)  # not longer, because the row lock may block the worker
 
-        self.at(monkeypatch, Customer, "save_shown", meet)
-        forget("customer", CUSTOMER)
+        self.at(monkeypatch, Customer, "_save", meet)
+        altoviz_forget("customer", CUSTOMER)
         worker.join()
         customer = Customer.objects.get()
         assert (customer.number, customer.data["number"], customer.email) == ("C2", "C2", None)

@@ -1,4 +1,4 @@
-"""From the delivery to the pruning. ``test_variants.py`` runs this in other projects, too."""
+"""The journey of an event, from delivery to pruning. ``test_variants.py`` runs it in other projects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BODY = body_of("InvoiceUpdated", "evt_1", id=1)
 
 
 def stored(model=WebhookEvent):
-    """The rows, wherever they are."""
+    """Return all rows of the model, from whichever database the router chooses."""
     return getattr(model, "with_pruned", model._base_manager).using(router.db_for_write(model))
 
 
@@ -33,18 +33,18 @@ def run(command, *args):
 
 
 @pytest.fixture
-def heard():
-    """What two receivers are told, of which the second one fails as long as ``fails`` is set."""
+def receivers():
+    """Connect two receivers that record their calls. The second fails while ``fails`` is true."""
 
     def first(event, **kwargs):
-        first.told.append(kwargs)
+        first.calls.append(kwargs)
 
     def second(event, **kwargs):
         if first.fails:
             raise RuntimeError
-        second.told.append(kwargs)
+        second.calls.append(kwargs)
 
-    first.told, second.told, first.fails = [], [], False
+    first.calls, second.calls, first.fails = [], [], False
     first.second = second
     invoice_updated.connect(first)
     invoice_updated.connect(second)
@@ -53,29 +53,29 @@ def heard():
     invoice_updated.disconnect(second)
 
 
-def test_a_delivery_takes_effect_once(post, heard):
+def test_a_delivery_takes_effect_once(post, receivers):
     answers = [post(BODY).json()["status"] for _ in range(2)]
     assert answers == ["stored", "known"]
     event = stored().get()
     assert (event.status, event.deliveries) == (Status.PROCESSED, 2)
-    assert len(heard.told) == 1
-    assert stored(Invoice).get().sent_at == heard.told[0]["instance"].sent_at
+    assert len(receivers.calls) == 1
+    assert stored(Invoice).get().sent_at == receivers.calls[0]["instance"].sent_at
 
 
-def test_a_retry_calls_whom_it_still_owes_and_tells_the_same(post, heard):
-    heard.fails = True
+def test_a_retry_calls_only_the_receiver_that_failed_with_the_same_changes(post, receivers):
+    receivers.fails = True
     post(BODY)
     with pytest.raises(CommandError):
         run("process_events", "--status", "failed")
-    heard.fails = False
+    receivers.fails = False
     assert run("process_events", "--status", "failed").startswith("processed: 1")
-    assert len(heard.told) == len(heard.second.told) == 1
-    assert heard.second.told[0]["changes"] == heard.told[0]["changes"]
-    assert heard.told[0]["changes"]["sent_at"][1] is not None
+    assert len(receivers.calls) == len(receivers.second.calls) == 1
+    assert receivers.second.calls[0]["changes"] == receivers.calls[0]["changes"]
+    assert receivers.calls[0]["changes"]["sent_at"][1] is not None
 
 
 @pytest.mark.usefixtures("deferred")
-def test_what_waits_is_seen_and_worked_off(post, heard):
+def test_pending_events_are_reported_and_processed(post, receivers):
     post(BODY)
     assert run("process_events", "--dry-run") == "Would process: 1\n"
     state = json.loads(run("status", "--format", "json"))["accounts"][0]
@@ -85,10 +85,10 @@ def test_what_waits_is_seen_and_worked_off(post, heard):
     with pytest.raises(CommandError, match="has waited"):
         run("status", "--max-age", "0s")
     assert json.loads(run("process_events", "--format", "json"))["left"] == 0
-    assert len(heard.told) == 1
+    assert len(receivers.calls) == 1
 
 
-def test_events_are_chosen_by_their_time(post, heard):
+def test_events_can_be_selected_by_time(post, receivers):
     post(BODY)
     now = datetime.datetime.now().astimezone(timezone.get_default_timezone())
     for since, until, number in [
@@ -104,11 +104,11 @@ def test_events_are_chosen_by_their_time(post, heard):
             chosen = ("--since", times[0], "--until", times[1])
             again = run("process_events", "--status", "processed", "--from-scratch", *chosen)
             assert again.startswith(f"processed: {number}"), times
-    assert len(heard.told) == 4
+    assert len(receivers.calls) == 4
 
 
-@pytest.mark.usefixtures("heard")
-def test_what_is_old_is_pruned(post):
+@pytest.mark.usefixtures("receivers")
+def test_old_events_are_pruned(post):
     post(BODY)
     assert run("prune_events") == "Events emptied: 0, deleted: 0.\n"
     stored().update(received_at=timezone.now() - datetime.timedelta(days=100))
@@ -117,11 +117,11 @@ def test_what_is_old_is_pruned(post):
     assert not stored(ReceiverRun).exists()
 
 
-def test_the_admin_shows_it_and_processes_it_again(post, heard, admin_client):
-    heard.fails = True
+def test_the_admin_shows_an_event_and_processes_it_again(post, receivers, admin_client):
+    receivers.fails = True
     post(BODY)
     depths = []
-    heard.fails = False
+    receivers.fails = False
     using = router.db_for_write(WebhookEvent)
 
     def note(**kwargs):

@@ -28,9 +28,10 @@ CLAUSE_WORDS = {
 def docstrings_in(source):
     """Yield the line and the text of each docstring."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
-            if text := ast.get_docstring(node):
-                yield node.body[0].lineno, text
+        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            continue
+        if text := ast.get_docstring(node):
+            yield node.body[0].lineno, text
 
 
 def clauses_in(source):

@@ -1,4 +1,4 @@
-"""Each record says which event it is about, and none what is in it."""
+"""Log records name the event that they are about, and never show its content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def about(record):
     return {name: getattr(record, name) for name in FIELDS}
 
 
-def test_of_an_event(post, caplog):
+def test_a_record_names_its_event(post, caplog):
     post(body_of("CustomerCreated", "evt_1", id=7, active="maybe", name="Zoé"))
     (record,) = caplog.records
     assert about(record) == {
@@ -30,22 +30,22 @@ def test_of_an_event(post, caplog):
     assert "Zoé" not in caplog.text
 
 
-def test_of_an_event_without_an_id_of_its_own(post, caplog):
+def test_without_an_event_id_a_record_has_the_primary_key(post, caplog):
     post({"type": "CreditCreated", "data": {"id": 7}})
     assert not caplog.records
     event = WebhookEvent.objects.get()
-    event.log.warning("a look")
+    event.log.warning("a message")
     assert caplog.records[0].event_id == str(event.pk)
 
 
-def test_of_what_was_turned_away(post, caplog):
+def test_a_record_about_a_rejected_delivery_names_only_the_account(post, caplog):
     post(EventType.CUSTOMER_CREATED, account="acme", signature="0" * 64)
     (record,) = (each for each in caplog.records if each.name == "django_altoviz")
     assert about(record) == dict.fromkeys(FIELDS) | {"account": "acme"}
     assert not any(secret in caplog.text for secret in SECRETS.values())
 
 
-def test_of_nothing_in_particular(caplog):
-    log_about().warning("a look")
+def test_a_record_about_no_event_has_all_fields_for_a_formatter(caplog):
+    log_about().warning("a message")
     formatter = logging.Formatter("{account} {event_id} {message}", style="{")
-    assert formatter.format(caplog.records[0]) == "None None a look"
+    assert formatter.format(caplog.records[0]) == "None None a message"

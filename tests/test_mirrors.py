@@ -1,4 +1,4 @@
-"""What the mirrors hold of each delivery."""
+"""The contents of the mirrors after each delivery."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def variant(name):
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_every_sample_is_mirrored_whole(post, event_type):
+def test_every_sample_is_mirrored_completely(post, event_type):
     post(event_type)
     event = WebhookEvent.objects.get()
     assert event.status == Status.PROCESSED, event.error
@@ -51,7 +51,7 @@ def test_every_sample_is_mirrored_whole(post, event_type):
     assert row.deleted_at == (event.received_at if event_type.is_deletion else None)
 
 
-COLUMNS = {
+PATHS = {
     "type": "type",
     "billing_zipcode": "billingAddress.zipcode",
     "billing_city": "billingAddress.city",
@@ -75,7 +75,7 @@ COLUMNS = {
     "deposit_value": "deposit.value",
     "altoviz_id": "id",
 }
-OWN = {
+OWN_COLUMNS = {
     "id",
     "altoviz_id",
     "account",
@@ -89,9 +89,9 @@ OWN = {
 
 
 def path_of(column):
-    """Where Altoviz has what a column holds: the same name, unless it stands in a nested object."""
+    """Return the path of a column's value in the payload: the same name, unless it is nested."""
     words = column.split("_")
-    return COLUMNS.get(column, words[0] + "".join(word.title() for word in words[1:]))
+    return PATHS.get(column, words[0] + "".join(word.title() for word in words[1:]))
 
 
 def value_at(data, path):
@@ -107,10 +107,12 @@ def as_json(value):
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_every_column_holds_what_its_field_says(post, event_type):
+def test_every_column_holds_the_value_of_its_field(post, event_type):
     post(event_type)
     row = MIRRORS[event_type.entity].with_deleted.get()
-    checked = [field.attname for field in row._meta.concrete_fields if field.attname not in OWN]
+    checked = [
+        field.attname for field in row._meta.concrete_fields if field.attname not in OWN_COLUMNS
+    ]
     assert checked
     for column in checked:
         expected = value_at(row.data, path_of(column))
@@ -128,7 +130,7 @@ def test_every_column_holds_what_its_field_says(post, event_type):
         (EventType.QUOTE_DELETED, QuoteLine),
     ],
 )
-def test_every_line_holds_what_its_fields_say(post, event_type, line_model):
+def test_every_column_of_a_line_holds_the_value_of_its_field(post, event_type, line_model):
     post(event_type)
     data = sample(event_type).data["lines"]
     lines = list(line_model.objects.all())
@@ -142,8 +144,7 @@ def test_every_line_holds_what_its_fields_say(post, event_type, line_model):
                 assert value == value_at(expected, path_of(field.attname)), field.attname
 
 
-def test_the_story_of_the_samples(post):
-    """Customer, quote, invoice: the relations hold, though the invoice comes first."""
+def test_the_samples_are_related_although_the_invoice_comes_first(post):
     for event_type in (
         EventType.INVOICE_CREATED,
         EventType.INVOICE_UPDATED,
@@ -170,7 +171,7 @@ def test_the_story_of_the_samples(post):
 
 
 class TestVariants:
-    def test_a_customer_as_of_2023(self, post):
+    def test_a_customer_in_the_format_of_2023(self, post):
         assert post(variant("CustomerCreated.legacy-2023")).status_code == 200
         customer = Customer.objects.get()
         assert customer.data["type"] == "Company"
@@ -180,20 +181,20 @@ class TestVariants:
         assert customer.active is None
         assert customer.siret == "000873158"
 
-    def test_an_invoice_as_of_2024(self, post):
+    def test_an_invoice_in_the_format_of_2024(self, post):
         assert post(variant("InvoiceCreated.legacy-2024")).status_code == 200
         invoice = Invoice.objects.get()
         assert (invoice.is_draft, invoice.is_paid) == (True, True)
         assert invoice.sent_at is None
         assert invoice.lines.get().quantity == 1
 
-    def test_two_documents_may_have_a_line_of_the_same_id(self, post):
+    def test_two_documents_may_have_lines_with_the_same_id(self, post):
         post(variant("InvoiceCreated.legacy-2024"))
         post(EventType.INVOICE_CREATED)
         assert not WebhookEvent.objects.exclude(status=Status.PROCESSED).exists()
         assert InvoiceLine.objects.filter(altoviz_id=9120611).count() == 2
 
-    def test_a_deletion_that_tells_the_id_only(self, post):
+    def test_a_deletion_with_only_the_id_keeps_the_last_state(self, post):
         post(body_of("CustomerCreated", id=418311, name="Gaël"))
         assert post(variant("CustomerDeleted.id-only")).status_code == 200
         customer = Customer.with_deleted.get()
@@ -202,22 +203,22 @@ class TestVariants:
         assert not Customer.objects.exists()
 
     @pytest.mark.parametrize(
-        "told", [{"internalId": None}, {"number": "CLI-1"}, {"name": "Another", "active": False}]
+        "payload", [{"internalId": None}, {"number": "CLI-1"}, {"name": "Another", "active": False}]
     )
-    def test_a_deletion_that_tells_little_more_does_not_empty_what_is_known(self, post, told):
+    def test_a_deletion_with_an_incomplete_object_keeps_the_last_state(self, post, payload):
         post(body_of("CustomerCreated", id=1))
-        known = Customer.objects.get()
-        post({"id": "evt_2", "type": "CustomerDeleted", "data": {"id": 1, **told}})
+        before = Customer.objects.get()
+        post({"id": "evt_2", "type": "CustomerDeleted", "data": {"id": 1, **payload}})
         customer = Customer.with_deleted.get()
         assert customer.deleted_at is not None
-        assert (customer.data, customer.name) == (known.data, known.name)
+        assert (customer.data, customer.name) == (before.data, before.name)
 
-    def test_a_deletion_that_tells_the_object_is_its_last_state(self, post):
+    def test_a_deletion_with_the_complete_object_is_its_last_state(self, post):
         post(body_of("CustomerCreated", id=1, name="A"))
         post(body_of("CustomerDeleted", id=1, name="B"))
         assert Customer.with_deleted.get().name == "B"
 
-    def test_a_deletion_of_what_was_never_seen(self, post):
+    def test_a_deletion_of_an_unknown_object_leaves_a_tombstone(self, post):
         post(variant("CustomerDeleted.id-only"))
         customer = Customer.with_deleted.get()
         assert customer.data == {"id": 418311}
@@ -225,28 +226,28 @@ class TestVariants:
         post(body_of("CustomerCreated", id=418311))
         assert not Customer.objects.exists()
 
-    def test_a_deletion_that_does_not_tell_of_what(self, post):
+    def test_a_deletion_without_an_object_id_is_ignored(self, post):
         assert post(variant("QuoteDeleted.null-data")).status_code == 200
         event = WebhookEvent.objects.get()
         assert event.status == Status.IGNORED
         assert "does not tell which object" in event.error
 
-    def test_an_unknown_type_and_an_unknown_field(self, post):
+    def test_an_unknown_customer_type_and_an_unknown_field_are_kept(self, post):
         assert post(variant("CustomerUpdated.unknown-enum-and-field")).status_code == 200
         customer = Customer.objects.get()
         assert customer.type == "Association"
         assert customer.data["someFutureField"] == {"nested": [1, Decimal("2.5"), None]}
 
-    def test_an_unknown_event(self, post):
+    def test_an_unknown_event_type_is_ignored(self, post):
         assert post(variant("UnknownType")).status_code == 200
         assert WebhookEvent.objects.get().status == Status.IGNORED
 
 
 @pytest.mark.parametrize("model", MIRRORS.values(), ids=lambda model: model.__name__)
-def test_every_short_column_refuses_what_does_not_fit(model):
-    """Never cut off: MySQL in some modes would."""
+def test_every_short_column_refuses_a_text_that_is_too_long(model):
+    """MySQL would truncate the value in some SQL modes, so the mirror must refuse it."""
     for field in model._meta.concrete_fields:
-        if isinstance(field, models.CharField) and field.attname not in OWN:
+        if isinstance(field, models.CharField) and field.attname not in OWN_COLUMNS:
             path = path_of(field.attname)
             data = "x" * 256
             for key in reversed(path.split(".")):
@@ -257,23 +258,23 @@ def test_every_short_column_refuses_what_does_not_fit(model):
 
 @pytest.mark.parametrize("model", [*MIRRORS.values(), InvoiceLine], ids=lambda m: m.__name__)
 def test_every_amount_keeps_its_digits(model):
-    long = Decimal("12345678901234567890.123456789012345678")
+    amount = Decimal("12345678901234567890.123456789012345678")
     for field in model._meta.concrete_fields:
         if isinstance(field, AmountField):
-            data = long
+            data = amount
             for key in reversed(path_of(field.attname).split(".")):
                 data = {key: data}
-            assert model.columns_from(data)[field.attname] == long
+            assert model.columns_from(data)[field.attname] == amount
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_names_are_readable(post, event_type):
+def test_the_text_of_a_row_is_its_name_or_number(post, event_type):
     post(event_type)
     row = MIRRORS[event_type.entity].with_deleted.get()
     assert str(row) in [row.data.get(name) for name in ("name", "displayName", "number")]
 
 
-def test_names_where_there_is_none():
+def test_the_text_of_a_row_without_a_name_falls_back_to_another_field():
     for model in MIRRORS.values():
         assert str(model(altoviz_id=7)) == "7"
     assert str(Contact(altoviz_id=7, email="a@b.example")) == "a@b.example"
@@ -284,10 +285,10 @@ def test_names_where_there_is_none():
 
 
 @pytest.mark.parametrize(
-    ("data", "why"),
+    ("data", "error"),
     [({"x": [Decimal("1e200000")]}, "x.0: a number of more than"), ({}, "of the database")],
 )
-def test_what_a_database_refuses_fails_by_name(post, data, why):
+def test_a_value_that_the_database_refuses_fails_the_event(post, data, error):
     def refuse(**kwargs):
         raise DataError("of the database")
 
@@ -298,11 +299,11 @@ def test_what_a_database_refuses_fails_by_name(post, data, why):
         post_save.disconnect(refuse, sender=Customer)
     event = WebhookEvent.objects.get()
     assert event.status == Status.FAILED
-    assert why in event.history[-1]["error"]
+    assert error in event.history[-1]["error"]
 
 
 class TestLines:
-    def test_true_is_not_taken_for_one(self, post):
+    def test_a_boolean_is_not_mistaken_for_a_number(self, post):
         post(body_of("InvoiceCreated", lines=[{"id": 1, "quantity": 1, "new": 0}]))
         post(body_of("InvoiceUpdated", lines=[{"id": 1, "quantity": 1, "new": False}]))
         assert InvoiceLine.objects.get().data["new"] is False
@@ -311,18 +312,18 @@ class TestLines:
         assert event.status == Status.FAILED
         assert "lines.0.quantity: expected a number" in event.error
 
-    def test_are_replaced_as_a_whole(self, post):
+    def test_lines_are_replaced_as_a_whole(self, post):
         post(EventType.INVOICE_CREATED)
         post(body_of("InvoiceUpdated", id=531884, lines=[{"id": 5, "description": "New"}]))
         assert [line.description for line in Invoice.objects.get().lines.all()] == ["New"]
 
     @pytest.mark.parametrize("lines", [None, []])
-    def test_may_be_none(self, post, lines):
+    def test_a_document_may_have_no_lines(self, post, lines):
         post(EventType.INVOICE_CREATED)
         post(body_of("InvoiceUpdated", id=531884, lines=lines))
         assert not InvoiceLine.objects.exists()
 
-    def test_stay_the_same_rows_when_nothing_about_them_changes(self, post):
+    def test_unchanged_lines_keep_their_rows(self, post):
         post(EventType.INVOICE_CREATED)
         before = list(InvoiceLine.objects.values_list("pk", flat=True))
         lines = sample(EventType.INVOICE_CREATED).data["lines"]
@@ -350,10 +351,10 @@ class TestLines:
 
 
 @pytest.mark.parametrize("event_type", [t for t in EventType if not t.is_deletion])
-def test_changes_come_back_from_the_event_as_they_were(event_type):
+def test_changes_survive_being_stored_in_the_event(event_type):
     model = MIRRORS[event_type.entity]
     data = sample(event_type).data
-    changes = model(altoviz_id=1).show(data, "")
+    changes = model(altoviz_id=1)._apply(data, "")
     stored = exact_json.loads(exact_json.dumps(dump_changes(changes)))
     assert load_changes(model, stored) == changes
     assert load_changes(model, stored | {"gone": [1, 2]}) == changes

@@ -15,25 +15,25 @@ from django_altoviz.models.mirrors.payloads import (
     explain_refusal,
     flag,
     integer,
-    moment,
     objects,
     plain,
     refuse_unstorable,
     short_text,
     text,
+    timestamp,
 )
 
-READERS = [amount, day, flag, integer, moment, short_text, text]
+READERS = [amount, day, flag, integer, short_text, text, timestamp]
 UTC = datetime.timezone.utc
 
 
 def deep(levels, inmost=None):
-    """So many lists in each other."""
+    """Return a list nested ``levels`` deep, with ``inmost`` inside."""
     return [deep(levels - 1, inmost)] if levels > 1 else [] if inmost is None else [inmost]
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_missing_is_the_same_as_null(read):
+def test_a_missing_field_is_null(read):
     assert read({}, "a", "b") is None
     assert read({"a": None}, "a", "b") is None
     assert read({"a": {}}, "a", "b") is None
@@ -41,19 +41,19 @@ def test_missing_is_the_same_as_null(read):
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_a_wrong_value_is_told_by_its_path_and_not_by_its_text(read):
+def test_an_error_names_the_path_and_not_the_value(read):
     with pytest.raises(InvalidPayload) as caught:
         read({"a": {"b": ["zoe@example.org"]}}, "a", "b")
     assert caught.value.path == "a.b"
     assert "zoe" not in str(caught.value)
 
 
-def test_a_path_through_something_that_is_no_object():
+def test_a_path_through_a_text_is_an_error():
     with pytest.raises(InvalidPayload, match=r"^a: expected an object, got a text"):
         text({"a": "b"}, "a", "b")
 
 
-def test_texts_are_kept_as_they_are():
+def test_texts_are_not_normalized():
     assert text({"a": ""}, "a") == ""
     assert text({"a": " Brûlé \n"}, "a") == " Brûlé \n"
     assert short_text({"a": "x" * 255}, "a") == "x" * 255
@@ -69,7 +69,7 @@ def test_flags():
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False) | st.integers())
-def test_an_amount_is_the_number_itself_or_refused(number):
+def test_an_amount_is_exact_or_refused(number):
     try:
         read = amount({"a": number}, "a")
     except InvalidPayload:
@@ -89,12 +89,12 @@ def test_an_amount_has_no_trailing_zeros(number, said):
 
 
 @pytest.mark.parametrize("value", [True, "1", Decimal("1e400"), Decimal("1e-31"), 10**35])
-def test_what_is_no_amount_that_can_be_kept(value):
+def test_invalid_amounts_are_refused(value):
     with pytest.raises(InvalidPayload, match=r"^a: "):
         amount({"a": value}, "a")
 
 
-def test_integers_may_be_written_with_a_point():
+def test_integers_may_have_a_decimal_point():
     assert integer({"a": Decimal("105279.0")}, "a") == 105279
     assert integer({"a": -(2**63) + 1}, "a") == -(2**63) + 1
     for value in (Decimal("1.5"), 2**63, -(2**63)):
@@ -112,12 +112,12 @@ def test_integers_may_be_written_with_a_point():
         "2026-10-15T00:00:00+00:00",
     ],
 )
-def test_dates(value):
+def test_valid_dates(value):
     assert day({"a": value}, "a") == datetime.date(2026, 10, 15)
 
 
 @pytest.mark.parametrize("value", ["", "15/10/2026", "2026-02-30", "2026-10-15T08:00:00Z", "2026"])
-def test_what_is_no_date(value):
+def test_invalid_dates_are_refused(value):
     with pytest.raises(InvalidPayload, match=r"^a: expected a date"):
         day({"a": value}, "a")
 
@@ -132,29 +132,29 @@ def test_what_is_no_date(value):
         "2026-10-15 09:30:00Z",
     ],
 )
-def test_moments(value):
-    assert moment({"a": value}, "a") == datetime.datetime(2026, 10, 15, 9, 30, tzinfo=UTC)
+def test_valid_timestamps(value):
+    assert timestamp({"a": value}, "a") == datetime.datetime(2026, 10, 15, 9, 30, tzinfo=UTC)
 
 
-def test_a_moment_is_kept_to_the_microsecond():
-    read = moment({"a": "2026-10-15T09:30:00.1234567Z"}, "a")
+def test_a_timestamp_is_cut_to_microseconds():
+    read = timestamp({"a": "2026-10-15T09:30:00.1234567Z"}, "a")
     assert read == datetime.datetime(2026, 10, 15, 9, 30, 0, 123456, tzinfo=UTC)
 
 
-def test_a_project_without_time_zones_gets_its_own_time(settings):
+def test_without_use_tz_a_timestamp_is_naive_local_time(settings):
     settings.USE_TZ = False
     settings.TIME_ZONE = "Europe/Paris"
     timezone.get_default_timezone.cache_clear()
-    read = moment({"a": "2026-10-15T09:30:00Z"}, "a")
+    read = timestamp({"a": "2026-10-15T09:30:00Z"}, "a")
     assert read == datetime.datetime(2026, 10, 15, 11, 30)
 
 
 @pytest.mark.parametrize(
     "value", ["", "2026-10-15", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"]
 )
-def test_what_is_no_moment(value):
+def test_invalid_timestamps_are_refused(value):
     with pytest.raises(InvalidPayload, match=r"^a: expected a time"):
-        moment({"a": value}, "a")
+        timestamp({"a": value}, "a")
 
 
 def test_lists_of_objects():
@@ -175,7 +175,7 @@ def test_lists_of_objects():
         ({"metadata": {"\x00": 1}}, r"metadata\.\(a key\): a text with U[+]0000"),
     ],
 )
-def test_what_a_database_refuses_is_told_by_name(data, path):
+def test_unstorable_text_is_refused_by_path(data, path):
     with pytest.raises(InvalidPayload, match=f"^{path}"):
         refuse_unstorable(data, r"... \u0000 ... \uD800 ...")
 
@@ -189,14 +189,14 @@ def test_what_a_database_refuses_is_told_by_name(data, path):
         ({"x": deep(30, {"y": 1})}, r"x(\.0){30}\.(y|\(a key\)): nested deeper"),
     ],
 )
-def test_a_refusal_of_a_database_is_explained(data, path):
+def test_json_that_a_database_refuses_is_explained_by_path(data, path):
     with pytest.raises(InvalidPayload, match=f"^{path}"):
         explain_refusal(data)
 
 
-def test_what_every_database_takes_explains_no_refusal():
+def test_json_that_every_database_accepts_raises_nothing():
     explain_refusal({"x": deep(30), "y": deep(29, {"z": 1}), "n": [Decimal("1e9000"), 0, ""]})
 
 
-def test_an_escaped_pair_of_surrogates_is_one_character():
+def test_an_escaped_surrogate_pair_is_accepted():
     refuse_unstorable({"name": "😀"}, r"\ud83d\ude00")

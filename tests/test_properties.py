@@ -1,4 +1,4 @@
-"""What must hold whatever comes: Hypothesis looks for the input that breaks it."""
+"""Invariants that Hypothesis tries to break with arbitrary input."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from django_altoviz.models import (
     WebhookEvent,
 )
 from django_altoviz.models.mirrors.personal_data import (
-    GOES,
-    STAYS_INSIDE,
-    shown_of_forgotten,
+    KEPT_INSIDE,
+    REDACTED,
+    as_erased,
     without_personal_data,
 )
 from django_altoviz.samples import sample, sample_body, to_body
@@ -59,7 +59,7 @@ NUMBERS = (
         ]
     )
 )
-# Lone surrogates and NUL included: JSON can say both.
+# Including lone surrogates and NUL, which JSON can express.
 TEXTS = st.text(st.characters()) | st.sampled_from(["\x00", "\ud800", "a\x00b", "😀", "x" * 300])
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -71,7 +71,7 @@ DEPTHS = st.sampled_from([10, 31, 32, 100, 400, 600, 900, 1100])
 
 @contextmanager
 def rolled_back():
-    """Each example begins with an empty database."""
+    """Roll back, so that each example begins with an empty database."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -86,7 +86,7 @@ def deliver(body, signature=None):
 
 
 def escaped(value):
-    """JSON in ASCII, for a lone surrogate can only come as an escape."""
+    """Return JSON in ASCII, because a lone surrogate can only be sent as an escape."""
     text = exact_json.dumps(value)
     return "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text).encode()
 
@@ -106,7 +106,7 @@ def test_nothing_is_stored_without_the_right_signature(body, signature):
 @example(b"[" * 100_000)
 @example(b'{"id": "evt_1", "type": "CustomerCreated", "data": NaN}')
 @example(b'{"id": "evt_1", "type": "CustomerCreated", "data": {"id": 1e99999999}}')
-def test_an_authentic_body_is_kept_whatever_it_is(body):
+def test_any_authentic_body_is_stored(body):
     with rolled_back():
         answer = deliver(body)
         assert answer.status_code in (200, 400)
@@ -121,7 +121,7 @@ def test_an_authentic_body_is_kept_whatever_it_is(body):
         {}, optional={"id": JSON, "type": JSON | st.sampled_from(EventType.values), "data": JSON}
     )
 )
-def test_any_envelope_is_kept(envelope):
+def test_any_envelope_is_stored(envelope):
     body = escaped(envelope)
     with rolled_back():
         assert deliver(body).status_code in (200, 400)
@@ -129,7 +129,7 @@ def test_any_envelope_is_kept(envelope):
 
 
 def paths_of(value, prefix=()):
-    """The path of every field of a sample, however deep."""
+    """Yield the path of each field of a sample, at any depth."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
         yield (*prefix, key)
@@ -147,7 +147,7 @@ FIELDS = [
 
 @settings(PROPERTY, max_examples=examples(250))
 @given(st.sampled_from(FIELDS), JSON)
-def test_any_value_in_any_field_is_mirrored_exactly_or_fails_by_name(field, value):
+def test_any_value_in_any_field_is_mirrored_exactly_or_its_error_names_the_field(field, value):
     event_type, path = field
     envelope = sample(event_type)
     target = envelope.data
@@ -170,7 +170,7 @@ def test_any_value_in_any_field_is_mirrored_exactly_or_fails_by_name(field, valu
 
 @PROPERTY
 @given(DEPTHS)
-def test_deep_nesting_is_kept(depth):
+def test_deep_nesting_is_stored(depth):
     body = b'{"id": "evt_1", "type": "CustomerCreated", "data": {"id": 1, "x": ' + b"[" * depth
     body += b"]" * depth + b"}}"
     with rolled_back():
@@ -179,7 +179,7 @@ def test_deep_nesting_is_kept(depth):
         event = WebhookEvent.objects.get()
         assert text_to_body(event.body) == body
         assert event.status in (Status.PROCESSED, Status.FAILED, Status.MALFORMED)
-        if event.status == Status.FAILED:  # by a database that takes fewer levels
+        if event.status == Status.FAILED:  # on a database that accepts fewer levels
             assert re.search(r"x(\.0)+: nested deeper", event.history[-1]["error"]), event.error
         if event.status == Status.PROCESSED:
             nested = Customer.objects.get().data["x"]
@@ -188,9 +188,8 @@ def test_deep_nesting_is_kept(depth):
             assert nested == []
 
 
-# One object of each kind that knows the others, and one that is deleted in the end.
 def story(entity, number):
-    """The deliveries that one object causes, in order."""
+    """Return the deliveries about one object, in order. An object with an even number is deleted."""
     data = {"id": number}
     if entity in (Entity.INVOICE, Entity.QUOTE):
         data |= {"customerId": 1, "lines": [{"id": 1, "productId": 2, "quantity": Decimal("1.5")}]}
@@ -214,29 +213,31 @@ STORIES += [story(Entity.INVOICE, 5), story(Entity.INVOICE, 6), story(Entity.QUO
 STORIES += [story(Entity.CONTACT, 9)]
 
 
-def shown():
-    """All that the mirror shows, with nothing of when it was told."""
+def mirror_content():
+    """Return all rows of the mirror, without what depends on the order or time of the events."""
     rows = []
     for model in (*MIRRORS.values(), InvoiceLine, QuoteLine):
         manager = getattr(model, "with_deleted", model.objects)
         for row in manager.all():
-            told = {
+            values = {
                 field.attname: getattr(row, field.attname)
                 for field in model._meta.concrete_fields
                 if field.attname not in ("id", "last_event_id", "synced_at", "deleted_at", "data")
             }
             if model in (Invoice, Quote):
-                told["customer"] = row.customer and row.customer.altoviz_id
+                values["customer"] = row.customer and row.customer.altoviz_id
             if model in (InvoiceLine, QuoteLine):
-                told["product"] = row.product and row.product.altoviz_id
-            told["deleted"] = getattr(row, "deleted_at", None) is not None
-            rows.append((model.__name__, sorted(told.items(), key=str), exact_json.dumps(row.data)))
+                values["product"] = row.product and row.product.altoviz_id
+            values["deleted"] = getattr(row, "deleted_at", None) is not None
+            rows.append(
+                (model.__name__, sorted(values.items(), key=str), exact_json.dumps(row.data))
+            )
     return sorted(rows, key=str)
 
 
 @st.composite
 def interleavings(draw):
-    """Any order of all deliveries that keeps each object's own, with any of them again any time."""
+    """Draw an order of all deliveries that keeps each object's own order, with duplicates anywhere."""
     order = draw(st.permutations([n for n, story in enumerate(STORIES) for _ in story]))
     seen = Counter()
     deliveries = []
@@ -268,7 +269,7 @@ def test_any_order_and_duplication_gives_the_same_mirror(expected, deliveries, r
                 inline.dispatch(event)
         for event in events:
             inline.dispatch(event)
-        mirror = shown()
+        mirror = mirror_content()
     assert WebhookEvent.objects.count() == 0
     assert expected.setdefault("mirror", mirror) == mirror
     assert [name for name, *_ in mirror].count("Invoice") == 2
@@ -277,7 +278,7 @@ def test_any_order_and_duplication_gives_the_same_mirror(expected, deliveries, r
 @settings(PROPERTY, max_examples=examples(30))
 @given(st.data())
 def test_workers_that_process_in_any_order_leave_the_same_mirror(expected, data):
-    """All is stored in order of arrival, then processed in whatever order the workers come to it."""
+    """Store all events in order of arrival, then process them in any order."""
     with rolled_back():
         events = [
             WebhookEvent.objects.store(WebhookEvent.from_delivery(body, "default", {}))
@@ -286,12 +287,12 @@ def test_workers_that_process_in_any_order_leave_the_same_mirror(expected, data)
         ]
         for event in data.draw(st.permutations(events)):
             inline.dispatch(event)
-        assert expected.setdefault("mirror", shown()) == shown()
+        assert expected.setdefault("mirror", mirror_content()) == mirror_content()
 
 
 @settings(PROPERTY, max_examples=examples(30))
 @given(st.permutations(["Created", "Updated", "Deleted"]))
-def test_what_was_deleted_stays_deleted_in_any_order(actions):
+def test_a_deleted_object_stays_deleted_in_any_order(actions):
     with rolled_back():
         for action in actions:
             deliver(sample_body(EventType(f"Customer{action}")).replace(b"418206", b"418311"))
@@ -303,13 +304,13 @@ def test_what_was_deleted_stays_deleted_in_any_order(actions):
 @PROPERTY
 @given(
     entity=st.sampled_from([Entity.CUSTOMER, Entity.CONTACT, Entity.INVOICE, Entity.QUOTE]),
-    field=st.sampled_from([*STAYS_INSIDE, *sorted(GOES), "id", "name", "lines"]),
+    field=st.sampled_from([*KEPT_INSIDE, *sorted(REDACTED), "id", "name", "lines"]),
     values=st.tuples(JSON, JSON),
 )
-def test_of_what_was_forgotten_nothing_comes_back(entity, field, values):
-    """And what it shows of an object is no difference from that object when it is read again."""
-    forgotten = without_personal_data(entity, {field: values[0]})
-    assert without_personal_data(entity, forgotten) == forgotten
-    shown = shown_of_forgotten(entity, {field: values[1]}, forgotten)
-    assert shown == without_personal_data(entity, {field: values[1]})
-    assert shown_of_forgotten(entity, {field: values[1]}, shown) == shown
+def test_no_event_restores_erased_data(entity, field, values):
+    """Compare with what a sync sees: it must not take the erased row for a difference."""
+    erased = without_personal_data(entity, {field: values[0]})
+    assert without_personal_data(entity, erased) == erased
+    updated = as_erased(entity, {field: values[1]}, erased)
+    assert updated == without_personal_data(entity, {field: values[1]})
+    assert as_erased(entity, {field: values[1]}, updated) == updated

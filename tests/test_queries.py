@@ -1,4 +1,4 @@
-"""How many statements each way through the app takes. Round trips rule its speed."""
+"""The number of statements of each path through the app, because round trips dominate its speed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from django_altoviz.processing import process
 from django_altoviz.signals import customer_created
 from tests.conftest import body_of
 
-# As in production: in autocommit, so that the transactions are the app's own.
+# In autocommit mode as in production, so that only the app begins transactions.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK")
-# On MariaDB it takes one more to see whether it is an event's turn, and on SQLite one to be the writer
-# where transactions do not begin as such.
+# MariaDB needs one more statement to see if it is the event's turn. SQLite needs one more to take
+# the write lock, because its transactions do not begin with it.
 INLINE = 4 if connection.vendor == "postgresql" else 5
 
 
 class Statements:
-    """The statements of a block, without those that begin and end transactions."""
+    """The statements executed in a block, without those that begin and end transactions."""
 
     def __init__(self):
         self.capture = CaptureQueriesContext(connection)
@@ -33,11 +33,11 @@ class Statements:
 
     def __exit__(self, *exc_info):
         self.capture.__exit__(*exc_info)
-        every = [query["sql"] for query in self.capture.captured_queries]
-        self.sql = [sql for sql in every if not sql.startswith(TRANSACTIONS)]
-        # Outside of BEGIN and COMMIT each statement is a transaction of its own.
+        captured = [query["sql"] for query in self.capture.captured_queries]
+        self.sql = [sql for sql in captured if not sql.startswith(TRANSACTIONS)]
+        # Outside BEGIN and COMMIT each statement is a transaction of its own.
         self.transactions, is_open = 0, False
-        for sql in every:
+        for sql in captured:
             if sql.startswith("BEGIN"):
                 self.transactions, is_open = self.transactions + 1, True
             elif sql.startswith(("COMMIT", "ROLLBACK")):
@@ -58,21 +58,21 @@ def count(post, body, **options):
 
 
 @pytest.mark.parametrize("options", [{"signature": "0" * 64}, {"path": "/altoviz/webhook/no/"}])
-def test_what_is_turned_away_does_not_touch_the_database(post, options):
+def test_a_rejected_delivery_takes_no_statement(post, options):
     assert count(post, EventType.CUSTOMER_CREATED, **options) == (0, 0)
 
 
-def test_a_fresh_event_is_stored_in_one_statement(post, deferred):
+def test_a_new_event_is_stored_in_one_statement(post, deferred):
     assert count(post, EventType.CUSTOMER_CREATED) == (1, 1)
     assert WebhookEvent.objects.get().status == Status.PENDING
 
 
-def test_what_is_malformed_or_unknown_too(post):
+def test_a_malformed_or_unknown_event_is_stored_in_one_statement(post):
     assert count(post, b"ping") == (1, 1)
     assert count(post, {"id": "evt_1", "type": "CreditCreated", "data": {}}) == (1, 1)
 
 
-def test_a_redelivery_takes_two(post):
+def test_a_redelivery_takes_two_statements(post):
     post(EventType.CUSTOMER_CREATED)
     statements, _ = count(post, EventType.CUSTOMER_CREATED)
     assert statements == 2
@@ -82,17 +82,17 @@ def test_a_redelivery_takes_two(post):
     "event_type",
     [t for t in EventType if t.entity in ("customer", "contact", "product")],
 )
-def test_an_event_inline_takes_at_most_five_in_two_transactions(post, event_type):
+def test_an_inline_event_takes_at_most_five_statements_in_two_transactions(post, event_type):
     assert count(post, event_type) == (INLINE, 2)
     assert WebhookEvent.objects.get().status == Status.PROCESSED
 
 
-def test_so_does_an_update_of_a_known_object(post):
+def test_an_update_takes_as_many_statements_as_a_creation(post):
     post(EventType.CUSTOMER_CREATED)
     assert count(post, EventType.CUSTOMER_UPDATED) == (INLINE, 2)
 
 
-def test_an_invoice_with_ten_lines(post):
+def test_the_statements_for_an_invoice_do_not_grow_with_its_lines(post):
     lines = [{"id": n, "description": f"Line {n}", "quantity": n} for n in range(10)]
     assert count(post, body_of("InvoiceCreated", id=1, lines=lines)) == (INLINE + 1, 2)
     changed = [line | {"quantity": 1} for line in lines]
@@ -101,7 +101,7 @@ def test_an_invoice_with_ten_lines(post):
     assert Invoice.objects.get().lines.count() == 10
 
 
-def test_a_receiver_adds_its_transaction_and_no_more_than_four(post):
+def test_a_receiver_adds_at_most_four_statements(post):
     def receive(**kwargs):
         pass
 
@@ -111,33 +111,38 @@ def test_a_receiver_adds_its_transaction_and_no_more_than_four(post):
     finally:
         customer_created.disconnect(receive)
     assert ReceiverRun.objects.count() == 1
-    # Before it: the lease. After it: the run, the end, and what has come in behind.
+    # Before the call: the renewal of the lease. After it: the run, the outcome, and the query for
+    # later events.
     assert statements == INLINE + 4
     assert transactions <= 2 + 4
 
 
-def test_backlog_makes_nothing_slower(post, deferred):
+def test_a_backlog_adds_no_statements(post, deferred):
     for _ in range(20):
         post(body_of("CustomerUpdated"))
     assert count(post, EventType.CUSTOMER_CREATED) == (1, 1)
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL can be told so")
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="only PostgreSQL has synchronous_commit"
+)
 class TestCommits:
-    """The event and what receivers do are on the disk before anybody hears of it. What is noted about
-    it can be done again, and does not wait."""
+    """Commits of the event and of receivers wait for the disk.
+
+    Commits of the event's state do not, because processing the event again restores it.
+    """
 
     @staticmethod
-    def how():
+    def synchronous_commit():
         with connection.cursor() as cursor:
             cursor.execute("SHOW synchronous_commit")
             return cursor.fetchone()[0]
 
-    def test_wait_for_the_disk_where_something_could_be_lost(self, post):
+    def test_only_the_claim_and_the_outcome_are_committed_asynchronously(self, post):
         seen = []
 
         def receive(**kwargs):
-            seen.append(self.how())
+            seen.append(self.synchronous_commit())
 
         customer_created.connect(receive)
         try:
@@ -146,14 +151,17 @@ class TestCommits:
         finally:
             customer_created.disconnect(receive)
         assert WebhookEvent.objects.get().status == Status.PROCESSED
-        assert (seen, self.how()) == (["on"], "on")
-        unhurried = [q["sql"][:40] for q in captured.captured_queries if "set_config" in q["sql"]]
-        assert unhurried == ['UPDATE "django_altoviz_webhookevent" SET'] * 2  # the claim, the end
+        assert (seen, self.synchronous_commit()) == (["on"], "on")
+        asynchronous = [
+            q["sql"][:40] for q in captured.captured_queries if "set_config" in q["sql"]
+        ]
+        claim = outcome = 'UPDATE "django_altoviz_webhookevent" SET'
+        assert asynchronous == [claim, outcome]
 
     @pytest.mark.parametrize(
         "body", [body_of("CustomerCreated"), body_of("CustomerCreated", name=5)]
     )
-    def test_of_a_transaction_around_it_are_its_own_business(self, post, deferred, body):
+    def test_an_outer_transaction_is_committed_as_usual(self, post, deferred, body):
         def receive(**kwargs):
             pass
 
@@ -162,7 +170,7 @@ class TestCommits:
             post(body)
             with transaction.atomic():
                 process(WebhookEvent.objects.get())
-                assert self.how() == "on"
+                assert self.synchronous_commit() == "on"
         finally:
             customer_created.disconnect(receive)
         assert WebhookEvent.objects.get().attempts == 1

@@ -1,4 +1,4 @@
-"""The README's steps, done in an empty project as a new user would."""
+"""The README's steps work in an empty project, as a new user would follow them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("readme")
 
 
 def snippet(name):
-    """The code block of that name, without its indentation."""
+    """Return the code block with this name, without its indentation."""
     block = re.search(
         rf"^( *)\.\. code-block:: \w+\n\1   :name: {name}\n\n((?:\1   .*\n|\n)+)",
         README,
@@ -41,7 +41,7 @@ def snippet(name):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """What the first four steps make of `django-admin startproject`."""
+    """Create a project and apply the first four steps to it."""
     path = tmp_path_factory.mktemp("readme")
     run = Runner(path)
     run("django-admin", "startproject", "shop", ".")
@@ -75,18 +75,18 @@ class Runner:
         return done.stdout + done.stderr
 
 
-def test_the_steps_lead_to_a_project_without_complaints(project):
+def test_the_steps_lead_to_a_project_that_passes_the_checks(project):
     assert "no issues (0 silenced)" in project("python", "manage.py", "check")
     assert project("python", "manage.py", "makemigrations", "--check")
 
 
-def test_the_package_has_the_name_to_install():
+def test_the_install_command_names_this_package():
     assert snippet("install") == "pip install django-altoviz"
     assert "name = django-altoviz\n" in (ROOT / "setup.cfg").read_text()
 
 
 @pytest.mark.parametrize("name", ["celery", "django-tasks"])
-def test_workers_are_set_up_as_shown(project, name):
+def test_the_settings_for_workers_pass_the_checks(project, name):
     settings = project.path / "shop" / "settings.py"
     before = settings.read_text()
     settings.write_text(f"{before}\n{snippet(name)}\n")
@@ -115,13 +115,15 @@ print("as scheduled")
 """
 
 
-def test_the_sample_can_be_sent(project):
+def test_the_sample_event_can_be_sent(project):
     command = snippet("send").split()
     assert "POST http://127.0.0.1:8000/altoviz/webhook/" in project(*command, "--dry-run")
 
 
 @pytest.mark.django_db
-def test_the_first_receiver_does_what_it_says(post, django_capture_on_commit_callbacks):
+def test_the_first_receiver_mails_each_finalized_invoice_once(
+    post, django_capture_on_commit_callbacks
+):
     code = {}
     exec(snippet("receiver"), code)
 
@@ -142,7 +144,7 @@ def test_the_first_receiver_does_what_it_says(post, django_capture_on_commit_cal
 
 
 @pytest.mark.django_db
-def test_the_mirror_answers_as_shown(post, capsys):
+def test_the_queries_of_the_mirror_work(post, capsys):
     for event_type in (EventType.CUSTOMER_CREATED, EventType.INVOICE_UPDATED):
         post(event_type)
     code = {}
@@ -151,6 +153,6 @@ def test_the_mirror_answers_as_shown(post, capsys):
     assert capsys.readouterr().out == "FA001043 3056.61 4\n"
 
 
-def test_the_receiver_is_ten_lines():
+def test_the_first_receiver_has_at_most_ten_lines():
     _imports, function = snippet("receiver").split("@receiver")
     assert len(f"@receiver{function}".splitlines()) <= 10

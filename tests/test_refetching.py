@@ -1,18 +1,19 @@
-"""An account may have events taken as hints: their objects are read again."""
+"""Refetching: with REFETCH an event is a hint, and its object is read again from the API."""
 
 from __future__ import annotations
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 
 from django_altoviz.client import AltovizClient
 from django_altoviz.event_types import Entity
 from django_altoviz.models import Customer, Invoice, Status, WebhookEvent
-from django_altoviz.privacy.erasure import forget
+from django_altoviz.privacy.erasure import erase
 from django_altoviz.processing import process
 from django_altoviz.signals import customer_updated, invoice_paid, invoice_updated
-from tests.client.scripted import Answer, ScriptedServer, value
+from tests.client.scripted import Answer, ScriptedServer, json_answer
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -21,29 +22,29 @@ SECRET_KEY = "11111111-2222-3333-4444-555555555555"
 
 
 class Altoviz:
-    """One object as it is at Altoviz now, and what was asked."""
+    """A scripted API with one object, which records the paths of the requests."""
 
     def __init__(self):
         self.object = {"id": 1, "name": "now"}
-        self.asked = []
+        self.requested = []
         self.answer = None
 
     def __call__(self, request):
-        self.asked.append(request.path)
+        self.requested.append(request.path)
         if self.answer:
             return self.answer
-        gone = value({"errors": [], "message": "Customer with ID 1 not found."}, 404)
-        return gone if self.object is None else value(self.object)
+        not_found = json_answer({"errors": [], "message": "Customer with ID 1 not found."}, 404)
+        return not_found if self.object is None else json_answer(self.object)
 
 
 @pytest.fixture
 def altoviz(settings):
-    cache.clear()  # the quota
-    at = Altoviz()
-    with ScriptedServer(at) as server:
+    cache.clear()  # because it holds the count of the rate limit
+    altoviz = Altoviz()
+    with ScriptedServer(altoviz) as server:
         api = {"API_KEY": "key", "BASE_URL": server.url, "REFETCH": True}
         settings.ALTOVIZ = settings.ALTOVIZ | api
-        yield at
+        yield altoviz
 
 
 def store(event_type="CustomerUpdated", account="default", **data):
@@ -55,18 +56,18 @@ def statuses():
     return list(WebhookEvent.objects.order_by("pk").values_list("status", flat=True))
 
 
-def test_what_was_forgotten_is_not_read_again(altoviz):
+def test_an_erased_object_gets_no_personal_data_from_a_refetch(altoviz):
     process(store())
-    forget(Entity.CUSTOMER, 1, "default")
+    erase(Entity.CUSTOMER, 1, "default")
     altoviz.object = {"id": 1, "name": "now", "number": "C2"}
     process(store())
     assert Customer.objects.get().data == {"id": 1, "name": None, "number": "C2"}
 
 
-def test_the_mirror_shows_what_is_at_altoviz_now_and_the_event_says_so(altoviz):
+def test_the_mirror_gets_the_refetched_object_and_the_event_records_it(altoviz):
     event = store(name="then")
     process(event)
-    assert altoviz.asked == ["/v1/Customers/1"]
+    assert altoviz.requested == ["/v1/Customers/1"]
     assert Customer.objects.get().name == "now"
     assert Customer.objects.get().data == altoviz.object
     event.refresh_from_db()
@@ -75,17 +76,40 @@ def test_the_mirror_shows_what_is_at_altoviz_now_and_the_event_says_so(altoviz):
     assert event.arrival["read_again"] == "alive"
 
 
-def test_deliveries_in_the_wrong_order_end_right(altoviz):
+def test_a_soft_time_limit_during_the_refetch_ends_the_task(altoviz, monkeypatch):
+    def time_is_up(self, *args, **kwargs):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(AltovizClient, "_send", time_is_up)
+    with pytest.raises(SoftTimeLimitExceeded):
+        process(store())
+    assert statuses() == [Status.FAILED]
+    assert not Customer.objects.exists()
+
+
+def test_a_thread_keeps_one_client_for_an_account(altoviz, monkeypatch):
+    clients = []
+    create = AltovizClient.for_account.__func__
+    counted = classmethod(
+        lambda cls, *args, **options: clients.append(create(cls, *args, **options)) or clients[-1]
+    )
+    monkeypatch.setattr(AltovizClient, "for_account", counted)
+    for number in range(3):
+        process(store(name=str(number)))
+    assert len(clients) == 1
+
+
+def test_deliveries_in_the_wrong_order_end_with_the_current_state(altoviz):
     process(store(name="newer"))
     process(store(name="older"))
     assert Customer.objects.get().name == "now"
 
 
-def test_events_that_wait_for_the_same_object_share_a_reading(altoviz):
-    told = []
+def test_events_that_wait_for_the_same_object_share_a_refetch(altoviz):
+    names = []
 
     def listen(changes, **kwargs):
-        told.append(changes.get("name"))
+        names.append(changes.get("name"))
 
     events = [store(name=str(number)) for number in range(3)]
     customer_updated.connect(listen)
@@ -93,24 +117,26 @@ def test_events_that_wait_for_the_same_object_share_a_reading(altoviz):
         process(events[0])
     finally:
         customer_updated.disconnect(listen)
-    assert len(altoviz.asked) == 1
+    assert len(altoviz.requested) == 1
     assert statuses() == ["processed"] * 3
-    assert told == [(None, "now"), None, None]
+    assert names == [(None, "now"), None, None]
     assert Customer.objects.get().last_event_id == events[2].pk
 
 
-def test_an_event_that_came_in_since_is_reason_to_read_again(altoviz):
+def test_an_event_that_came_in_after_the_refetch_causes_another(altoviz):
     process(store(name="1"))
     altoviz.object["name"] = "later"
     process(store(name="2"))
-    assert len(altoviz.asked) == 2
+    assert len(altoviz.requested) == 2
     assert Customer.objects.get().name == "later"
 
 
 @pytest.mark.parametrize("event_type", ["CustomerCreated", "CustomerUpdated"])
-@pytest.mark.parametrize("answer", [Answer(404), value({"errors": [], "message": "Gone."}, 404)])
-def test_what_altoviz_does_not_know_is_no_deletion(altoviz, event_type, answer, caplog):
-    """It may be too new to be read, the BASE_URL may be wrong, or the key another company's."""
+@pytest.mark.parametrize(
+    "answer", [Answer(404), json_answer({"errors": [], "message": "Gone."}, 404)]
+)
+def test_a_404_does_not_delete_without_a_deletion_event(altoviz, event_type, answer, caplog):
+    """The object may be too new, BASE_URL wrong, or the key that of another company."""
     process(store(name="1"))
     altoviz.answer = answer
     event = store(event_type, name="payload")
@@ -120,7 +146,7 @@ def test_what_altoviz_does_not_know_is_no_deletion(altoviz, event_type, answer, 
     assert "could not be read again" in caplog.text
 
 
-def test_a_late_event_of_what_is_gone_does_not_revive_it(altoviz):
+def test_a_late_event_does_not_revive_a_deleted_object(altoviz):
     altoviz.object = None
     process(store("CustomerDeleted"))
     late = store(name="last words")
@@ -129,12 +155,12 @@ def test_a_late_event_of_what_is_gone_does_not_revive_it(altoviz):
     assert not Customer.objects.exists()
 
 
-def test_a_deletion_that_is_late_or_wrong_deletes_nothing(altoviz):
+def test_a_deletion_is_not_applied_if_the_object_still_exists(altoviz):
     process(store("CustomerDeleted"))
     assert Customer.objects.get().name == "now"
 
 
-def test_a_deletion_that_is_true_deletes(altoviz):
+def test_a_deletion_is_applied_if_the_object_is_gone(altoviz):
     altoviz.object = None
     event = store("CustomerDeleted")
     process(event)
@@ -143,7 +169,7 @@ def test_a_deletion_that_is_true_deletes(altoviz):
     assert event.arrival["read_again"] == "gone"
 
 
-def test_a_deleted_object_that_is_seen_alive_is_revived(altoviz):
+def test_a_deleted_object_is_revived_if_the_api_returns_it(altoviz):
     altoviz.object = None
     process(store("CustomerDeleted"))
     altoviz.object = {"id": 1, "name": "back"}
@@ -151,11 +177,11 @@ def test_a_deleted_object_that_is_seen_alive_is_revived(altoviz):
     assert Customer.objects.get().name == "back"
 
 
-def test_a_payment_that_was_undone_is_certain(altoviz):
-    heard = []
+def test_a_refetched_payment_can_be_undone_and_signalled_again(altoviz):
+    calls = []
 
     def listen(**kwargs):
-        heard.append(1)
+        calls.append(1)
 
     invoice_paid.connect(listen)
     try:
@@ -164,13 +190,15 @@ def test_a_payment_that_was_undone_is_certain(altoviz):
             process(store("InvoiceUpdated"))
     finally:
         invoice_paid.disconnect(listen)
-    assert altoviz.asked[0] == "/v1/SaleInvoices/1"
-    assert len(heard) == 2
+    assert altoviz.requested[0] == "/v1/SaleInvoices/1"
+    assert len(calls) == 2
 
 
-class TestFallingBack:
+class TestFallback:
+    """The payload of the event is mirrored if the object can't be read."""
+
     @pytest.fixture(autouse=True)
-    def shows_the_payload(self, altoviz, caplog):
+    def mirrors_the_payload(self, altoviz, caplog):
         yield
         process(store(name="payload"))
         assert Customer.objects.get().name == "payload"
@@ -183,35 +211,35 @@ class TestFallingBack:
             Answer(429, headers={"Retry-After": "36000"}),
             Answer(fault="reset"),
             Answer(body=b"<html>"),
-            value([]),
-            value({"id": 2}),
+            json_answer([]),
+            json_answer({"id": 2}),
             Answer(404),
         ],
         ids=["500", "401", "429", "reset", "html", "list", "another", "no such path"],
     )
-    def test_where_altoviz_does_not_answer_as_it_should(self, altoviz, answer):
+    def test_on_an_unexpected_answer(self, altoviz, answer):
         altoviz.answer = answer
 
-    def test_within_the_quota(self, altoviz, settings):
+    def test_when_the_rate_limit_is_used_up(self, altoviz, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"API_REQUESTS_PER_MINUTE": 1}
         process(store(name="1"))
         assert Customer.objects.get().name == "now"
 
-    def test_without_a_key(self, altoviz, settings):
+    def test_without_an_api_key(self, altoviz, settings):
         settings.ALTOVIZ = {**settings.ALTOVIZ, "API_KEY": ""}
 
     @pytest.mark.parametrize("key", ["clé-secrète", "two\nlines"])
-    def test_with_a_key_that_cannot_be_sent(self, altoviz, settings, key):
+    def test_with_an_api_key_that_cannot_be_sent(self, altoviz, settings, key):
         settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
 
-    def test_whatever_else_goes_wrong(self, altoviz, monkeypatch):
+    def test_on_any_other_error(self, altoviz, monkeypatch):
         monkeypatch.setattr(AltovizClient, "get_object", lambda *args: {}["nothing"])
 
-    def test_where_it_is_not_asked_for(self, altoviz, settings):
+    def test_if_refetching_is_off(self, altoviz, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"REFETCH": False}
 
 
-class Down(BaseCache):
+class UnreachableCache(BaseCache):
     def __init__(self, location, params):
         super().__init__(params)
 
@@ -219,8 +247,8 @@ class Down(BaseCache):
         raise ConnectionError("Connection refused")
 
 
-def test_a_cache_that_is_down_stops_no_reading(altoviz, settings):
-    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Down"}}
+def test_the_refetch_works_without_the_cache(altoviz, settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.UnreachableCache"}}
     event = store(name="payload")
     process(event)
     assert (event.status, Customer.objects.get().name) == (Status.PROCESSED, "now")
@@ -229,8 +257,10 @@ def test_a_cache_that_is_down_stops_no_reading(altoviz, settings):
 @pytest.mark.parametrize(
     "key", [SECRET_KEY, f"{SECRET_KEY}\n", f"{SECRET_KEY}é", f"a\n{SECRET_KEY}"]
 )
-@pytest.mark.parametrize("answer", [None, value({"message": SECRET_KEY}, 401)])
-def test_no_key_gets_into_the_database_or_the_log(altoviz, settings, caplog, key, answer):
+@pytest.mark.parametrize("answer", [None, json_answer({"message": SECRET_KEY}, 401)])
+def test_the_api_key_never_gets_into_the_database_or_the_log(
+    altoviz, settings, caplog, key, answer
+):
     settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
     altoviz.answer = answer
     event = store()
@@ -240,19 +270,19 @@ def test_no_key_gets_into_the_database_or_the_log(altoviz, settings, caplog, key
     assert SECRET_KEY not in f"{vars(event)} {caplog.text}"
 
 
-def test_an_account_that_is_not_in_the_settings_any_more(altoviz):
+def test_the_payload_is_used_for_an_account_no_longer_in_the_settings(altoviz):
     process(store(account="former", name="payload"))
     assert Customer.objects.get().name == "payload"
 
 
-def test_the_failure_is_in_the_log(altoviz, caplog):
+def test_a_failed_refetch_is_logged(altoviz, caplog):
     altoviz.answer = Answer(401)
     process(store())
     assert "could not be read again" in caplog.text
     assert "key" not in caplog.text.replace("API key", "").replace("API_KEY", "")
 
 
-def test_what_is_read_has_to_fit_too(altoviz):
+def test_a_refetched_value_must_fit_too(altoviz):
     altoviz.object["email"] = "a\x00b"
     event = store()
     process(event)
@@ -260,7 +290,7 @@ def test_what_is_read_has_to_fit_too(altoviz):
     assert "email: a text with U+0000" in event.error
 
 
-def test_an_event_that_waits_behind_another_is_not_read_for(altoviz):
+def test_an_event_that_waits_for_an_earlier_one_is_not_refetched(altoviz):
     def fail(**kwargs):
         raise RuntimeError
 
@@ -271,11 +301,11 @@ def test_an_event_that_waits_behind_another_is_not_read_for(altoviz):
         assert process(store("InvoiceUpdated")) == []
     finally:
         invoice_updated.disconnect(fail)
-    assert len(altoviz.asked) == 1
+    assert len(altoviz.requested) == 1
     assert Invoice.objects.exists()
 
 
-def test_a_retry_reads_nothing_anew(altoviz):
+def test_a_retry_does_not_refetch(altoviz):
     calls = []
 
     def fail_once(instance, changes, **kwargs):
@@ -291,4 +321,4 @@ def test_a_retry_reads_nothing_anew(altoviz):
     finally:
         customer_updated.disconnect(fail_once)
     assert calls == [("now", (None, "now"))] * 2
-    assert len(altoviz.asked) == 1
+    assert len(altoviz.requested) == 1

@@ -1,4 +1,4 @@
-"""Whatever is registered, lags, crashes or happens at the same time: one right webhook in the end."""
+"""Registration ends with one right webhook, despite lag, crashes and concurrent runs."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def row(id=1, **changes):
 
 
 def planned(*rows, **options):
-    """The ids: which is kept, which go, which are doubtful."""
-    made = plan(rows, WANTED, **options)
-    assert made.create == (made.keep is None)
-    assert made.is_done == (made.keep is not None and not made.remove)
-    ids = [[webhook.id for webhook in some] for some in (made.remove, made.doubtful)]
-    return (made.keep.id if made.keep else None, *ids)
+    """Return the ids of the webhooks to keep, to remove and to leave alone."""
+    result = plan(rows, WANTED, **options)
+    assert result.create == (result.keep is None)
+    assert result.is_done == (result.keep is not None and not result.remove)
+    ids = [[webhook.id for webhook in group] for group in (result.remove, result.leave)]
+    return (result.keep.id if result.keep else None, *ids)
 
 
 class TestPlan:
-    def test_nothing_is_registered(self):
+    def test_without_webhooks_one_is_created(self):
         assert planned() == (None, [], [])
 
-    def test_what_is_right_stays(self):
+    def test_a_right_webhook_is_kept(self):
         assert planned(row(4)) == (4, [], [])
 
     @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ class TestPlan:
             {"secretKey": "tests"},
         ],
     )
-    def test_what_does_not_count_as_a_difference(self, same):
+    def test_equivalent_or_hidden_values_are_no_difference(self, same):
         assert planned(row(4, **same)) == (4, [], [])
 
     @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ class TestPlan:
             {"url": "https://shop.example/altoviz/webhook/acme/"},
         ],
     )
-    def test_what_is_ours_and_wrong_is_replaced(self, other):
+    def test_a_wrong_webhook_of_ours_is_replaced(self, other):
         assert planned(row(4, **other)) == (None, [4], [])
 
-    def test_of_several_right_ones_the_newest_stays(self):
+    def test_of_several_right_webhooks_the_newest_is_kept(self):
         assert planned(row(4), row(6), row(5), row(3, types=[])) == (6, [3, 4, 5], [])
 
-    def test_others_are_left_alone(self):
+    def test_foreign_webhooks_are_not_touched(self):
         stranger = row(7, name="n8n", url="https://n8n.example/webhook/1")
         assert planned(row(4), stranger, {}, {"id": "x", "url": 5}) == (4, [], [])
         assert planned(stranger) == (None, [], [])
@@ -98,48 +98,48 @@ class TestPlan:
             "",
         ],
     )
-    def test_our_name_elsewhere_is_doubtful_and_left_alone(self, elsewhere):
+    def test_a_webhook_with_our_name_at_another_url_is_left_alone(self, elsewhere):
         assert planned(row(4), row(5, url=elsewhere)) == (4, [], [5])
 
     @pytest.mark.parametrize("id", [None, 0, -3, True, "7"])
-    def test_what_has_no_id_is_left_alone(self, id):
+    def test_a_webhook_without_an_id_is_left_alone(self, id):
         assert planned(row(id)) == (None, [], [0])
 
-    def test_a_url_that_is_none_of_the_apps_owns_nothing_but_itself(self):
+    def test_a_url_outside_the_app_has_no_earlier_versions(self):
         wanted = replace(WANTED, url="https://shop.example/hook/")
-        made = plan([row(1, url="https://shop.example/hooks/"), row(2, url=wanted.url)], wanted)
-        assert (made.keep.id, made.remove, made.doubtful[0].id) == (2, (), 1)
+        result = plan([row(1, url="https://shop.example/hooks/"), row(2, url=wanted.url)], wanted)
+        assert (result.keep.id, result.remove, result.leave[0].id) == (2, (), 1)
 
-    def test_what_is_distrusted_goes(self):
-        assert planned(row(4), row(5), distrusted={4, 5}) == (None, [4, 5], [])
-        assert planned(row(4), row(5), distrusted={4}) == (5, [4], [])
+    def test_right_webhooks_can_be_replaced(self):
+        assert planned(row(4), row(5), replace={4, 5}) == (None, [4, 5], [])
+        assert planned(row(4), row(5), replace={4}) == (5, [4], [])
 
-    def test_what_came_since_has_the_wanted_secret_however_it_is_shown(self):
+    def test_the_listed_secret_of_a_new_webhook_is_not_compared(self):
         hashed = row(5, secretKey="9f86d081884c7d65")
-        assert planned(row(4), hashed, known={4}) == (5, [4], [])
-        assert planned(hashed, known={5}) == (None, [5], [])
-        assert planned(hashed | {"types": []}, known={4}) == (None, [5], [])
+        assert planned(row(4), hashed, ids_before={4}) == (5, [4], [])
+        assert planned(hashed, ids_before={5}) == (None, [5], [])
+        assert planned(hashed | {"types": []}, ids_before={4}) == (None, [5], [])
 
-    def test_a_webhook_twice_in_the_list_is_one(self):
+    def test_a_webhook_that_is_listed_twice_counts_once(self):
         assert planned(row(4), row(4)) == (4, [], [])
 
 
-def test_what_differs_is_named():
+def test_the_differing_fields_are_named():
     webhook = Registered.read(row(1, url="https://a.example", types=[], name="x", secretKey="y"))
     assert differences(webhook, WANTED) == ["url", "types", "name", "secretKey"]
     assert differences(Registered.read(row()), WANTED) == []
 
 
-def test_secrets_are_not_in_what_is_printed():
+def test_secrets_are_not_in_the_repr():
     assert SECRET not in f"{WANTED} {Registered.read(row())} {plan([row()], WANTED)}"
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"),
+    ("listed", "expected"),
     [(SECRET, True), ("", None), ("***", None), ("the ", None), ("other", False), ("he s", False)],
 )
-def test_what_a_shown_secret_tells(shown, expected):
-    assert has_secret(Registered.read(row(secretKey=shown)), SECRET) is expected
+def test_a_listed_secret_is_equal_different_or_hidden(listed, expected):
+    assert has_secret(Registered.read(row(secretKey=listed)), SECRET) is expected
 
 
 names = st.sampled_from([WANTED.name, "django-altoviz (acme)", "n8n", ""])
@@ -159,18 +159,18 @@ webhooks = st.tuples(names, urls, types, secrets)
 
 
 @given(st.lists(st.tuples(webhooks, st.integers(0, 9))))
-def test_no_plan_removes_what_is_kept_or_not_ours(drawn):
+def test_a_plan_never_removes_a_foreign_or_kept_webhook(drawn):
     rows = [
         row(id, name=name, url=url, types=types, secretKey=secret)
         for (name, url, types, secret), id in drawn
     ]
-    made = plan(rows, WANTED)
-    removed = {webhook.id for webhook in made.remove}
+    result = plan(rows, WANTED)
+    removed = {webhook.id for webhook in result.remove}
     assert 0 not in removed
-    assert made.keep is None or made.keep.id not in removed
-    for webhook in made.remove:
+    assert result.keep is None or result.keep.id not in removed
+    for webhook in result.remove:
         assert is_ours(webhook)
-    assert removed.isdisjoint(webhook.id for webhook in made.doubtful)
+    assert removed.isdisjoint(webhook.id for webhook in result.leave)
 
 
 def is_ours(webhook):
@@ -186,15 +186,15 @@ def ours_at(at):
 
 
 def check(at, wanted=WANTED):
-    """Exactly one of ours is there, and it is right in truth."""
+    """Check that exactly one webhook of ours exists and is right. Return it."""
     (webhook,) = ours_at(at)
     assert (webhook.url.rstrip("/"), webhook.name) == (wanted.url.rstrip("/"), wanted.name)
     assert {*webhook.types} == {*wanted.types}
     return webhook
 
 
-class Altered(WebhookList):
-    """One that keeps some of what it is sent in its own way."""
+class AlteringList(WebhookList):
+    """A fake that stores some values differently from how they were sent."""
 
     def __init__(self, **altered):
         super().__init__()
@@ -207,15 +207,15 @@ class Altered(WebhookList):
 
 
 class TestRegister:
-    def test_creates_what_is_missing(self):
+    def test_creates_a_missing_webhook(self):
         at = WebhookList(lags=[2.0])
-        outcome = register(at)
-        assert outcome.created
-        assert outcome.kept.id == check(at).id
+        result = register(at)
+        assert result.created
+        assert result.kept.id == check(at).id
         assert check(at).secret == SECRET
         assert at.calls.count("register") == 1
 
-    def test_again_is_some_looks_and_no_more(self):
+    def test_a_second_run_only_reads_the_list(self):
         at = WebhookList()
         first = register(at)
         at.calls.clear()
@@ -225,37 +225,37 @@ class TestRegister:
 
     @pytest.mark.parametrize("lags", [[2.0], [2.0, 0.0], [0.0, 2.0, 2.0], [1.0, 2.0, 1.0]])
     @pytest.mark.parametrize("ago", [0.0, 0.5, 1.5])
-    def test_a_ghost_is_not_taken_for_what_is_registered_already(self, lags, ago):
-        """After an unregistration that crashed, or a deletion in Altoviz itself, a moment ago."""
+    def test_a_deleted_webhook_that_is_still_listed_is_not_kept(self, lags, ago):
+        """The list lags after an unregistration that crashed, or a deletion in Altoviz itself."""
         at = WebhookList(lags=lags)
-        ghost = at.add(WANTED.name, URL, ALL, SECRET)
-        at.unregister(id=ghost)
+        deleted = at.add(WANTED.name, URL, ALL, SECRET)
+        at.unregister(id=deleted)
         at.sleep(ago)
         assert register(at).created
-        assert check(at).id != ghost
+        assert check(at).id != deleted
 
-    def test_what_works_is_not_removed_for_a_ghost(self):
+    def test_a_working_webhook_is_not_removed_in_favour_of_a_deleted_one(self):
         at = WebhookList(lags=[2.0])
-        old, ghost = (at.add(WANTED.name, URL, ALL, SECRET) for _ in range(2))
-        at.unregister(id=ghost)
+        old, deleted = (at.add(WANTED.name, URL, ALL, SECRET) for _ in range(2))
+        at.unregister(id=deleted)
         assert register(at).kept.id == check(at).id == old
 
-    def test_what_altoviz_keeps_otherwise_is_named_and_not_piled_up(self):
-        at = Altered(name=lambda name: name[:10])
+    def test_a_webhook_that_altoviz_alters_is_reported_and_not_created_repeatedly(self):
+        at = AlteringList(name=lambda name: name[:10])
         for _ in range(3):
             with pytest.raises(StoredOtherwise) as caught:
                 register(at)
             assert str(caught.value) == (
-                "Altoviz lists the new webhook otherwise than it was sent: name: 'django-alt' "
-                "instead of 'django-altoviz (default)'. Webhook 100 is left. Ask for what Altoviz "
-                "keeps; to run this again changes nothing."
+                "Altoviz stored the new webhook differently from what it was sent: name: "
+                "'django-alt' instead of 'django-altoviz (default)'. Webhook 100 is left. Running "
+                "this again changes nothing: ask for the values that Altoviz stores."
             )
             assert at.ids == [100]
         register(at, wanted=replace(WANTED, name="shop"))
         assert [each.name for each in at.alive] == ["shop"]
 
     @pytest.mark.parametrize(
-        ("altered", "told"),
+        ("altered", "changes"),
         [
             ({"url": str.upper}, "url: 'HTTPS://SHOP.EXAMPLE/ALTOVIZ/WEBHOOK/' instead of 'https"),
             ({"url": lambda url: url.split("altoviz")[0]}, "url: 'https://shop.example/' instead"),
@@ -263,24 +263,24 @@ class TestRegister:
             ({"types": lambda types: [*types, "X"]}, "types: ['X'] instead of []."),
         ],
     )
-    def test_whatever_it_is(self, altered, told):
-        at = Altered(**altered)
+    def test_each_altered_field_is_reported(self, altered, changes):
+        at = AlteringList(**altered)
         at.add("n8n", "https://n8n.example/webhook/1", ALL, "theirs")
         for _ in range(3):
             with pytest.raises(StoredOtherwise) as caught:
                 register(at)
-            assert f"than it was sent: {told}" in str(caught.value)
+            assert f"from what it was sent: {changes}" in str(caught.value)
             assert at.ids == [100, 101]
 
-    def test_what_was_there_before_stays_where_its_successor_is_kept_otherwise(self):
+    def test_the_old_webhook_is_kept_if_altoviz_alters_its_replacement(self):
         at = WebhookList()
         old = register(at, wanted=replace(WANTED, types=frozenset([EventType.QUOTE_CREATED])))
-        at.__class__, at.altered = Altered, {"types": lambda types: types[2:]}
+        at.__class__, at.altered = AlteringList, {"types": lambda types: types[2:]}
         with pytest.raises(StoredOtherwise):
             register(at)
         assert at.ids == [old.kept.id]
 
-    def test_what_cannot_be_removed_is_told_and_nothing_is_created(self, monkeypatch):
+    def test_a_webhook_that_cannot_be_removed_is_reported_and_none_is_created(self, monkeypatch):
         at = WebhookList()
         for _ in range(2):
             at.add(WANTED.name, URL, ALL, SECRET)
@@ -289,7 +289,7 @@ class TestRegister:
             register(at)
         assert at.ids == [100, 101]
 
-    def test_what_somebody_else_registers_meanwhile_is_not_taken_for_ours(self):
+    def test_a_concurrent_registration_of_another_project_is_not_taken_for_ours(self):
         at = WebhookList(lags=[120.0])
         staging = ("https://staging.example/altoviz/webhook/", ALL, "theirs")
 
@@ -305,14 +305,14 @@ class TestRegister:
         assert len(at.ids) == 2
 
     @pytest.mark.parametrize("shows", ["clear", "masked", "null"])
-    def test_replaces_when_told_to(self, shows):
+    def test_replaces_a_right_webhook_on_request(self, shows):
         at = WebhookList(shows, lags=[1.0])
         first = register(at)
         second = register(at, replace=True)
         assert second.removed == (first.kept.id,)
         assert check(at).id == second.kept.id != first.kept.id
 
-    def test_the_old_one_goes_only_when_the_new_one_is_seen(self):
+    def test_the_old_webhook_is_removed_only_after_the_new_one_is_listed(self):
         at = WebhookList(lags=[2.0])
         old = register(at).kept.id
         at.calls.clear()
@@ -323,30 +323,30 @@ class TestRegister:
         assert at.calls[:5] == ["list", "register", "list", "list", "list"]
         assert at.calls[5] == f"unregister {old}"
 
-    def test_what_is_not_seen_in_time_costs_nothing_that_works(self):
+    def test_the_old_webhook_is_kept_if_the_new_one_is_not_listed_in_time(self):
         at = WebhookList(lags=[120.0])
         old = at.add(WANTED.name, URL, ALL, "another secret")
         with pytest.raises(NotConfirmed) as caught:
             register(at)
         assert str(caught.value) == (
-            "Altoviz's list does not show the webhook as it should be, or went on changing. "
-            "Nothing is removed before its successor is listed, and to run this again is safe."
+            "Altoviz's list does not show the wanted webhook, or kept changing. Nothing is removed "
+            "before its replacement is listed, so it is safe to run this again."
         )
         assert at.ids == [old, old + 1]
         assert at.calls.count("register") == 1
-        at.turns = itertools.repeat(2.0)
+        at.cycle_of_lags = itertools.repeat(2.0)
         at.sleep(600)
         assert register(at).removed == (old,)
         assert check(at)
 
-    def test_a_ghost_that_is_removed_again_is_no_failure(self):
+    def test_removing_a_webhook_twice_is_no_failure(self):
         at = WebhookList(lags=[0.0, 0.0, 5.0])
         for _ in range(3):
             at.add(WANTED.name, URL, ALL, SECRET)
         assert register(at).removed == (100, 101)
         assert check(at).id == 102
 
-    def test_what_somebody_else_has_removed_is_removed(self):
+    def test_a_webhook_that_another_run_removed_counts_as_removed(self):
         at = WebhookList()
         at.add(WANTED.name, URL, ALL, SECRET)
         at.add(WANTED.name, URL, ALL, SECRET)
@@ -359,7 +359,7 @@ class TestRegister:
         at.before_call = remove_first
         assert register(at).kept.id == check(at).id == 101
 
-    def test_a_secret_that_is_shown_as_something_else_does_not_stop_it(self):
+    def test_a_secret_that_is_listed_in_another_form_does_not_prevent_success(self):
         at = WebhookList("hashed")
         register(at)
         assert check(at)
@@ -368,28 +368,29 @@ class TestRegister:
 
 
 class TestUnregister:
-    def test_waits_until_it_is_gone(self):
+    def test_waits_until_the_webhook_is_not_listed(self):
         at = WebhookList(lags=[2.0])
         id = at.add("any", URL, ALL, SECRET)
         registration.unregister(at, [id, 7], sleep=at.sleep)
         assert at.alive == []
 
-    def test_nothing_is_nothing(self):
+    def test_without_ids_sends_no_request(self):
         at = WebhookList()
         registration.unregister(at, [], sleep=at.sleep)
         assert at.calls == []
 
-    def test_says_so_where_it_stays(self):
+    def test_fails_if_the_webhook_is_still_listed(self):
         at = WebhookList(lags=[120.0])
         id = at.add("any", URL, ALL, SECRET)
         with pytest.raises(NotConfirmed) as caught:
             registration.unregister(at, [id], sleep=at.sleep)
         assert str(caught.value) == (
-            "Altoviz's list still shows what was removed. To run this again is safe."
+            "Altoviz's list still shows webhooks that were removed. It is safe to run this again."
         )
 
 
-def world(drawn, **options):
+def list_with(drawn, **options):
+    """Return a fake with the drawn webhooks, and those of them that are not ours."""
     at = WebhookList(**options)
     for name, url, types, secret in drawn:
         at.add(name, url, types, secret)
@@ -401,14 +402,14 @@ modes = st.sampled_from(["clear", "masked", "null"])
 
 
 @given(st.lists(webhooks, max_size=5), lags, modes, st.booleans())
-def test_once_or_twice_ends_the_same(drawn, lags, mode, force):
-    at, strangers = world(drawn, lags=lags, shows_secrets=mode)
-    register(at, replace=force)
+def test_a_second_run_changes_nothing(drawn, lags, mode, replaces):
+    at, strangers = list_with(drawn, lags=lags, shows_secrets=mode)
+    register(at, replace=replaces)
     webhook = check(at)
     at.sleep(10)
     assert not register(at).created
     assert check(at) is webhook
-    if force or mode == "clear":
+    if replaces or mode == "clear":
         assert webhook.secret == SECRET
     assert [each for each in at.alive if each in strangers] == strangers
 
@@ -423,15 +424,15 @@ def test_once_or_twice_ends_the_same(drawn, lags, mode, force):
     st.booleans(),
 )
 @hypothesis_settings(max_examples=examples(300))
-def test_after_a_crash_at_any_step_another_run_ends_right(
-    drawn, lags, mode, step, after, pause, force
-):
-    at, strangers = world(drawn, lags=lags, shows_secrets=mode, crash_at=step, crash_after=after)
+def test_another_run_repairs_a_crash_at_any_step(drawn, lags, mode, step, after, pause, replaces):
+    at, strangers = list_with(
+        drawn, lags=lags, shows_secrets=mode, crash_at=step, crash_after=after
+    )
     worked = any({*each.types} == {*ALL} and each.url == URL for each in ours_at(at))
     with suppress(Crash):
-        register(at, replace=force)
+        register(at, replace=replaces)
     if worked:
-        assert ours_at(at), "what works is not removed before its successor is there"
+        assert ours_at(at), "a working webhook is not removed before its replacement exists"
     at.crash_at = 0
     at.sleep(pause)
     register(at)
@@ -441,22 +442,22 @@ def test_after_a_crash_at_any_step_another_run_ends_right(
 
 @given(st.lists(webhooks, max_size=4), lags, modes, st.integers(1, 10), st.booleans())
 @hypothesis_settings(max_examples=examples(300))
-def test_another_run_in_between_does_no_harm(drawn, lags, mode, step, force):
-    at, strangers = world(drawn, lags=lags, shows_secrets=mode)
+def test_another_run_in_the_middle_does_no_harm(drawn, lags, mode, step, replaces):
+    at, strangers = list_with(drawn, lags=lags, shows_secrets=mode)
 
     def interrupt(name):
         if len(at.calls) + 1 >= step:
             at.before_call = None
-            register(at, replace=force)
+            register(at, replace=replaces)
 
     at.before_call = interrupt
-    register(at, replace=force)
+    register(at, replace=replaces)
     check(at)
     assert [each for each in at.alive if each in strangers] == strangers
 
 
-class Live(WebhookList):
-    """One on the real clock, for threads."""
+class RealTimeList(WebhookList):
+    """A fake on the real clock, for threads."""
 
     def clock(self):
         return time.monotonic()
@@ -465,10 +466,10 @@ class Live(WebhookList):
         time.sleep(seconds / 50)
 
 
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("replaces", [False, True])
 @pytest.mark.parametrize("number", [2, 5])
-def test_at_the_same_time(number, force):
-    at = Live(lags=[0.02, 0.0, 0.04])
+def test_concurrent_runs_end_with_one_webhook(number, replaces):
+    at = RealTimeList(lags=[0.02, 0.0, 0.04])
     at.add("n8n", "https://n8n.example/webhook/1", ALL, "theirs")
     at.add(WANTED.name, URL, ALL[1:], SECRET)
     start = threading.Barrier(number)
@@ -477,7 +478,7 @@ def test_at_the_same_time(number, force):
     def run():
         start.wait()
         try:
-            register(at, replace=force)
+            register(at, replace=replaces)
         except Exception as error:
             failures.append(error)
 
@@ -491,7 +492,7 @@ def test_at_the_same_time(number, force):
     assert [each.name for each in at.alive] == ["n8n", WANTED.name]
 
 
-def test_a_failing_request_is_not_hidden():
+def test_a_failing_request_is_raised():
     at = WebhookList()
 
     def fail(name):

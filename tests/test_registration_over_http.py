@@ -1,7 +1,7 @@
-"""However it is registered, over HTTP and at once: one right webhook in the end, and no stranger's gone.
+"""Registration over HTTP ends with one right webhook and touches no foreign webhook.
 
-Pain of many: orphaned and doubled webhooks, for the answer to a registration has no id, and the list
-lags behind.
+A common failure of integrations: orphaned and duplicate webhooks, because Altoviz's answer to a
+registration has no id and its list lags.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from django.core.cache import cache
 
 from django_altoviz import registration
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import APIFailure, ConnectionFailed, NotFound
 from django_altoviz.registration import Wanted
@@ -29,8 +29,8 @@ from tests.testing.conftest import Clock
 ROOT = Path(__file__).parents[1]
 URL = "https://shop.example/altoviz/webhook/"
 WANTED = Wanted("django-altoviz (default)", URL, frozenset(EventType), "the secret of these tests")
-#: (name, url): a stranger's, and ours at another place.
-STRANGERS = [
+#: (name, url) of a foreign webhook, and of one with our name at another URL.
+FOREIGN = [
     ("n8n", "https://n8n.example/webhook/1"),
     (WANTED.name, "https://staging.example/altoviz/webhook/"),
 ]
@@ -47,14 +47,14 @@ def clock():
 @pytest.fixture
 def altoviz(clock):
     with FakeAltoviz(clock=clock) as altoviz:
-        for name, url in STRANGERS:
+        for name, url in FOREIGN:
             altoviz.webhooks.register(url, "theirs", name=name)
         yield altoviz
 
 
 def client_of(altoviz):
-    pace = Pace(f"registration {next(names)}", 100_000)
-    return AltovizClient(altoviz.api_key, altoviz.url, pace=pace)
+    rate_limiter = RateLimiter(f"registration {next(names)}", 100_000)
+    return AltovizClient(altoviz.api_key, altoviz.url, rate_limiter=rate_limiter)
 
 
 def register(altoviz, sleep, **options):
@@ -63,9 +63,9 @@ def register(altoviz, sleep, **options):
 
 
 def check(altoviz):
-    """The strangers' are there, and one of ours, which is right."""
-    *strangers, ours = altoviz.webhooks.registered()
-    assert [(each.name, each.url) for each in strangers] == STRANGERS
+    """Check that the foreign webhooks exist and that ours exists once and is right. Return ours."""
+    *foreign, ours = altoviz.webhooks.registered()
+    assert [(each.name, each.url) for each in foreign] == FOREIGN
     assert (ours.name, ours.url, ours.secret) == (WANTED.name, URL, WANTED.secret)
     assert ours.types == WANTED.types
     return ours
@@ -73,7 +73,7 @@ def check(altoviz):
 
 @pytest.mark.parametrize("lag", LAGS)
 @pytest.mark.parametrize("tells_id", [False, True])
-def test_once_or_twice(altoviz, clock, lag, tells_id):
+def test_a_second_run_changes_nothing(altoviz, clock, lag, tells_id):
     altoviz.behave(list_lag=lag, tells_webhook_id=tells_id)
     assert register(altoviz, clock.sleep).created
     first = check(altoviz)
@@ -84,7 +84,7 @@ def test_once_or_twice(altoviz, clock, lag, tells_id):
 
 @pytest.mark.parametrize("lag", LAGS)
 @pytest.mark.parametrize("shows", ["clear", "masked", "null"])
-def test_in_place_of_a_former_one(altoviz, clock, lag, shows):
+def test_an_old_webhook_is_replaced(altoviz, clock, lag, shows):
     altoviz.behave(list_lag=lag, shows_secrets=shows)
     former = altoviz.webhooks.register(URL, "old", types=["InvoiceCreated"], name=WANTED.name)
     clock.sleep(10)
@@ -93,12 +93,12 @@ def test_in_place_of_a_former_one(altoviz, clock, lag, shows):
 
 
 class Killed(BaseException):
-    """As if the process had ended there and then."""
+    """Stands for the end of the process: no ``except Exception`` catches it."""
 
 
 @pytest.mark.parametrize("lag", LAGS)
 @pytest.mark.parametrize("step", range(1, 9))
-def test_after_a_crash_in_the_middle(altoviz, clock, lag, step):
+def test_another_run_repairs_a_crash_at_any_step(altoviz, clock, lag, step):
     altoviz.behave(list_lag=lag)
     former = altoviz.webhooks.register(URL, WANTED.secret, types=["QuoteCreated"], name=WANTED.name)
     clock.sleep(10)
@@ -120,12 +120,12 @@ def test_after_a_crash_in_the_middle(altoviz, clock, lag, step):
 
 @pytest.mark.parametrize("fault", ["reset", "break off"])
 @pytest.mark.parametrize("step", range(1, 9))
-def test_after_an_answer_that_was_lost(altoviz, clock, monkeypatch, fault, step):
+def test_another_run_repairs_a_lost_answer_at_any_step(altoviz, clock, monkeypatch, fault, step):
     monkeypatch.setattr("time.sleep", clock.sleep)
     altoviz.webhooks.register(URL, WANTED.secret, types=["QuoteCreated"], name=WANTED.name)
     clock.sleep(10)
     altoviz.fail_next(*[None] * (step - 1), fault)
-    # A registration that was done may be lost as well, and is not repeated blindly.
+    # The lost answer may be that of a POST that succeeded, so the client does not repeat it.
     with suppress(APIFailure):
         register(altoviz, clock.sleep)
     altoviz.fail_next()
@@ -133,15 +133,15 @@ def test_after_an_answer_that_was_lost(altoviz, clock, monkeypatch, fault, step)
     check(altoviz)
 
 
-def test_in_threads_at_once(altoviz, clock):
+def test_concurrent_threads_end_with_one_webhook(altoviz, clock):
     altoviz.behave(list_lag=(0.02, 0.0, 0.04))
-    real = threading.Event()  # never set: only to wait with
+    never = threading.Event()  # waits on the real clock
     start = threading.Barrier(4)
     failures = []
 
     def sleep(seconds):
         clock.now += seconds / 50
-        real.wait(seconds / 50)
+        never.wait(seconds / 50)
 
     def run():
         start.wait()
@@ -160,7 +160,7 @@ def test_in_threads_at_once(altoviz, clock):
 
 
 class TestProcesses:
-    """The command itself, as three deployments would run it at the same moment."""
+    """The command in several processes, as concurrent deployments run it."""
 
     @pytest.fixture
     def start(self, tmp_path):
@@ -191,21 +191,21 @@ class TestProcesses:
 
     @pytest.fixture
     def altoviz(self):
-        """On the real clock."""
+        """Return a fake on the real clock."""
         cache.clear()
         with FakeAltoviz() as altoviz:
             altoviz.behave(list_lag=(0.3, 0.0))
-            for name, url in STRANGERS:
+            for name, url in FOREIGN:
                 altoviz.webhooks.register(url, "theirs", name=name)
             yield altoviz
 
-    def test_at_once(self, altoviz, start):
+    def test_concurrent_processes_end_with_one_webhook(self, altoviz, start):
         processes = [start(altoviz) for _ in range(3)]
         outputs = [process.communicate(timeout=180)[0] for process in processes]
         assert [process.returncode for process in processes] == [0] * 3, outputs
         check(altoviz)
 
-    def test_one_that_is_killed_when_it_has_just_registered(self, altoviz, start):
+    def test_a_process_that_is_killed_after_its_post_leaves_one_webhook(self, altoviz, start):
         process = start(altoviz)
         done = threading.Event()
         register = altoviz.webhooks.register
@@ -221,13 +221,13 @@ class TestProcesses:
         process.wait()
         altoviz.webhooks.register = register
         check(altoviz)
-        output, _ = start(altoviz).communicate(timeout=180)
-        assert "Registered already" in output
+        output, _ = start(altoviz).communicate(timeout=60)
+        assert "Already registered" in output
         check(altoviz)
 
 
 class TestUnregister:
-    def test_no_request_goes_without_saying_what(self, altoviz):
+    def test_without_one_id_or_url_sends_no_request(self, altoviz):
         with client_of(altoviz) as client:
             for nothing in ({}, {"id": 0}, {"url": ""}, {"id": 5, "url": URL}):
                 with pytest.raises(ValueError, match="either an id"):
@@ -235,19 +235,19 @@ class TestUnregister:
         assert altoviz.requests == []
         assert len(altoviz.webhooks.registered()) == 2
 
-    def test_what_is_not_there(self, altoviz):
+    def test_a_webhook_that_does_not_exist_is_not_found(self, altoviz):
         with client_of(altoviz) as client, pytest.raises(NotFound):
             client.webhooks.unregister(id=5)
 
-    def test_is_repeated_where_the_answer_was_lost(self, altoviz, clock):
+    def test_is_repeated_after_a_lost_answer(self, altoviz, clock):
         made = altoviz.webhooks.register(URL, "s")
         altoviz.fail_next("reset")
-        with client_of(altoviz) as client, suppress(NotFound):  # the first one has worked
+        with client_of(altoviz) as client, suppress(NotFound):  # the first request succeeded
             client.webhooks.unregister(id=made.id)
         assert made not in altoviz.webhooks.registered()
 
 
-def test_a_network_that_is_down_is_told(altoviz, clock, monkeypatch):
+def test_a_network_that_is_down_is_a_failed_connection(altoviz, clock, monkeypatch):
     monkeypatch.setattr("time.sleep", clock.sleep)
     altoviz.fail_next(*["reset"] * 100)
     with pytest.raises(ConnectionFailed):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import process, process_again
+from django_altoviz.processing import claims, process, process_again
 from django_altoviz.retention import PRUNABLE, Pruned, prune
 from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
@@ -22,7 +22,7 @@ def make_old(days=100):
     WebhookEvent.with_pruned.update(received_at=timezone.now() - datetime.timedelta(days=days))
 
 
-def test_an_old_event_loses_its_content_and_stays_known(post):
+def test_an_old_event_loses_its_content_and_keeps_its_id(post):
     post(EventType.CUSTOMER_CREATED)
     run = ReceiverRun.objects.create(event=WebhookEvent.objects.get(), receiver="a.b", seconds=1)
     assert str(run) == "a.b"
@@ -37,7 +37,7 @@ def test_an_old_event_loses_its_content_and_stays_known(post):
     assert Customer.objects.exists()
 
 
-def test_a_delivery_that_comes_again_after_pruning_has_no_second_effect(post):
+def test_a_redelivery_of_a_pruned_event_has_no_effect(post):
     post(EventType.CUSTOMER_CREATED)
     post(EventType.CUSTOMER_UPDATED)
     Customer.objects.update(name="changed since")
@@ -49,7 +49,7 @@ def test_a_delivery_that_comes_again_after_pruning_has_no_second_effect(post):
     assert WebhookEvent.with_pruned.count() == 2
 
 
-def test_young_events_stay(post):
+def test_recent_events_are_kept(post):
     post(EventType.CUSTOMER_CREATED)
     make_old(days=89)
     assert prune(90, None) == Pruned()
@@ -57,16 +57,17 @@ def test_young_events_stay(post):
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING, Status.FAILED, Status.DEAD])
-def test_what_is_still_owed_stays(post, status):
+def test_events_that_still_need_processing_are_kept(post, status):
     post(EventType.CUSTOMER_CREATED)
-    WebhookEvent.objects.update(status=status)
+    lease = timezone.now() if status == Status.PROCESSING else None
+    WebhookEvent.objects.update(status=status, lease_expires_at=lease)
     make_old()
     assert prune(90, None) == Pruned()
     assert WebhookEvent.objects.get().body
 
 
-def test_what_is_known_by_its_body_goes_as_a_whole(post):
-    """The same body may be sent again one day in earnest: an object set back to what it was."""
+def test_an_event_without_an_id_is_deleted(post):
+    """Only its body identifies it, and the same body may be a new event one day."""
     body = body_of("CustomerUpdated", "1233", id=1, name="A")
     post(body)
     post(b"ping")
@@ -76,7 +77,7 @@ def test_what_is_known_by_its_body_goes_as_a_whole(post):
     assert post(body).json()["status"] == "stored"
 
 
-def test_ids_are_forgotten_only_when_asked_for(post):
+def test_ids_are_deleted_only_after_dedupe_days(post):
     post(EventType.CUSTOMER_CREATED)
     make_old(days=400)
     prune(90, None)
@@ -85,7 +86,7 @@ def test_ids_are_forgotten_only_when_asked_for(post):
     assert not WebhookEvent.with_pruned.exists()
 
 
-def test_a_dry_run_only_counts(post):
+def test_a_dry_run_counts_and_changes_nothing(post):
     post(EventType.CUSTOMER_CREATED)
     post(b"ping")
     make_old()
@@ -93,7 +94,7 @@ def test_a_dry_run_only_counts(post):
     assert WebhookEvent.objects.count() == 2
 
 
-def test_works_in_batches(post, monkeypatch, django_assert_max_num_queries):
+def test_events_are_pruned_in_batches(post, monkeypatch, django_assert_max_num_queries):
     monkeypatch.setattr("django_altoviz.retention._BATCH", 2)
     for _ in range(5):
         post(body_of("CustomerUpdated"))
@@ -103,7 +104,7 @@ def test_works_in_batches(post, monkeypatch, django_assert_max_num_queries):
         assert prune(90, None) == Pruned()
 
 
-def test_each_status_may_have_a_window_of_its_own(post):
+def test_each_status_can_have_its_own_window(post):
     for number, status in enumerate(PRUNABLE):
         post(body_of("CustomerUpdated", id=number + 1))
         WebhookEvent.objects.filter(object_id=number + 1).update(status=status)
@@ -114,8 +115,8 @@ def test_each_status_may_have_a_window_of_its_own(post):
     assert {*left} == {Status.PROCESSED, Status.IGNORED}
 
 
-def test_what_failed_and_is_pruned_is_given_up(post):
-    """Its body is gone: if it came again, nothing could be done with it."""
+def test_a_failed_event_that_is_pruned_becomes_dead(post):
+    """Retries need the body, and a redelivery must not reopen the event."""
     body = body_of("CustomerUpdated", active="maybe")
     post(body)
     make_old()
@@ -129,17 +130,17 @@ def test_what_failed_and_is_pruned_is_given_up(post):
 @pytest.mark.parametrize(
     "by_status", [{"pending": 5}, {"gone": 5}, {"dead": 0}, {"dead": True}, {"dead": "5"}]
 )
-def test_a_window_that_is_none_is_refused(by_status):
-    with pytest.raises(ValueError, match=r"is not one of|no number of days"):
+def test_an_invalid_window_is_refused(by_status):
+    with pytest.raises(ValueError, match=r"is not one of|neither a number of days"):
         prune(90, None, by_status=by_status)
 
 
-class TestReopened:
-    """Somebody has an event processed again while it is pruned."""
+class TestReopenedWhilePruning:
+    """Somebody reopens an event while it is being pruned."""
 
     @pytest.fixture
-    def heard(self):
-        """The events that a receiver has handled."""
+    def handled(self):
+        """Record the events that a receiver handles."""
         events = []
 
         def listen(event, **kwargs):
@@ -150,11 +151,11 @@ class TestReopened:
         customer_updated.disconnect(listen)
 
     @pytest.fixture
-    def between(self):
-        """Do something after the events to prune were chosen and before they are pruned."""
+    def before_first_write(self):
+        """Call a function after the events were selected, before the first write of the pruning."""
 
         @contextlib.contextmanager
-        def between(do):
+        def before_first_write(do):
             calls = [do]
 
             def wrapper(execute, sql, *args):
@@ -166,41 +167,45 @@ class TestReopened:
                 yield
             assert not calls
 
-        return between
+        return before_first_write
 
-    def test_one_that_waits_again_keeps_its_body_and_its_receivers(self, post, heard, between):
+    def test_a_reopened_event_keeps_its_body_and_its_receiver_runs(
+        self, post, handled, before_first_write
+    ):
         for number in (1, 2):
             post(body_of("CustomerUpdated", id=number))
         make_old()
         event = WebhookEvent.objects.first()
-        with between(event.reopen):
+        with before_first_write(lambda: claims.reopen(event)):
             assert prune(90, None) == Pruned(emptied=1)
         assert WebhookEvent.objects.get().body
         process(event)
         assert event.status == Status.PROCESSED
-        assert len(heard) == 2  # each once
+        assert len(handled) == 2  # once for each event
 
-    def test_one_that_has_no_id_stays_as_a_whole(self, post, heard, between):
+    def test_a_reopened_event_without_an_id_is_not_deleted(self, post, handled, before_first_write):
         post(body_of("CustomerUpdated", "1233", id=1))
         make_old()
         event = WebhookEvent.objects.get()
-        with between(event.reopen):
+        with before_first_write(lambda: claims.reopen(event)):
             assert prune(90, None) == Pruned()
         process(event)
         assert event.status == Status.PROCESSED
-        assert len(heard) == 1
+        assert len(handled) == 1
 
-    def test_one_that_has_failed_is_not_given_up_while_a_worker_tries_it(self, post, between):
+    def test_a_failed_event_that_a_worker_retries_is_not_given_up(self, post, before_first_write):
         post(body_of("CustomerUpdated", active="maybe"))
         make_old()
         event = WebhookEvent.objects.get()
-        with between(lambda: event.claim(datetime.timedelta(minutes=1))):
+        with before_first_write(lambda: claims.claim(event)):
             assert prune(90, None, by_status={"failed": 90}) == Pruned()
-        event.settle(Status.PROCESSED)
+        claims.settle(event, Status.PROCESSED)
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("event_id", ["evt_1", "1"])
-    def test_the_second_waits_for_the_first_and_finds_nothing_to_do(self, post, heard, event_id):
+    def test_pruning_waits_for_the_transaction_that_reopens_and_skips_the_event(
+        self, post, handled, event_id
+    ):
         post(body_of("CustomerUpdated", event_id, id=1))
         make_old()
         event = WebhookEvent.objects.get()
@@ -213,7 +218,7 @@ class TestReopened:
                 connection.close()
 
         with transaction.atomic():
-            event.reopen()
+            claims.reopen(event)
             other = threading.Thread(target=prune_meanwhile)
             other.start()
             other.join(0.5)
@@ -221,16 +226,16 @@ class TestReopened:
         other.join()
         assert pruned == [Pruned()]
         process(event)
-        assert len(heard) == 1
+        assert len(handled) == 1
         make_old()
         prune(90, None)
-        assert not process_again(event)
+        assert process_again(event).is_refusal
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("event_id", ["evt_1", "1"])
-def test_a_crash_on_the_way_leaves_an_event_as_it_was(post, event_id):
-    """Half of it would be worse than none: its receivers would be called once more."""
+def test_a_crash_never_leaves_an_event_half_pruned(post, event_id):
+    """An event with a body and without receiver runs would call its receivers again."""
     post(body_of("CustomerUpdated", event_id, id=1))
     make_old()
     ReceiverRun.objects.create(event=WebhookEvent.objects.get(), receiver="a.b", seconds=1)

@@ -1,4 +1,4 @@
-"""What is tried again and when, what waits for it, and what is given up."""
+"""Retries: their backoff, the events that wait for them, and the events that are given up."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from django_altoviz.exceptions import GiveUp, RetryLater
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import drain, process, process_again
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import Replay, claims, drain, process, process_again, worker
 from django_altoviz.processing.retries import after_failure, pause_after
 from django_altoviz.signals import customer_created, customer_updated, event_failed
 from tests.conftest import body_of
@@ -41,7 +40,7 @@ def make_due():
 
 
 def tick():
-    """All that is due by then is processed."""
+    """Make all retries due, and process them."""
     make_due()
     return list(drain())
 
@@ -55,7 +54,7 @@ def using(settings):
 
 
 class Receiver:
-    """Raises what it is told to, in turn; then it succeeds."""
+    """A receiver that raises the given errors in turn, and then succeeds."""
 
     def __init__(self):
         self.raises = []
@@ -83,24 +82,24 @@ def other():
     customer_updated.disconnect(other)
 
 
-class TestPauses:
+class TestBackoff:
     @given(st.integers(1, 500))
-    def test_are_doubled_up_to_the_longest(self, failures):
+    def test_pauses_double_up_to_the_maximum(self, failures):
         seconds = pause_after(failures).total_seconds()
         full = min(60 * 2 ** (failures - 1), 6 * 60 * 60)
         assert full / 2 <= seconds <= full
 
-    def test_are_not_the_same_for_all_that_failed_together(self):
+    def test_pauses_have_jitter(self):
         assert len({pause_after(5) for _ in range(20)}) > 1
 
-    def test_are_the_projects(self, using):
+    def test_the_pauses_can_be_set_by_the_project(self, using):
         using(RETRY_BACKOFF_SECONDS=0.5, RETRY_BACKOFF_MAX_SECONDS=1)
         assert pause_after(1).total_seconds() <= 0.5
         assert pause_after(9).total_seconds() <= 1
 
 
 class TestAttempts:
-    def test_follow_each_other_until_the_event_is_dead(self, receiver, using):
+    def test_an_event_is_dead_after_its_last_attempt(self, receiver, using):
         using(MAX_ATTEMPTS=3)
         receiver.raises = [RuntimeError(), RuntimeError(), RuntimeError()]
         event = store()
@@ -115,7 +114,7 @@ class TestAttempts:
         assert event.next_attempt_at is None
         assert [entry["status"] for entry in event.history] == ["failed", "failed", "dead"]
 
-    def test_do_not_come_early(self, receiver):
+    def test_an_event_is_not_retried_before_it_is_due(self, receiver):
         receiver.raises = [RuntimeError()]
         event = store()
         process(event)
@@ -123,8 +122,8 @@ class TestAttempts:
         assert process(WebhookEvent.objects.get()) == []
         assert len(receiver.calls) == 1
 
-    def test_a_failed_event_that_is_delivered_again_is_tried_again(self, post, receiver):
-        """Others never retry it, because the row that dedupes it is there already."""
+    def test_a_redelivery_of_a_failed_event_is_a_retry(self, post, receiver):
+        """Deduplication must not drop the redelivery of an event that has failed."""
         receiver.raises = [RuntimeError()]
         body = body_of("CustomerUpdated", "evt_1")
         assert post(body).json()["status"] == "stored"
@@ -133,23 +132,23 @@ class TestAttempts:
         assert statuses() == ["processed"]
         assert len(receiver.calls) == 2
 
-    def test_begin_anew_for_one_that_is_processed_again(self, receiver, using):
+    def test_failures_are_counted_anew_for_an_event_that_is_processed_again(self, receiver, using):
         using(MAX_ATTEMPTS=1)
         receiver.raises = [RuntimeError()]
         event = store()
         process(event)
         assert event.status == Status.DEAD
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert (event.status, event.failures) == (Status.PROCESSED, 0)
 
-    def test_that_killed_their_workers_count(self, using):
+    def test_attempts_that_killed_their_workers_count(self, using):
         using(MAX_ATTEMPTS=3)
         event = store(id=1)
-        event.claim(LEASE)
+        claims.claim(event)
         for failures in (1, 2):
             WebhookEvent.objects.update(lease_expires_at=timezone.now())
             event.refresh_from_db()
-            assert event.claim(LEASE)
+            assert claims.claim(event)
             assert event.failures == failures
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         event.refresh_from_db()
@@ -159,35 +158,35 @@ class TestAttempts:
         assert [entry["status"] for entry in event.history] == ["failed"] * 3 + ["dead"]
         assert not Customer.objects.exists()
 
-    def test_are_not_ended_while_another_worker_makes_one(self, using):
+    def test_an_event_is_not_dead_while_another_worker_makes_its_last_attempt(self, using):
         using(MAX_ATTEMPTS=1)
-        store(id=1).claim(LEASE)
+        claims.claim(store(id=1))
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         stale = WebhookEvent.objects.get()
         WebhookEvent.objects.update(lease_expires_at=timezone.now() + LEASE)
         assert process(stale) == []
         assert statuses() == ["processing"]
 
-    def test_a_crash_and_the_failure_after_it_are_two(self):
+    def test_a_crash_and_the_failure_after_it_count_as_two(self):
         event = store(id=1, active="maybe")
-        event.claim(LEASE)
+        claims.claim(event)
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         event.refresh_from_db()
         process(event)
         assert (event.status, event.failures) == (Status.FAILED, 2)
 
-    def test_are_left_to_a_worker_that_was_silent_and_has_come_back(self):
-        store(id=1).claim(LEASE)
+    def test_an_event_is_left_to_a_worker_that_has_renewed_its_lease(self):
+        claims.claim(store(id=1))
         WebhookEvent.objects.update(lease_expires_at=timezone.now())
         stale = WebhookEvent.objects.get()
         WebhookEvent.objects.update(lease_expires_at=timezone.now() + LEASE)
         assert process(stale) == []
 
-    def test_end_is_told(self, receiver, using):
-        told = []
+    def test_event_failed_is_sent_for_each_failure_including_the_last(self, receiver, using):
+        received = []
 
         def listen(sender, event, error, **kwargs):
-            told.append((event.status, str(error)))
+            received.append((event.status, str(error)))
 
         using(MAX_ATTEMPTS=2)
         receiver.raises = [RuntimeError("once"), RuntimeError("twice")]
@@ -197,11 +196,11 @@ class TestAttempts:
             tick()
         finally:
             event_failed.disconnect(listen)
-        assert told == [("failed", "once"), ("dead", "twice")]
+        assert received == [("failed", "once"), ("dead", "twice")]
 
 
 class TestRetryLater:
-    def test_sets_the_time_of_the_next_attempt(self, receiver):
+    def test_retry_later_sets_the_time_of_the_next_attempt(self, receiver):
         receiver.raises = [RetryLater(3600, "closed at night")]
         event = store()
         process(event)
@@ -211,7 +210,7 @@ class TestRetryLater:
         assert "again after 1:00:00: closed at night" in event.error
         assert tick()[0].status == Status.PROCESSED
 
-    def test_is_no_failure(self, receiver, using):
+    def test_retry_later_does_not_count_as_a_failure(self, receiver, using):
         using(MAX_ATTEMPTS=2)
         receiver.raises = [RetryLater(datetime.timedelta(seconds=1)) for _ in range(9)]
         process(store())
@@ -220,18 +219,18 @@ class TestRetryLater:
         assert tick()[0].status == Status.PROCESSED
         assert WebhookEvent.objects.get().failures == 0
 
-    def test_is_no_failure_where_the_receiver_has_outlasted_its_lease(self, receiver, using):
+    def test_retry_later_does_not_count_as_a_failure_after_the_lease_either(self, receiver, using):
         using(LEASE_SECONDS=0)
         receiver.raises = [RetryLater(60)]
         event = store()
         process(event)
         assert (event.status, event.failures) == (Status.FAILED, 0)
 
-    def test_is_no_alarm(self, receiver, caplog):
-        told = []
+    def test_retry_later_logs_a_warning_and_does_not_send_event_failed(self, receiver, caplog):
+        received = []
 
         def listen(sender, **kwargs):
-            told.append(sender)
+            received.append(sender)
 
         receiver.raises = [RetryLater(60, "closed at night")]
         event_failed.connect(listen)
@@ -239,13 +238,13 @@ class TestRetryLater:
             process(store(id=7))
         finally:
             event_failed.disconnect(listen)
-        assert told == []
+        assert received == []
         (record,) = caplog.records
         assert record.levelname == "WARNING"
         assert record.message.endswith("has to wait: again after 0:01:00: closed at night")
 
     @pytest.mark.parametrize("error", [RetryLater(datetime.timedelta.max), RuntimeError()])
-    def test_is_within_the_calendar(self, receiver, using, error):
+    def test_the_next_attempt_is_at_most_two_years_away(self, receiver, using, error):
         using(RETRY_BACKOFF_SECONDS=1e300, RETRY_BACKOFF_MAX_SECONDS=1e300)
         receiver.raises = [error]
         event = store()
@@ -253,14 +252,14 @@ class TestRetryLater:
         assert event.status == Status.FAILED
         assert event.next_attempt_at.year <= timezone.now().year + 2
 
-    def test_a_failure_after_the_lease_is_one(self, receiver, using):
+    def test_a_failure_after_the_lease_counts_once(self, receiver, using):
         using(LEASE_SECONDS=0)
         receiver.raises = [RuntimeError()]
         event = store()
         process(event)
         assert event.failures == 1
 
-    def test_the_longest_pause_holds(self, receiver, other):
+    def test_the_longest_pause_of_several_receivers_wins(self, receiver, other):
         receiver.raises, other.raises = [RetryLater(7200)], [RuntimeError()]
         event = store()
         process(event)
@@ -269,7 +268,7 @@ class TestRetryLater:
 
 
 class TestGiveUp:
-    def test_ends_the_event_as_dead_with_the_reason(self, receiver, other):
+    def test_give_up_makes_the_event_dead_and_keeps_the_reason(self, receiver, other):
         receiver.raises = [GiveUp("no such client")]
         event = store()
         process(event)
@@ -279,7 +278,7 @@ class TestGiveUp:
         run = ReceiverRun.objects.get(gave_up="no such client")
         assert run.receiver.endswith("Receiver")
 
-    def test_leaves_the_others_their_attempts(self, receiver, other):
+    def test_give_up_leaves_the_other_receivers_their_attempts(self, receiver, other):
         receiver.raises, other.raises = [GiveUp("")], [RuntimeError()]
         process(store())
         assert statuses() == ["failed"]
@@ -287,17 +286,19 @@ class TestGiveUp:
         assert (len(receiver.calls), len(other.calls)) == (1, 2)
         assert "given up" in WebhookEvent.objects.get().error
 
-    def test_is_not_for_good_where_somebody_asks_again(self, receiver, other):
+    def test_a_receiver_that_gave_up_is_called_when_the_event_is_processed_again(
+        self, receiver, other
+    ):
         receiver.raises = [GiveUp("for now")]
         event = store()
         process(event)
-        assert process_again(event)
+        assert process_again(event) == Replay.PROCESSED
         assert event.status == Status.PROCESSED
         assert (len(receiver.calls), len(other.calls)) == (2, 1)
 
     @pytest.mark.django_db(transaction=True)
-    def test_comes_too_late_on_commit(self):
-        """The receiver counts as called, as with anything that is raised there."""
+    def test_give_up_in_on_commit_does_not_make_the_event_dead(self):
+        """The receiver's run is committed by then, so the receiver is not called again."""
 
         def give_up():
             raise GiveUp("too late")
@@ -315,7 +316,7 @@ class TestGiveUp:
         finally:
             customer_updated.disconnect(receive)
 
-    def test_undoes_the_receivers_work(self):
+    def test_give_up_rolls_back_the_writes_of_the_receiver(self):
         def work_and_give_up(**kwargs):
             Customer.objects.update(name="changed")
             raise GiveUp("after all")
@@ -340,7 +341,7 @@ class TestWaiting:
         assert receiver.calls == [events[0].pk, *(event.pk for event in events)]
         assert statuses() == ["processed"] * 3
 
-    def test_no_longer_than_it_is_retried(self, receiver, using):
+    def test_later_events_no_longer_wait_for_a_dead_one(self, receiver, using):
         using(MAX_ATTEMPTS=2)
         receiver.raises = [RuntimeError(), RuntimeError()]
         first, second = store(id=1), store(id=1)
@@ -349,19 +350,20 @@ class TestWaiting:
         tick()
         assert statuses() == ["dead", "processed"]
 
-    def test_other_objects_do_not_wait(self, receiver):
+    def test_events_of_other_objects_do_not_wait(self, receiver):
         receiver.raises = [RuntimeError()]
         process(store(id=1))
         process(store(id=2))
         assert statuses() == ["failed", "processed"]
 
-    def test_what_cannot_be_mirrored_is_passed_for_a_later_event_has_the_whole_object(self):
+    def test_events_do_not_wait_for_one_that_cannot_be_mirrored(self):
+        """Nothing is lost, because a later event has the whole object."""
         process(store(id=1, active="maybe"))
         process(store(id=1, name="newer"))
         assert statuses() == ["failed", "processed"]
         assert Customer.objects.get().name == "newer"
 
-    def test_they_may_pass_if_the_project_says_so(self, receiver, using):
+    def test_later_events_do_not_wait_if_the_project_says_so(self, receiver, using):
         using(WAIT_FOR_RETRIES=False)
         receiver.raises = [RuntimeError()]
         process(store(id=1))
@@ -370,44 +372,49 @@ class TestWaiting:
         tick()
         assert statuses() == ["processed", "processed"]
 
-    def test_a_later_one_that_is_being_processed_is_waited_for(self, receiver):
-        """An event can have its number and yet not be there while the next is already taken up."""
+    def test_an_event_waits_for_a_later_one_that_is_being_processed(self, receiver):
+        """Keys are assigned before the commit: a later event can be visible, and claimed, first."""
         late, taken = store(id=1), store(id=1)
         WebhookEvent.objects.filter(pk=late.pk).update(status=Status.IGNORED)
-        WebhookEvent.objects.get(pk=taken.pk).claim(LEASE)
+        claims.claim(WebhookEvent.objects.get(pk=taken.pk))
         WebhookEvent.objects.filter(pk=late.pk).update(status=Status.PENDING)
         assert process(late) == []
         WebhookEvent.objects.filter(pk=taken.pk).update(lease_expires_at=timezone.now())
         assert [event.pk for event in process(late)] == [late.pk, taken.pk]
 
-    def test_its_worker_goes_on_with_an_earlier_one_that_came_in_meanwhile(self):
+    def test_the_worker_of_a_later_event_goes_on_with_an_earlier_one(self):
         early = store(id=1)
         pk = early.pk
         early.delete()
 
-        def come_in(event, **kwargs):
+        def store_earlier(event, **kwargs):
             if event.pk != pk:
                 late = WebhookEvent.from_delivery(body_of("CustomerUpdated", id=1), "default", {})
                 late.pk = pk
                 assert process(WebhookEvent.objects.store(late)) == []
 
-        customer_updated.connect(come_in)
+        customer_updated.connect(store_earlier)
         try:
             tried = process(store(id=1))
         finally:
-            customer_updated.disconnect(come_in)
+            customer_updated.disconnect(store_earlier)
         assert [event.pk for event in tried] == [pk + 1, pk]
         assert statuses() == ["processed", "processed"]
 
 
-class TestTimeIsOver:
-    """A queue raises something into a task that takes too long: it is to end, and to count."""
+class TestSoftTimeLimits:
+    """The exception that a task queue raises in a task that takes too long.
 
-    class OfRQ(type("BaseTimeoutException", (Exception,), {"__module__": "rq.timeouts"})):
+    The task must end, and the attempt counts as a failure.
+    """
+
+    class RQTimeout(type("BaseTimeoutException", (Exception,), {"__module__": "rq.timeouts"})):
         pass
 
-    @pytest.mark.parametrize("error", [SoftTimeLimitExceeded(), OfRQ()])
-    def test_in_a_receiver(self, receiver, other, error):
+    @pytest.mark.parametrize("error", [SoftTimeLimitExceeded(), RQTimeout()])
+    def test_a_time_limit_in_a_receiver_ends_the_task_and_counts_as_a_failure(
+        self, receiver, other, error
+    ):
         receiver.raises = [error]
         events = [store(id=1) for _ in range(2)]
         with pytest.raises(type(error)):
@@ -418,25 +425,25 @@ class TestTimeIsOver:
         tick()
         assert statuses() == ["processed", "processed"]
 
-    def test_while_the_event_is_mirrored(self, monkeypatch):
-        def last(event, seen):
+    def test_a_time_limit_while_the_event_is_mirrored_ends_the_task(self, monkeypatch):
+        def apply_for_too_long(event, refetched):
             raise SoftTimeLimitExceeded
 
-        monkeypatch.setattr(processing, "mirror", last)
+        monkeypatch.setattr(worker, "apply", apply_for_too_long)
         with pytest.raises(SoftTimeLimitExceeded):
             process(store())
         assert statuses() == ["failed"]
 
 
-def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
-    """It waits, and later events of its object do not pass it."""
+def test_a_database_error_leaves_the_event_pending(monkeypatch, receiver):
+    """The failure counts, and later events of the object wait."""
     event = store(id=1)
 
-    def deadlock(event, seen):
+    def deadlock(event, refetched):
         raise OperationalError("deadlock detected")
 
     with monkeypatch.context() as patch:
-        patch.setattr(processing, "mirror", deadlock)
+        patch.setattr(worker, "apply", deadlock)
         process(event)
     assert (event.status, event.failures) == (Status.PENDING, 1)
     assert "deadlock" in event.error
@@ -445,7 +452,7 @@ def test_the_error_of_a_database_is_not_the_events(monkeypatch, receiver):
     assert statuses() == ["processed", "processed"]
 
 
-def test_all_pauses_are_heard():
+def test_errors_decide_the_status_and_the_number_of_failures():
     for errors, status, failures in [
         ([RuntimeError()], Status.FAILED, 1),
         ([RetryLater(1)], Status.FAILED, 0),
@@ -455,7 +462,7 @@ def test_all_pauses_are_heard():
         assert (result, more["failures"]) == (status, failures)
 
 
-def test_the_command_tells_the_dead(receiver, using, capsys):
+def test_the_command_counts_dead_events(receiver, using, capsys):
     using(MAX_ATTEMPTS=1)
     receiver.raises = [RuntimeError()]
     store()

@@ -1,8 +1,7 @@
-"""The statements that are written out, also as other databases than the one at hand need them."""
+"""The SQL statements written by hand, including the branches for other databases."""
 
 from __future__ import annotations
 
-import datetime
 from decimal import Decimal
 
 import pytest
@@ -11,10 +10,8 @@ from django.db.models.signals import post_save, pre_save
 
 from django_altoviz.models import Customer, Status, WebhookEvent
 from django_altoviz.models.statements import insert, lock_at_once, locked, update
-from django_altoviz.processing import process
+from django_altoviz.processing import claims, process
 from tests.conftest import body_of
-
-LEASE = datetime.timedelta(seconds=60)
 
 
 def store():
@@ -23,9 +20,9 @@ def store():
 
 
 @pytest.mark.django_db
-class TestInsert:
-    @pytest.mark.skipif(connection.vendor == "postgresql", reason="which always does")
-    def test_gives_the_primary_key_also_where_a_database_does_not_return_it(self, monkeypatch):
+class TestInsertAndUpdate:
+    @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL always returns it")
+    def test_insert_sets_the_primary_key_if_the_database_does_not_return_it(self, monkeypatch):
         monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
         row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
         insert(row, "default")
@@ -41,7 +38,7 @@ class TestInsert:
             {"initial_commitment_amount": Decimal("0"), "internal_id": "[]"},
         ],
     )
-    def test_and_update_keep_every_value_exactly(self, values):
+    def test_insert_and_update_keep_every_value_exactly(self, values):
         row = Customer(altoviz_id=1, account="default", data={"id": 1}, last_event_id=1)
         other = Customer(altoviz_id=2, account="other", data={"id": 2}, last_event_id=2)
         insert(other, "default")
@@ -56,22 +53,22 @@ class TestInsert:
             "_state": 0
         }
 
-    def test_and_update_send_djangos_signals(self):
-        told = []
+    def test_insert_and_update_send_the_model_signals(self):
+        sent = []
 
-        def hear(sender, signal, **about):
-            told.append((signal is post_save, about.get("created"), about["update_fields"]))
+        def receive(sender, signal, **kwargs):
+            sent.append((signal is post_save, kwargs.get("created"), kwargs["update_fields"]))
 
         for signal in (pre_save, post_save):
-            signal.connect(hear, sender=Customer)
+            signal.connect(receive, sender=Customer)
         try:
             process(store())
             process(store())
         finally:
             for signal in (pre_save, post_save):
-                signal.disconnect(hear, sender=Customer)
+                signal.disconnect(receive, sender=Customer)
         fields = frozenset({"data", "fingerprint", "last_event_id", "synced_at"})
-        assert told == [
+        assert sent == [
             (False, None, None),
             (True, True, None),
             (False, None, fields),
@@ -80,28 +77,28 @@ class TestInsert:
 
 
 @pytest.mark.django_db
-def test_the_mirrors_row_is_locked_where_the_database_can(monkeypatch):
+def test_the_mirror_row_is_locked_if_the_database_has_row_locks(monkeypatch):
     process(store())
-    asked = []
+    options = []
     monkeypatch.setattr(connection.features, "has_select_for_update", True)
-    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **how: asked.append(how) or "")
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **kw: options.append(kw) or "")
     assert locked(Customer, "altoviz_id", 1, "default") == Customer.objects.get()
-    assert asked
+    assert options
 
 
 @pytest.mark.django_db
-def test_a_row_that_is_gone_is_not_to_be_had(monkeypatch):
+def test_a_deleted_row_cannot_be_locked(monkeypatch):
     monkeypatch.setattr(connection.features, "has_select_for_update_skip_locked", True)
-    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **how: "")
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **options: "")
     event = store()
     assert lock_at_once(event)
     WebhookEvent.objects.all().delete()
     assert not lock_at_once(event)
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="it is made to look like PostgreSQL")
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the test imitates PostgreSQL on SQLite")
 @pytest.mark.django_db(transaction=True)
-def test_what_is_noted_about_an_event_need_not_be_flushed(monkeypatch):
+def test_the_state_of_an_event_is_committed_asynchronously(monkeypatch):
     set_values = []
 
     def set_config(name, value, is_local):
@@ -112,6 +109,6 @@ def test_what_is_noted_about_an_event_need_not_be_flushed(monkeypatch):
     connection.connection.create_function("set_config", 3, set_config)
     monkeypatch.setattr(connection, "vendor", "postgresql")
     with transaction.atomic():
-        assert event.claim(LEASE, {})
-    event.settle(Status.PROCESSED)
+        assert claims.claim(event, {})
+    claims.settle(event, Status.PROCESSED)
     assert set_values == [("synchronous_commit", "off", True)] * 2

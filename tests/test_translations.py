@@ -13,10 +13,11 @@ import pytest
 from django.utils import translation
 
 import django_altoviz
-from django_altoviz.admin.actions import OUTCOMES
+from django_altoviz.admin.actions import messages_about
 from django_altoviz.checks import check_settings
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, Invoice, Quote, Status
+from django_altoviz.processing import Replay
 
 PACKAGE = Path(django_altoviz.__file__).parent
 CATALOGUE = PACKAGE / "locale" / "fr" / "LC_MESSAGES"
@@ -25,7 +26,7 @@ PO = (CATALOGUE / "django.po").read_text(encoding="utf-8")
 FIELD = re.compile(r'^(msgid|msgid_plural|msgstr(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', re.M)
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w+\}")
 
-#: How many of its arguments are messages.
+#: The number of leading arguments that are messages.
 FUNCTIONS = {"_": 1, "gettext": 1, "gettext_lazy": 1, "ngettext": 2, "ngettext_lazy": 2}
 TRANSLATE = re.compile(r'\{% translate "([^"]+)" %\}')
 BLOCK_TRANSLATE = re.compile(
@@ -36,7 +37,7 @@ VARIABLE = re.compile(r"\{\{ (\w+) \}\}")
 
 @dataclass(frozen=True)
 class Message:
-    originals: tuple[str, ...]  # the singular, and the plural where there is one
+    originals: tuple[str, ...]  # the singular, and the plural if the message has one
     translations: tuple[str, ...]
 
 
@@ -62,7 +63,7 @@ def test_no_translation_is_a_guess_or_a_leftover():
     assert "#~" not in PO
 
 
-def test_no_message_stands_twice():
+def test_no_message_occurs_twice():
     times = Counter(message.originals[0] for message in MESSAGES)
     assert [text for text, number in times.items() if number > 1] == []
 
@@ -95,7 +96,7 @@ def test_the_compiled_catalogue_is_up_to_date():
 
 
 def in_python(path):
-    """The messages in a file. One that is not written out could not be extracted."""
+    """Yield the messages in a file. They must be literals, because makemessages can't run code."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call):
             continue
@@ -120,15 +121,15 @@ def in_template(path):
     return found
 
 
-def test_the_catalogue_has_what_the_package_says_and_nothing_else():
-    said = set()
+def test_the_catalogue_has_the_messages_of_the_package_and_no_others():
+    used = set()
     for path in PACKAGE.rglob("*.py"):
-        said.update(in_python(path))
+        used.update(in_python(path))
     for path in PACKAGE.rglob("*.html"):
-        said.update(in_template(path))
+        used.update(in_template(path))
     known = {message.originals for message in MESSAGES}
-    assert said - known == set(), "run makemessages, translate, and run compilemessages"
-    assert known - said == set(), "run makemessages, and remove what is obsolete"
+    assert used - known == set(), "run makemessages, translate, and run compilemessages"
+    assert known - used == set(), "run makemessages, and remove the obsolete ones"
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def french():
         yield
 
 
-def test_labels_come_out_in_french(french):
+def test_labels_are_translated(french):
     assert EventType.INVOICE_CREATED.label == "facture créée"
     assert EventType.QUOTE_UPDATED.label == "devis modifié"
     assert Status.PROCESSED.label == "traité"
@@ -147,13 +148,13 @@ def test_labels_come_out_in_french(french):
     assert Customer._meta.get_field("vat_number").verbose_name == "numéro de TVA"
 
 
-def test_plurals_come_out_in_french(french):
-    _level, text = OUTCOMES["processed"]
-    assert text % 1 == "1 événement a été traité."
-    assert text % 2 == "2 événements ont été traités."
+def test_plurals_are_translated(french):
+    for count, expected in (1, "1 événement a été traité."), (2, "2 événements ont été traités."):
+        [(_level, text)] = messages_about(Counter({Replay.PROCESSED: count}))
+        assert text == expected
 
 
-def test_checks_come_out_in_french(french, settings):
+def test_checks_are_translated(french, settings):
     settings.ALTOVIZ = {}
     (warning,) = check_settings()
     assert warning.msg == "Le compte «\xa0default\xa0» n’a pas de WEBHOOK_SECRET."

@@ -1,4 +1,4 @@
-"""The journey of an event in projects that are set up in another way."""
+"""The journey of an event in projects with other settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tests.settings import _NAME
 
 @pytest.mark.parametrize("variant", ["no_time_zones", "events_elsewhere", "lagging_replica"])
 def test_the_journey_of_an_event(variant):
-    chosen = ["-k", "not admin"] if variant == "lagging_replica" else []  # it shows what is there
+    # The admin reads from the replica.
+    chosen = ["-k", "not admin"] if variant == "lagging_replica" else []
     # The migrations differ from those of the suite only if a router places them.
     chosen += [] if variant == "events_elsewhere" else ["--nomigrations"]
     journey = run(
@@ -22,6 +23,6 @@ def test_the_journey_of_an_event(variant):
             *(f"--ds=tests.variants.{variant}", "tests/test_journey.py", *chosen),
         ],
         env=os.environ | {"DATABASE_NAME": f"{_NAME}_{variant}"},
-        text=True,
+        timeout=600,
     )
     assert journey.returncode == 0, journey.stdout + journey.stderr

@@ -1,4 +1,4 @@
-"""The webhook as the network sees it."""
+"""The webhook over HTTP."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def altoviz(settings):
 def rejections():
     heard = []
 
-    def listen(sender, **told):
-        heard.append((told["status_code"], told["account"], told["reason"]))
+    def listen(sender, status_code, account, reason, **kwargs):
+        heard.append((status_code, account, reason))
 
     webhook_rejected.connect(listen)
     yield heard
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.django_db
 
 
 class TestAccepted:
-    def test_an_authentic_delivery_is_stored_and_answered_in_json(self, post):
+    def test_an_authentic_delivery_is_stored_and_answered_with_json(self, post):
         answer = post(BODY)
         assert answer.status_code == 200
         assert answer.json() == {"status": "stored", "id": "evt_7b6xmxd80iuymufhrr9e9f1ca"}
@@ -96,7 +96,7 @@ class TestAccepted:
         assert WebhookEvent.objects.get().account == "acme"
         assert Customer.objects.get().account == "acme"
 
-    def test_the_urls_have_names(self):
+    def test_the_urls_can_be_reversed(self):
         assert reverse("altoviz:webhook") == "/altoviz/webhook/"
         assert reverse("altoviz:webhook", kwargs={"account": "acme"}) == "/altoviz/webhook/acme/"
 
@@ -109,9 +109,9 @@ class TestAccepted:
         assert event.deliveries == 2
         assert event.last_received_at > event.received_at
 
-    def test_a_project_that_fails_at_what_is_stored_makes_no_crash(self, post):
+    def test_an_error_of_a_projects_post_save_receiver_is_answered_503(self, post):
         def fail(**kwargs):
-            raise RuntimeError("of the project")
+            raise RuntimeError("an error of the project")
 
         post_save.connect(fail, sender=WebhookEvent)
         try:
@@ -119,28 +119,28 @@ class TestAccepted:
         finally:
             post_save.disconnect(fail, sender=WebhookEvent)
         assert (answer.status_code, answer.json()) == (503, {"error": "not stored"})
-        # The sender tries again, and nothing is there twice.
+        # The sender retries, and nothing is stored twice.
         assert post(BODY).status_code == 200
         assert WebhookEvent.objects.get().status == Status.PROCESSED
 
-    def test_an_unknown_type_is_kept_and_does_no_harm(self, post):
+    def test_an_event_of_an_unknown_type_is_stored_as_ignored(self, post):
         answer = post({"id": "evt_1", "type": "CreditCreated", "data": {"id": 77120}})
         assert answer.status_code == 200
         event = WebhookEvent.objects.get()
         assert (event.status, event.object_id) == (Status.IGNORED, 77120)
         assert "no such event type" in event.error
 
-    def test_a_body_of_five_megabytes(self, post):
+    def test_a_body_of_five_megabytes_is_accepted(self, post):
         body = body_of("CustomerCreated", internalNotes="é" * 2_600_000)
         assert 5_000_000 < len(body) <= 5 * 2**20
         assert post(body).status_code == 200
         assert WebhookEvent.objects.get().status == Status.PROCESSED
 
-    def test_either_secret_is_good_while_they_rotate(self, post, altoviz):
+    def test_both_secrets_are_accepted_during_rotation(self, post, altoviz):
         altoviz(WEBHOOK_SECRET=["new-secret", SECRETS["default"]])
         assert post(BODY).status_code == 200
 
-    def test_a_middleware_may_read_the_body(self, settings, post):
+    def test_a_middleware_may_read_request_body(self, settings, post):
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.test_views.body_reading_middleware"]
         assert post(BODY).status_code == 200
 
@@ -148,7 +148,7 @@ class TestAccepted:
         altoviz(WEBHOOK_SECRET=SECRETS["default"] + "\n")
         assert post(BODY).status_code == 200
 
-    def test_a_receiver_of_event_received_is_told_once(self, post):
+    def test_event_received_is_sent_once_per_event(self, post):
         heard = []
 
         def listen(sender, event, **kwargs):
@@ -167,7 +167,7 @@ class TestMalformed:
     @pytest.mark.parametrize(
         "body", [b"", b"ping", b"\xff\x00\x1b", b"[]", b"{}", b'{"id": "evt_1"}', b"\xef\xbb\xbf"]
     )
-    def test_an_authentic_body_that_is_no_event_is_kept(self, post, body):
+    def test_an_authentic_body_that_is_not_an_event_is_stored(self, post, body):
         answer = post(body)
         assert (answer.status_code, answer.json()) == (400, {"error": "malformed"})
         event = WebhookEvent.objects.get()
@@ -182,35 +182,35 @@ class TestRejected:
     @pytest.mark.parametrize(
         "signature", ["", " ", "0" * 64, "sha256=", "é", "\x00", "rubbish", "a" * 10_000]
     )
-    def test_no_signature_or_a_wrong_one(self, post, signature, rejections):
+    def test_a_missing_or_wrong_signature_is_rejected(self, post, signature, rejections):
         answer = post(BODY, signature=signature)
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid signature"})
         assert [code for code, *_ in rejections] == [401]
 
-    def test_no_header_at_all(self, client):
+    def test_a_missing_header_is_rejected(self, client):
         answer = client.post("/altoviz/webhook/", BODY, content_type="text/plain")
         assert answer.status_code == 401
 
-    def test_a_body_that_was_changed_on_the_way(self, post):
+    def test_a_modified_body_is_rejected(self, post):
         signature = signing.sign(BODY, SECRETS["default"])
         assert post(BODY.replace(b"Zo", b"Lo"), signature=signature).status_code == 401
 
-    def test_another_accounts_secret(self, post):
+    def test_the_secret_of_another_account_is_rejected(self, post):
         signature = signing.sign(BODY, SECRETS["acme"])
         assert post(BODY, signature=signature).status_code == 401
 
-    def test_an_empty_secret_signs_nothing(self, post, altoviz):
+    def test_an_empty_secret_does_not_count_as_a_secret(self, post, altoviz):
         altoviz(WEBHOOK_SECRET=["", " "])
         assert post(BODY, signature=signing.sign(BODY, "")).status_code == 503
 
-    def test_an_account_that_does_not_exist(self, post, rejections):
+    def test_an_unknown_account_is_answered_404(self, post, rejections):
         answer = post(BODY, path="/altoviz/webhook/nobody/")
         assert (answer.status_code, answer.json()) == (404, {"error": "unknown account"})
         assert rejections == [
             (404, "nobody", 'There is no account "nobody" in ALTOVIZ["ACCOUNTS"].')
         ]
 
-    def test_an_account_without_a_secret(self, post, altoviz):
+    def test_an_account_without_a_secret_is_answered_503(self, post, altoviz):
         altoviz(WEBHOOK_SECRET="")
         assert post(BODY).status_code == 503
 
@@ -225,9 +225,10 @@ class TestRejected:
             {"ALLOWED_IPS": [5]},
             {"WEBHOOK_SECRET": SECRETS["default"], "MAX_BODY_BYTES": "5"},
             {"ALLOWED_IPS": ["127.0.0.1"], "TRUSTED_PROXIES": 5},
+            {"ALLOWED_IPS": ["127.0.0.1"], "TRUSTED_PROXIES": ["rubbish"]},
         ],
     )
-    def test_settings_that_cannot_be_right(self, post, settings, setting):
+    def test_invalid_settings_are_answered_503(self, post, settings, setting):
         settings.ALTOVIZ = setting
         answer = post(BODY)
         assert (answer.status_code, answer.json()) == (503, {"error": "not configured"})
@@ -235,19 +236,19 @@ class TestRejected:
     @pytest.mark.parametrize(
         "method", ["get", "head", "put", "patch", "delete", "options", "trace"]
     )
-    def test_other_methods(self, client, method):
+    def test_other_methods_are_answered_405(self, client, method):
         answer = getattr(client, method)("/altoviz/webhook/")
         assert answer.status_code == 405
         assert answer["Allow"] == "POST"
         if method != "head":
             assert answer.json() == {"error": "method not allowed"}
 
-    def test_a_body_that_is_too_long(self, post, altoviz, rejections):
+    def test_a_body_over_the_limit_is_answered_413(self, post, altoviz, rejections):
         altoviz(MAX_BODY_BYTES=len(BODY) - 1)
         answer = post(BODY)
         assert (answer.status_code, answer.json()) == (413, {"error": "too large"})
 
-    def test_a_body_that_breaks_off(self, rf, rejections):
+    def test_a_body_that_breaks_off_is_answered_400(self, rf, rejections):
         class BrokenRequest:
             def read(self, size):
                 raise UnreadablePostError("connection reset")
@@ -258,18 +259,20 @@ class TestRejected:
         assert answer.status_code == 400
         assert json.loads(answer.content) == {"error": "unreadable body"}
 
-    def test_a_body_that_a_middleware_has_consumed(self, settings, post, rejections):
+    def test_a_body_consumed_by_a_middleware_is_answered_400(self, settings, post, rejections):
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.test_views.reading_middleware"]
         answer = post(b"--b\r\n\r\n--b--\r\n", content_type="multipart/form-data; boundary=b")
         assert answer.status_code == 400
         assert "middleware" in rejections[0][2]
 
-    def test_a_middleware_may_read_the_body(self, settings, post, rejections):
+    def test_a_middleware_that_reads_request_body_does_not_change_the_answer(
+        self, settings, post, rejections
+    ):
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.test_views.body_reading_middleware"]
         assert post(BODY, signature="0" * 64).status_code == 401
         assert rejections[0][2] == "wrong signature"
 
-    def test_a_database_that_does_not_take_it(self, post, caplog):
+    def test_a_database_error_is_answered_503(self, post, caplog):
         def refuse(sender, **kwargs):
             raise DatabaseError("disk full")
 
@@ -291,7 +294,7 @@ class TestRejected:
         finally:
             webhook_rejected.disconnect(fail)
 
-    def test_no_secret_gets_into_the_log(self, post, caplog):
+    def test_the_log_has_no_secret_and_no_personal_data(self, post, caplog):
         post(BODY, signature="0" * 64)
         post(BODY, path="/altoviz/webhook/nobody/")
         for secret in SECRETS.values():
@@ -323,17 +326,32 @@ class TestAddresses:
         assert (answer.status_code, answer.json()) == (403, {"error": "forbidden"})
         assert WebhookEvent.objects.get().deliveries == 1
 
-    def test_a_forged_header_opens_nothing(self, post, altoviz):
+    def test_a_forged_header_does_not_admit_a_client(self, post, altoviz):
         altoviz(ALLOWED_IPS=["20.23.10.180"])
         answer = post(BODY, REMOTE_ADDR="203.0.113.9", HTTP_X_FORWARDED_FOR="20.23.10.180")
         assert answer.status_code == 403
 
-    def test_behind_a_trusted_proxy(self, post, altoviz):
+    def test_behind_a_trusted_proxy_the_forwarded_address_counts(self, post, altoviz):
         altoviz(ALLOWED_IPS=["20.23.10.180"], TRUSTED_PROXIES=["10.0.0.0/8"])
         hops = "6.6.6.6, 20.23.10.180"
         assert post(BODY, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=hops).status_code == 200
         assert post(BODY, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6").status_code == 403
         assert post(BODY, REMOTE_ADDR="", HTTP_X_FORWARDED_FOR=hops).status_code == 403
+
+    @pytest.mark.parametrize("allowed_ips", [[], ["20.23.10.180"]])
+    def test_the_clients_address_is_stored_and_not_the_proxys(self, post, altoviz, allowed_ips):
+        altoviz(ALLOWED_IPS=allowed_ips, TRUSTED_PROXIES=["10.0.0.0/8"])
+        post(BODY, REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="6.6.6.6, 20.23.10.180")
+        assert WebhookEvent.objects.get().arrival["address"] == "20.23.10.180"
+
+    def test_an_invalid_proxy_loses_no_delivery_if_any_address_may_deliver(self, post, altoviz):
+        altoviz(TRUSTED_PROXIES=["rubbish"])
+        assert post(BODY, REMOTE_ADDR="203.0.113.9").status_code == 200
+        assert WebhookEvent.objects.get().arrival["address"] == "203.0.113.9"
+
+    def test_a_forged_header_does_not_change_the_stored_address(self, post):
+        post(BODY, REMOTE_ADDR="203.0.113.9", HTTP_X_FORWARDED_FOR="20.23.10.180")
+        assert WebhookEvent.objects.get().arrival["address"] == "203.0.113.9"
 
     def test_each_account_has_its_own_list(self, post, altoviz):
         acme = {"WEBHOOK_SECRET": SECRETS["acme"], "ALLOWED_IPS": ["20.23.10.181"]}
@@ -342,27 +360,27 @@ class TestAddresses:
         assert post(BODY, account="acme", REMOTE_ADDR="203.0.113.9").status_code == 403
 
     @pytest.mark.parametrize("address", ["", "unknown", "203.0.113.9:80", "::1%lo", "\x00"])
-    def test_no_address_at_all_is_no_error(self, post, address):
+    def test_an_unreadable_address_does_not_reject_a_delivery(self, post, address):
         assert post(BODY, REMOTE_ADDR=address).status_code == 200
 
-    def test_odd_headers_do_not_keep_an_event_out(self, post):
+    def test_unstorable_headers_are_escaped(self, post):
         assert post(BODY, HTTP_USER_AGENT="a\x00b\udcff", CONTENT_TYPE="\x00").status_code == 200
         assert WebhookEvent.objects.get().arrival["user_agent"] == "a\\x00b\\udcff"
 
 
 class TestUnsigned:
-    def test_is_accepted_only_where_asked_for_and_no_secret_is_set(self, post, altoviz):
+    def test_an_unsigned_delivery_is_accepted_with_allow_unsigned(self, post, altoviz):
         altoviz(WEBHOOK_SECRET="", ALLOW_UNSIGNED=True)
         assert post(BODY, signature="").status_code == 200
         assert WebhookEvent.objects.get().arrival["signature"] == "unsigned"
 
-    def test_a_secret_is_still_asked_for(self, post, altoviz):
+    def test_an_account_with_a_secret_still_requires_a_signature(self, post, altoviz):
         altoviz(ALLOW_UNSIGNED=True)
         assert post(BODY, signature="").status_code == 401
 
 
 class TestInAnyProject:
-    def test_with_login_required(self, post, settings):
+    def test_works_with_the_login_required_middleware(self, post, settings):
         settings.MIDDLEWARE = [
             *settings.MIDDLEWARE,
             "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -370,16 +388,16 @@ class TestInAnyProject:
         assert post(BODY).status_code == 200
 
     @pytest.mark.parametrize("client", [Client(enforce_csrf_checks=True)])
-    def test_with_csrf_checks(self, post, client):
+    def test_works_with_csrf_checks(self, post, client):
         assert post(BODY, client=client).status_code == 200
 
-    def test_it_is_not_part_of_an_atomic_request(self):
+    def test_the_view_is_exempt_from_atomic_requests(self):
         view = WebhookView.as_view()
         assert view._non_atomic_requests == set(connections)
         assert view.csrf_exempt
         assert view.login_required is False
 
-    def test_under_asgi(self):
+    def test_works_under_asgi(self):
         body = body_of("ProductCreated")
         signature = signing.sign(body, SECRETS["default"])
 

@@ -1,4 +1,4 @@
-"""Altoviz's webhooks in memory: a list that lags, ids that are not told, crashes where wanted."""
+"""An in-memory fake of Altoviz's webhooks: its list lags, it hides ids, and calls can crash."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hashlib import sha256
 
 from django_altoviz.exceptions import NotFound
 
-#: How a secret may be shown.
-SHOWN = {
+#: The ways in which Altoviz may list a secret.
+SECRET_FORMATS = {
     "clear": lambda secret: secret,
     "masked": lambda secret: "****",
     "null": lambda secret: None,
@@ -35,10 +35,11 @@ class Row:
 
 @dataclass
 class WebhookList:
-    """``lags`` are the seconds by which each look at the list is behind, in turn.
+    """The webhooks of an account, with the methods of ``client.webhooks``.
 
-    ``crash_at`` is the number of the call that crashes, before it does something or after;
-    ``before_call`` is called before each.
+    ``lags`` are the seconds by which each reading of the list is out of date, in turn. Call number
+    ``crash_at`` crashes before it does anything or, with ``crash_after``, afterwards.
+    ``before_call`` is called with the name of each call.
     """
 
     shows_secrets: str = "clear"
@@ -51,8 +52,8 @@ class WebhookList:
     before_call: object = None
 
     def __post_init__(self):
-        self.numbers = itertools.count(100)
-        self.turns = itertools.cycle(self.lags)
+        self.next_ids = itertools.count(100)
+        self.cycle_of_lags = itertools.cycle(self.lags)
         self.lock = threading.RLock()
 
     def clock(self):
@@ -62,7 +63,7 @@ class WebhookList:
         self.now += seconds
 
     def add(self, name, url, types, secret, created_at=0.0):
-        row = Row(next(self.numbers), name, url, list(types), secret, created_at)
+        row = Row(next(self.next_ids), name, url, list(types), secret, created_at)
         self.rows.append(row)
         return row.id
 
@@ -93,7 +94,7 @@ class WebhookList:
 
         return self.call(f"unregister {id}", delete)
 
-    def call(self, name, do):
+    def call(self, name, action):
         if self.before_call:
             self.before_call(name)
         with self.lock:
@@ -101,21 +102,21 @@ class WebhookList:
             crashes = len(self.calls) == self.crash_at
             if crashes and not self.crash_after:
                 raise Crash
-            result = do()
+            result = action()
             if crashes:
                 raise Crash
             return result
 
     def _list(self):
-        then = self.clock() - next(self.turns)
-        shown = SHOWN[self.shows_secrets]
+        then = self.clock() - next(self.cycle_of_lags)
+        secret_as_listed = SECRET_FORMATS[self.shows_secrets]
         return [
             {
                 "id": row.id,
                 "name": row.name,
                 "url": row.url,
                 "types": row.types,
-                "secretKey": shown(row.secret),
+                "secretKey": secret_as_listed(row.secret),
             }
             for row in self.rows
             if row.created_at <= then and (row.deleted_at is None or row.deleted_at > then)

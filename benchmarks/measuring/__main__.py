@@ -1,4 +1,4 @@
-"""``python -m benchmarks.measuring``: measure what is installed here."""
+"""Measure the packages that are installed here: ``python -m benchmarks.measuring``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring.campaign import LENGTHS, Campaign, kinds_at_hand, targets_at_hand
+from benchmarks.measuring.campaign import LENGTHS, Campaign, available_kinds, available_targets
 from benchmarks.measuring.environment import BENCHMARKS
 from benchmarks.measuring.report import report
 
@@ -29,7 +29,7 @@ def names(text: str) -> list[str]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="benchmarks/run.py",
-        description="Measure django-altoviz beside bare Django views and its peers.",
+        description="Compare django-altoviz with bare Django views and its peers.",
     )
     parser.add_argument("--length", choices=LENGTHS, default="normal")
     parser.add_argument("--databases", type=names, default=["sqlite", "postgres"])
@@ -37,30 +37,30 @@ def arguments() -> argparse.Namespace:
         "--targets",
         type=names,
         default=["floor", "deferred", "inline", "djstripe", "github"],
-        help="Names of targets, or their beginnings.",
+        help="Names of targets, or prefixes of names.",
     )
     parser.add_argument("--parts", type=names, default=PARTS, help=", ".join(PARTS))
     parser.add_argument(
         "--no-flush",
         action="store_true",
-        help="Commits do not wait for the disk. No way to run a receiver, but a way to see what "
-        "the code costs on a machine whose disk is slow or busy.",
+        help="Do not wait for the disk on commit. Never run a webhook receiver like this; use it to see "
+        "what the code costs on a machine whose disk is slow or busy.",
     )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="The folder they go to.")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="The folder for the results.")
     return parser.parse_args()
 
 
 def main() -> None:
-    # Also when it is told to end, what it has made is removed.
+    # Exit by an exception, so that the databases are dropped and the folder is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
     os.environ["BENCH_FLUSH"] = "off" if options.no_flush else "on"
     options.results.mkdir(parents=True, exist_ok=True)
-    # Beside the results, not in a temporary folder, which may be no disk at all.
+    # Beside the results, because a temporary folder may be in memory.
     folder = Path(tempfile.mkdtemp(prefix="running-", dir=options.results))
     campaign = Campaign(
-        kinds_at_hand(options.databases, folder),
-        targets_at_hand(options.targets),
+        available_kinds(options.databases, folder),
+        available_targets(options.targets),
         LENGTHS[options.length],
         folder,
     )
@@ -74,14 +74,14 @@ def main() -> None:
     finally:
         campaign.templates.drop()
         shutil.rmtree(folder)
-    keep(options.results, results, report(results))
+    save(options.results, results, report(results))
 
 
-def keep(folder: Path, results: dict[str, Any], text: str) -> None:
+def save(folder: Path, results: dict[str, Any], text: str) -> None:
     name = folder / time.strftime("%Y-%m-%d-%H%M%S")
     name.with_suffix(".json").write_text(json.dumps(results, default=dataclasses.asdict, indent=1))
     name.with_suffix(".rst").write_text(text)
-    print(f"Kept in {name}.rst and .json")
+    print(f"Saved as {name}.rst and .json")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The four parts of the benchmark, each a list of figures."""
+"""Run the four parts of the benchmark. Each returns a list of figures."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from benchmarks.measuring.targets import BY_NAME, TARGETS, Target
 
 @dataclass(frozen=True)
 class Length:
-    """How much of everything: rounds and their seconds, the backlog and who works it off, the
-    numbers of stored events beside which a request is timed, the requests that are taken apart."""
+    """Size of a benchmark.
+
+    ``seconds`` are those of a round. ``backlog`` events are drained by each number of ``workers``.
+    Requests are timed with each of ``sizes`` events stored; ``requests`` of them are profiled.
+    """
 
     rounds: int
     seconds: float
@@ -44,7 +47,7 @@ LENGTHS = {
 
 @dataclass
 class Campaign:
-    """What is to be measured, and where its files lie meanwhile."""
+    """Benchmark of targets on kinds of databases, with a folder for its temporary files."""
 
     kinds: list[type[Database]]
     targets: list[Target]
@@ -55,7 +58,7 @@ class Campaign:
         self.templates = Templates(self.folder)
 
     def about(self) -> dict[str, str]:
-        """What the figures depend on."""
+        """Describe what the figures depend on: the machine, the versions, the settings."""
         versions = ", ".join(f"{name} {known}" for name, known in environment.versions().items())
         servers = {kind.kind: kind("about", self.folder).about() for kind in self.kinds}
         return {
@@ -103,13 +106,13 @@ class Campaign:
     def _draining(self, kind: type[Database]) -> list[Drained]:
         length, inline = self.length, BY_NAME["inline"]
         backlog = store_backlog(kind, self.templates, length.backlog)
-        print(f"  {kind.kind}: {length.backlog:,} events wait", flush=True)
+        print(f"  {kind.kind}: {length.backlog:,} events are waiting", flush=True)
         try:
-            with contestant(inline, kind, self.templates) as beside:
+            with contestant(inline, kind, self.templates) as reference:
                 figures = []
                 for workers in length.workers:
                     figures.append(
-                        drain(backlog, self.templates, workers, beside, 2 * length.seconds)
+                        drain(backlog, self.templates, workers, reference, 2 * length.seconds)
                     )
                     print(f"  {figures[-1]}", flush=True)
                 return figures
@@ -131,21 +134,21 @@ class Campaign:
         ]
 
 
-def kinds_at_hand(names: list[str], folder: Path) -> list[type[Database]]:
-    """The kinds of databases of those names that are to be had here."""
+def available_kinds(names: list[str], folder: Path) -> list[type[Database]]:
+    """Return the kinds of databases with those names that are available here."""
     found = []
     for name in names:
         try:
             KINDS[name]("about", folder).about()
         except NoServer as error:
-            print(f"Without {name}: {error}", file=sys.stderr)
+            print(f"Skipping {name}: {error}", file=sys.stderr)
         else:
             found.append(KINDS[name])
     return found
 
 
-def targets_at_hand(names: list[str]) -> list[Target]:
-    """The targets of those names, or whose names begin so, that are installed here."""
+def available_targets(names: list[str]) -> list[Target]:
+    """Return the targets with those names or prefixes whose packages are installed here."""
     found = []
     for target in TARGETS:
         if not any(target.name.startswith(name) for name in names):
@@ -153,5 +156,5 @@ def targets_at_hand(names: list[str]) -> list[Target]:
         if environment.installed(target.package):
             found.append(target)
         else:
-            print(f"Without {target.name}: {target.package} is not installed", file=sys.stderr)
+            print(f"Skipping {target.name}: {target.package} is not installed", file=sys.stderr)
     return found

@@ -1,4 +1,4 @@
-"""Databases of the benchmark's own, made from copies and dropped at the end."""
+"""Temporary databases of the benchmark: copied from templates, dropped at the end."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from benchmarks.measuring.processes import seconds_of
 
 try:
     import psycopg
-except ImportError:  # SQLite alone can be measured without it
+except ImportError:  # not needed to measure SQLite
     psycopg = None  # type: ignore[assignment]
 
 
 def flushes() -> bool:
-    """Whether a commit waits for the disk."""
+    """Return True if a commit waits for the disk."""
     return os.environ.get("BENCH_FLUSH", "on") == "on"
 
 
 class NoServer(Exception):
-    """There is no such database server to be had."""
+    """The database server is not available."""
 
 
 class Database(ABC):
-    """One database, empty or a copy of another one of its kind."""
+    """Temporary database, empty or copied from another of the same kind."""
 
     kind: ClassVar[str]
 
     def __init__(self, name: str, folder: Path) -> None:
-        # The process is part of the name, for another one may be measuring at the same time.
+        # The name contains the process id, because another benchmark may run at the same time.
         self.name, self.folder = f"bench_{os.getpid()}_{name.replace('-', '_')}", folder
 
     @property
@@ -56,16 +56,16 @@ class Database(ABC):
     def execute(self, sql: str) -> None: ...
 
     def cpu_seconds(self) -> float:
-        """What the server's processes for this database have used until now."""
+        """Return the CPU time that the server's processes have used for this database."""
         return 0.0
 
     @abstractmethod
     def settle_down(self) -> None:
-        """Do now what would else be done in the background, after many rows have come in."""
+        """Do the database's background work now, after many inserts, so it does not disturb."""
 
     @abstractmethod
     def about(self) -> str:
-        """What of the server's version and settings the figures depend on."""
+        """Return the version and the settings that the figures depend on."""
 
 
 class SQLite(Database):

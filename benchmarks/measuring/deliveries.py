@@ -1,4 +1,4 @@
-"""Signed events for each of the sites, of 2.2 to 2.5 KB each (invoices are as long as they are)."""
+"""Signed events for each site, of 2.2 to 2.5 KB each. Only invoices are larger."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOTE = "Livraison uniquement le matin, quai n° 2 ; prévenir M. Brûlé la vei
 
 
 def customers(path: str, first_id: int = 1000) -> Iterator[Delivery]:
-    """Each of 500 customers is created, and then updated again and again."""
+    """Yield events that create 500 customers and then update them in turn."""
     created = sample(EventType.CUSTOMER_CREATED)
     updated = sample(EventType.CUSTOMER_UPDATED)
     for number in itertools.count():
@@ -32,11 +32,14 @@ def customers(path: str, first_id: int = 1000) -> Iterator[Delivery]:
             "phone": f"04 65 {number % 1_000_000:06}",
             "internalNotes": _NOTE * 9,
         }
-        yield _of_altoviz(path, envelope, changed)
+        yield _altoviz_delivery(path, envelope, changed)
 
 
 def invoices(path: str, first_id: int = 1000) -> Iterator[Delivery]:
-    """Each of 500 invoices of ten lines is created, then updated; each fourth time in its lines."""
+    """Yield events that create 500 invoices of ten lines and then update them in turn.
+
+    Every fourth update changes the lines.
+    """
     created, updated = sample(EventType.INVOICE_CREATED), sample(EventType.INVOICE_UPDATED)
     line = created.data["lines"][0]
     for number in itertools.count():
@@ -47,10 +50,10 @@ def invoices(path: str, first_id: int = 1000) -> Iterator[Delivery]:
             "balance": number,
             "lines": [line | {"id": n, "quantity": 1 + visit // 4} for n in range(10)],
         }
-        yield _of_altoviz(path, envelope, changed)
+        yield _altoviz_delivery(path, envelope, changed)
 
 
-def _of_altoviz(path: str, envelope: Envelope, changed: dict[str, Any]) -> Delivery:
+def _altoviz_delivery(path: str, envelope: Envelope, changed: dict[str, Any]) -> Delivery:
     event_id = new_event_id()
     body = to_body(Envelope(event_id, envelope.type, envelope.data | changed))
     headers = {
@@ -61,9 +64,9 @@ def _of_altoviz(path: str, envelope: Envelope, changed: dict[str, Any]) -> Deliv
 
 
 def stripe_customers(path: str) -> Iterator[Delivery]:
-    """``customer.updated``, of which dj-stripe fetches the customer."""
+    """Yield ``customer.updated`` events, for which dj-stripe fetches the customer."""
     for number in itertools.count():
-        yield _of_stripe(path, "customer.updated", stripe_customer(f"cus_{number % OBJECTS}"))
+        yield _stripe_delivery(path, "customer.updated", stripe_customer(f"cus_{number % OBJECTS}"))
 
 
 def stripe_customer(id: str) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def stripe_customer(id: str) -> dict[str, Any]:
 
 
 def stripe_payment_methods(path: str) -> Iterator[Delivery]:
-    """``payment_method.detached``, which dj-stripe mirrors from the event as it is."""
+    """Yield ``payment_method.detached`` events, whose object dj-stripe mirrors without fetching it."""
     billing = {"name": "Zoé Brûlé", "email": "compta@fonderie-brule.example", "phone": None}
     card = {"brand": "visa", "country": "FR", "exp_month": 8, "exp_year": 2030, "last4": "4242"}
     for number in itertools.count():
@@ -111,10 +114,10 @@ def stripe_payment_methods(path: str) -> Iterator[Delivery]:
             "metadata": {f"note{n}": _NOTE * 2 for n in range(9)},
             "type": "card",
         }
-        yield _of_stripe(path, "payment_method.detached", method)
+        yield _stripe_delivery(path, "payment_method.detached", method)
 
 
-def _of_stripe(path: str, type: str, object: dict[str, Any]) -> Delivery:
+def _stripe_delivery(path: str, type: str, object: dict[str, Any]) -> Delivery:
     event_id = f"evt_{new_event_id()[4:]}"
     event = {
         "id": event_id,
@@ -138,7 +141,7 @@ def _of_stripe(path: str, type: str, object: dict[str, Any]) -> Delivery:
 
 
 def github_issues(path: str) -> Iterator[Delivery]:
-    """An issue is edited; django-github-app keeps the event, and no handler waits for it."""
+    """Yield ``issues`` events, which django-github-app stores; they have no handler."""
     user = {"login": "zoe", "id": 1, "type": "User", "site_admin": False}
     repository = {"id": 2, "name": "shop", "full_name": "brule/shop", "private": True}
     for number in itertools.count():

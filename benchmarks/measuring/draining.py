@@ -1,4 +1,4 @@
-"""A backlog of stored events, worked off by one or several processes of the command."""
+"""Measure how fast one or several processes of the command drain a backlog of events."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from benchmarks.measuring.receiving import CONNECTIONS, Contestant, Templates
 from benchmarks.measuring.servers import ServerFailed, environment_of, running, serving
 from benchmarks.measuring.targets import BY_NAME
 
-_PATIENCE = 1800.0
+_TIME_LIMIT = 1800.0
 _SAMPLE_SECONDS = 0.2
 _STATES = "SELECT status, count(*) FROM django_altoviz_webhookevent GROUP BY status"
 _SPAN = "SELECT min(settled_at), max(settled_at) FROM django_altoviz_webhookevent"
-# Each customer has to show the last of its events.
+# The customers whose row does not show their last event; there must be none.
 _STALE = """
     SELECT count(*) FROM django_altoviz_customer c WHERE last_event_id <>
         (SELECT max(id) FROM django_altoviz_webhookevent e WHERE e.object_id = c.altoviz_id)
@@ -32,8 +32,11 @@ _STALE = """
 
 @dataclass
 class Drained:
-    """How one backlog was worked off. Memory is that of the largest process, in bytes: after a tenth
-    of the time, and at its peak. ``inline_rate`` was measured just before and after."""
+    """Result of draining a backlog.
+
+    Memory is that of the largest process, in bytes, after a tenth of the time and at the peak.
+    ``inline_rate`` is measured directly before and after, on the same machine.
+    """
 
     kind: str
     workers: int
@@ -47,22 +50,22 @@ class Drained:
 
 
 def store_backlog(kind: type[Database], templates: Templates, events: int) -> Database:
-    """A database in which so many customers' events wait; they came in as any do."""
+    """Return a database with N pending events of customers, which were delivered over HTTP."""
     target = BY_NAME["deferred"]
     database = templates.copy(target.site, kind, "backlog")
     environment = environment_of(target.site, {**database.environment, **target.settings})
     with serving(environment, templates.folder / f"backlog-{kind.kind}.log") as server:
         pool = itertools.islice(target.load(), events)
-        outcome = deliver(server.port, pool, connections=CONNECTIONS, seconds=_PATIENCE)
+        outcome = deliver(server.port, pool, connections=CONNECTIONS, seconds=_TIME_LIMIT)
     if len(outcome.accepted) != events:
-        raise ServerFailed(f"Only {len(outcome.accepted)} of {events} events were taken.")
+        raise ServerFailed(f"Only {len(outcome.accepted)} of {events} events were accepted.")
     return database
 
 
 def drain(
     backlog: Database, templates: Templates, workers: int, inline: Contestant, seconds: float
 ) -> Drained:
-    """Let so many processes work off a copy of the backlog."""
+    """Drain a copy of the backlog with that number of processes."""
     database = type(backlog)(f"drain-{workers}", templates.folder)
     database.create(backlog)
     try:
@@ -71,17 +74,17 @@ def drain(
         memory = _run(database, templates, workers)
         cpu = _children_cpu() - cpu
         rates.append(inline.play(seconds).rate)
-        return _judge(database, workers, cpu, memory, sum(rates) / 2)
+        return _result(database, workers, cpu, memory, sum(rates) / 2)
     finally:
         database.drop()
 
 
 def _run(database: Database, templates: Templates, workers: int) -> list[int]:
-    """Run the command so many times at once. Samples of the largest process's memory."""
+    """Run N processes of the command at once. Return samples of the largest one's memory."""
     command = [sys.executable, "-m", "django", "altoviz_process_events"]
     environment = environment_of("altoviz", database.environment)
     log = templates.folder / f"{database.name}-{database.kind}.log"
-    give_up_at, memory = time.monotonic() + _PATIENCE, []
+    give_up_at, memory = time.monotonic() + _TIME_LIMIT, []
     with log.open("wb") as output, ExitStack() as stack:
         processes: list[subprocess.Popen[bytes]] = [
             stack.enter_context(running(command, environment, output.fileno()))
@@ -90,24 +93,24 @@ def _run(database: Database, templates: Templates, workers: int) -> list[int]:
         while any(process.poll() is None for process in processes):
             memory.append(max(memory_of(process.pid) for process in processes))
             if time.monotonic() > give_up_at:
-                raise ServerFailed("The backlog is not worked off.")
+                raise ServerFailed("The processes did not drain the backlog in time.")
             time.sleep(_SAMPLE_SECONDS)
         if failed := [process.returncode for process in processes if process.returncode]:
             raise ServerFailed(f"Exit codes {failed}: {log.read_text()[-2000:]}")
     return memory
 
 
-def _judge(
+def _result(
     database: Database, workers: int, cpu: float, memory: list[int], inline_rate: float
 ) -> Drained:
     states = dict(database.rows(_STATES))
     if unexpected := states.keys() - {"processed", "pending", "processing"}:
-        raise ServerFailed(f"Some events are {unexpected}.")
+        raise ServerFailed(f"Some events are unexpectedly {unexpected}.")
     left = sum(states.values()) - states["processed"]
     if not left and (stale := database.rows(_STALE)[0][0]):
-        raise ServerFailed(f"{stale} customers do not show the last of their events.")
-    first, last = map(_moment, database.rows(_SPAN)[0])
-    # From the first to the last, so that the time in which Python starts is not in it.
+        raise ServerFailed(f"{stale} customers do not show their last event.")
+    first, last = map(_as_datetime, database.rows(_SPAN)[0])
+    # From the first event to the last, without the start of Python.
     seconds = max((last - first).total_seconds(), 1e-3)
     return Drained(
         kind=database.kind,
@@ -122,7 +125,7 @@ def _judge(
     )
 
 
-def _moment(value: Any) -> datetime.datetime:
+def _as_datetime(value: Any) -> datetime.datetime:
     return value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(value)
 
 

@@ -1,4 +1,4 @@
-"""The benchmark's own virtual environment: the project, the peers, a server, a driver."""
+"""Virtual environment of the benchmark: the project, its peers, a server, a database driver."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ REQUIREMENTS = BENCHMARKS / "requirements.txt"
 PYTHON = VENV / "bin" / "python"
 
 _OLDEST_PYTHON = (3, 11)
-#: What the figures depend on, to be told with them.
+#: Packages that the figures depend on, for the report.
 PACKAGES = ["Django", "gunicorn", "psycopg", "dj-stripe", "stripe", "django-github-app"]
 
 
-def made() -> Path:
-    """The environment's Python. It is made where it is missing, or is of other versions."""
+def ensure() -> Path:
+    """Return the environment's Python. Create the environment if it is missing or outdated."""
     needed = [sys.version.encode(), REQUIREMENTS.read_bytes(), (ROOT / "setup.cfg").read_bytes()]
-    made_of, stamp = hashlib.sha256(b"\0".join(needed)).hexdigest(), VENV / "made-of"
-    if not stamp.exists() or stamp.read_text() != made_of:
-        _make()
-        stamp.write_text(made_of)
+    digest, stamp = hashlib.sha256(b"\0".join(needed)).hexdigest(), VENV / "made-of"
+    if not stamp.exists() or stamp.read_text() != digest:
+        _create()
+        stamp.write_text(digest)
     return PYTHON
 
 
-def _make() -> None:
+def _create() -> None:
     if sys.version_info < _OLDEST_PYTHON:
         oldest = ".".join(map(str, _OLDEST_PYTHON))
         raise SystemExit(f"The peers need Python {oldest} or later; {sys.executable} is older.")
-    print(f"Making {VENV.relative_to(ROOT)} ...", flush=True)
+    print(f"Creating {VENV.relative_to(ROOT)} ...", flush=True)
     venv.create(VENV, clear=True, with_pip=True)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     needed = ["--requirement", str(REQUIREMENTS), "--editable", str(ROOT)]
     if subprocess.run([*pip, *needed]).returncode:
-        raise SystemExit("What is compared could not be installed.")
+        raise SystemExit("The packages to compare could not be installed.")
 
 
 def installed(package: str) -> str | None:
-    """The version of a package, or ``None``."""
+    """Return the version of a package, or ``None`` if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""From rounds to medians and ratios. A ratio above 1 is always the better side."""
+"""Calculate medians and ratios from rounds. A ratio above 1 is always better."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.measuring.receiving import Contestant, Round
 
-#: What the others are compared with.
+#: Targets that the others are compared with.
 REFERENCES = ["floor-insert", "floor-upsert", "djstripe", "github-app"]
 
 Quartiles = tuple[float, float, float]
@@ -16,8 +16,11 @@ Quartiles = tuple[float, float, float]
 
 @dataclass
 class Ratio:
-    """How many times as fast as a reference, round by round: by requests a second, and by the CPU
-    time of workers and database, which a busy machine disturbs less."""
+    """Speed relative to a reference, taken round by round.
+
+    ``rate`` compares requests per second; ``cpu`` compares the CPU time of workers and database,
+    which a busy machine disturbs less.
+    """
 
     reference: str
     rate: Quartiles
@@ -26,7 +29,7 @@ class Ratio:
 
 @dataclass
 class Row:
-    """A target on a database. Times in seconds; CPU per request."""
+    """Figures of a target on a database. Times are in seconds, CPU times per request."""
 
     kind: str
     target: str
@@ -91,5 +94,5 @@ def _ratios(
 
 
 def _requests_per_cpu_second(round: Round) -> float:
-    # The clock of a process ticks a hundred times a second, so a very short round may have seen none.
+    # The kernel counts CPU time in hundredths of a second, so a very short round may have used none.
     return round.requests / max(round.cpu + round.database_cpu, 0.01)

@@ -1,7 +1,7 @@
-"""Whether a request takes longer the more events are stored.
+"""Measure if a request takes longer the more events are stored.
 
-The same load goes to a database that is being filled and to one that stays small, in turns: the
-machine's moods are the same for both.
+The same load goes in turn to a database that is filled and to one that stays small, so that other
+work on the machine disturbs both alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.measuring.servers import environment_of, serving
 from benchmarks.measuring.targets import BY_NAME
 
 _TABLE = "django_altoviz_webhookevent"
-# The events that are stored already are those of so many objects, the ones of the load among them.
+# The stored events belong to this many objects, which include the objects of the load.
 _FILLED_OBJECTS = 20_000
 _BATCH = 50_000
 _FIRST_IDS = {"deferred": 1000, "inline": 1000 + deliveries.OBJECTS}
@@ -33,8 +33,10 @@ _COLUMNS = {
 
 @dataclass
 class Grown:
-    """The median of a request's time in seconds beside so many stored events, and its ratio, round
-    by round, to that of the small database."""
+    """Median time of a request in seconds with N stored events.
+
+    ``ratio`` compares it, round by round, with the small database.
+    """
 
     kind: str
     target: str
@@ -47,7 +49,7 @@ class Grown:
 def grow(
     kind: type[Database], templates: Templates, sizes: list[int], *, rounds: int, seconds: float
 ) -> list[Grown]:
-    """Measure at each of the sizes."""
+    """Measure with each of the sizes."""
     with ExitStack() as stack:
         growing, small = (
             templates.copy("altoviz", kind, name) for name in ("growing", "staying-small")
@@ -58,15 +60,15 @@ def grow(
             name: [_serve(stack, name, database, templates) for database in (growing, small)]
             for name in _FIRST_IDS
         }
-        everybody = [each for pair in pairs.values() for each in pair]
-        for each in everybody:
+        everyone = [each for pair in pairs.values() for each in pair]
+        for each in everyone:
             each.play(seconds)
         figures, filled = [], 0
         for size in sizes:
             fill(growing, filled, size)
             filled = size
             print(f"  {kind.kind}: {size:,} events are stored", flush=True)
-            _measure(everybody, rounds, seconds)
+            _measure(everyone, rounds, seconds)
             for pair in pairs.values():
                 figures.append(_figure(size, *pair))
                 print(f"  {figures[-1]}", flush=True)
@@ -83,7 +85,7 @@ def _serve(stack: ExitStack, name: str, database: Database, templates: Templates
 
 @dataclass(frozen=True)
 class _Load:
-    """Customers of other ids for each target, for they share a database."""
+    """Load of customers. Targets share a database, so each gets ids of its own."""
 
     first_id: int
 
@@ -91,13 +93,13 @@ class _Load:
         return deliveries.customers(path, self.first_id)
 
 
-def _measure(everybody: list[Contestant], rounds: int, seconds: float) -> None:
+def _measure(everyone: list[Contestant], rounds: int, seconds: float) -> None:
     order = random.Random(1)
-    for each in everybody:
-        each.play(seconds)  # pages that the filling has pushed out come back
+    for each in everyone:
+        each.play(seconds)  # bring back the pages that the filling has evicted from the cache
         each.rounds.clear()
     for _ in range(rounds):
-        for each in order.sample(everybody, len(everybody)):
+        for each in order.sample(everyone, len(everyone)):
             each.measure(seconds)
 
 
@@ -121,7 +123,7 @@ def _verify(database: Database, contestants: list[Contestant]) -> None:
 
 
 def fill(database: Database, start: int, end: int) -> None:
-    """Store copies of a processed event, each under ids of its own."""
+    """Store copies of a processed event, each with its own ids."""
     columns = [name for (name,) in database.rows(_COLUMNS[database.kind]) if name != "id"]
     values = {
         "event_id": "'fill-' || n",

@@ -1,6 +1,6 @@
-"""The sender: as cheap as can be, for it shares the cores with what is measured.
+"""Send requests as cheaply as possible, because the sender shares the cores with the servers.
 
-One thread, ready-made requests, a few connections at a time, one for each request.
+The sender has one thread, prepared requests and a few connections at a time, one per request.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
-_PATIENCE = 60.0
+_ANSWER_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request, ready to be sent, and the id by which its event is known again."""
+    """A prepared request, and the id by which its event is found in the database."""
 
     id: str
     request: bytes
@@ -25,7 +25,7 @@ class Delivery:
 
 @dataclass
 class Outcome:
-    """What became of a round. ``latencies`` are in seconds, ``cpu`` is the sender's own."""
+    """Result of a round. ``latencies`` are in seconds; ``cpu`` is the CPU time of the sender."""
 
     seconds: float = 0.0
     cpu: float = 0.0
@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return len(self.latencies) / self.seconds
 
 
@@ -52,7 +52,7 @@ class Stuck(Exception):
 
 
 def request_of(path: str, body: bytes, headers: dict[str, str]) -> bytes:
-    """The bytes of a POST."""
+    """Return the bytes of a POST request."""
     lines = [
         f"POST {path} HTTP/1.1",
         f"Host: {HOST}",
@@ -66,7 +66,7 @@ def request_of(path: str, body: bytes, headers: dict[str, str]) -> bytes:
 def deliver(
     port: int, deliveries: Iterable[Delivery], *, connections: int, seconds: float
 ) -> Outcome:
-    """Send until the time is over or there is nothing left, and wait for all answers."""
+    """Send until the time is over or all are sent, and wait for all answers."""
     outcome, waiting = Outcome(), iter(deliveries)
     cpu, began = time.process_time(), time.perf_counter()
     with select.epoll() as epoll:
@@ -74,11 +74,11 @@ def deliver(
         for _ in range(connections):
             _begin(port, waiting, epoll, open_)
         while open_:
-            ready = epoll.poll(_PATIENCE)
+            ready = epoll.poll(_ANSWER_TIMEOUT)
             if not ready:
-                raise Stuck(f"No answer for {_PATIENCE:.0f} seconds.")
+                raise Stuck(f"No answer for {_ANSWER_TIMEOUT:.0f} seconds.")
             for number, _event in ready:
-                if _goes_on(open_[number]):
+                if _receive(open_[number]):
                     continue
                 _end(open_.pop(number), outcome)
                 if time.perf_counter() - began < seconds:
@@ -95,13 +95,14 @@ def _begin(
     if delivery is None:
         return
     began = time.perf_counter()
-    connection = socket.create_connection((HOST, port), timeout=_PATIENCE)
+    connection = socket.create_connection((HOST, port), timeout=_ANSWER_TIMEOUT)
     connection.sendall(delivery.request)
     epoll.register(connection.fileno(), select.EPOLLIN)
     open_[connection.fileno()] = _Exchange(connection, delivery, began)
 
 
-def _goes_on(exchange: _Exchange) -> bool:
+def _receive(exchange: _Exchange) -> bool:
+    """Read a piece of the answer. Return False at its end."""
     piece = exchange.socket.recv(65536)
     exchange.answer += piece
     return bool(piece)

@@ -1,4 +1,4 @@
-"""What processes use, as Linux tells it."""
+"""CPU time and memory of processes, from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def seconds_of(pid: int) -> float:
-    """The CPU time that a process has used, all its threads; 0 for one that is not to be seen."""
+    """Return the CPU time of a process with all its threads, or 0 if it can't be seen."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return 0.0
-    # The name stands in parentheses, and may have spaces in it.
+    # The second field is the name in parentheses, which may contain spaces.
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def memory_of(pid: int) -> int:
-    """The resident memory of a process in bytes; 0 for one that is gone."""
+    """Return the resident memory of a process in bytes, or 0 if it has exited."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except (OSError, IndexError):

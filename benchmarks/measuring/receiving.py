@@ -1,4 +1,4 @@
-"""Requests a second of each target, in interleaved rounds."""
+"""Measure the requests per second of each target, in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from benchmarks.measuring.servers import (
 from benchmarks.measuring.targets import Target
 
 CONNECTIONS = 4
-# More than any target has taken in a second.
+# More than any target has accepted in a second.
 _MOST_PER_SECOND = 6000
 
 
 class EventsLost(Exception):
-    """What was answered 200 is not stored once: the figures would be worthless."""
+    """An event answered with 200 is not stored exactly once, so the figures are worthless."""
 
 
 @dataclass
 class Round:
-    """One round's figures. CPU in seconds: of the workers, of the database's server, of the sender."""
+    """Figures of a round. CPU times are in seconds: workers, database server, sender."""
 
     requests: int
     rate: float
@@ -46,7 +46,7 @@ class Round:
 
 @dataclass
 class Contestant:
-    """A target on a database, with the server that is running for it."""
+    """A target on a database, with its running server."""
 
     target: Target
     database: Database
@@ -56,11 +56,11 @@ class Contestant:
     accepted: list[str] = field(default_factory=list)
 
     def play(self, seconds: float) -> Outcome:
-        """Send for so long. The requests are made beforehand, for that takes time, too."""
+        """Send for that long. The requests are prepared first, because that takes time too."""
         expected = max((each.rate for each in self.rounds), default=_MOST_PER_SECOND / 2)
         pool = list(itertools.islice(self.stream, int(2 * seconds * expected) + 100))
         outcome = deliver(self.server.port, pool, connections=CONNECTIONS, seconds=seconds)
-        # What was not sent comes first the next time, for each object's events have an order.
+        # Send the rest first next time, because the events of an object must stay in order.
         sent = len(outcome.latencies)
         self.stream = itertools.chain(pool[sent:], self.stream)
         if outcome.refused:
@@ -83,10 +83,10 @@ class Contestant:
         )
 
     def verify(self) -> None:
-        """Every event that was answered 200 is stored, once, and nothing else is.
+        """Check that exactly the events answered with 200 are stored, each once.
 
         Raises:
-            EventsLost: it is not so, or less was done than the answer says.
+            EventsLost: they are not, or an event is not in the state that it should be in.
         """
         target, name = self.target, f"{self.target.name} on {self.database.kind}"
         if not target.stored:
@@ -99,7 +99,7 @@ class Contestant:
 
 
 class Templates:
-    """One migrated database for each site and kind, of which the targets get copies."""
+    """Migrated databases, one for each site and kind. The targets get copies of them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.made = folder, {}  # type: Path, dict[tuple[str, str], Database]
@@ -129,7 +129,7 @@ class Templates:
 def contestants(
     targets: list[Target], kinds: list[type[Database]], templates: Templates
 ) -> Iterator[list[Contestant]]:
-    """All targets on all databases, served at the same time; the idle ones cost nothing."""
+    """Serve all targets on all databases at the same time. Idle servers cost nothing."""
     with ExitStack() as stack:
         settings = {}
         if any(target.site == "stripe" for target in targets):
@@ -167,7 +167,7 @@ def _stripe_api() -> Iterator[str]:
 
 
 def play(entered: list[Contestant], *, rounds: int, seconds: float) -> None:
-    """Let all play their rounds, each round in another order, and verify what they stored."""
+    """Measure all in interleaved rounds, each in another order, and verify what they stored."""
     order = random.Random(1)
     for each in entered:
         each.play(seconds)  # to warm up

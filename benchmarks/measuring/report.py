@@ -1,4 +1,4 @@
-"""The figures as tables: to be read on a terminal, and to be pasted into the documentation."""
+"""Write the figures as tables, for the terminal and for the documentation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.measuring.draining import Drained
 from benchmarks.measuring.figures import REFERENCES, Quartiles, Ratio, Row
 from benchmarks.measuring.growing import Grown
 
-#: What is to be reached: the target, the reference, how many times as fast.
+#: The aims: a target, its reference, and the minimum ratio of their speeds.
 AIMS = [
     ("deferred", "floor-insert", 0.9),
     ("deferred", "djstripe", 6.0),
@@ -17,13 +17,13 @@ AIMS = [
     ("inline", "djstripe", 3.0),
     ("inline", "github-app", 1.0),
 ]
-# A request may take so much longer beside a full table; no less can be told from noise.
+# The tolerance for a full table. A smaller difference can't be told from noise.
 _FLAT = 1.1
 _MB = 2**20
 
 
 def report(results: dict[str, Any]) -> str:
-    """All that there is, as reStructuredText."""
+    """Return all available results as reStructuredText."""
     parts = [(name, write(results[name])) for name, write in _PARTS.items() if results.get(name)]
     return "\n\n".join(text for _name, text in parts) + "\n"
 
@@ -63,7 +63,7 @@ def _figures(rows: list[Row]) -> str:
 
 
 def _ratios(rows: list[Row], heading: str, quartiles_of: Callable[[Ratio], Quartiles]) -> str:
-    """How many times as fast as each of the references."""
+    """Return a table of the ratios to each reference."""
     known = [name for name in REFERENCES if any(row.ratio_to(name) for row in rows)]
     cells = []
     for row in rows:
@@ -169,7 +169,7 @@ _PARTS: dict[str, Callable[[Any], str]] = {
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A simple table of reStructuredText; numbers stand to the right."""
+    """Return a simple reStructuredText table, with numbers aligned to the right."""
     columns = list(zip(heads, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     rule = "  ".join("=" * width for width in widths)

@@ -1,4 +1,4 @@
-"""The sites, each served by gunicorn with the same settings."""
+"""Serve the sites, each with gunicorn and the same settings."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _START_SECONDS = 60
 
 
 class ServerFailed(Exception):
-    """A process of the benchmark does not do what it is there for."""
+    """A process of the benchmark failed or does not do its work."""
 
 
 def environment_of(site: str, settings: dict[str, str]) -> dict[str, str]:
-    """The environment of a process that works on a site."""
+    """Return the environment variables of a process for a site."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -39,7 +39,7 @@ def environment_of(site: str, settings: dict[str, str]) -> dict[str, str]:
 
 
 def manage(environment: dict[str, str], *arguments: str) -> None:
-    """Run a management command to its end."""
+    """Run a management command and wait for its end."""
     done = subprocess.run(
         [sys.executable, "-m", "django", *arguments],
         env=environment,
@@ -64,13 +64,13 @@ class Server:
         self.process, self.port = process, port
 
     def cpu_seconds(self) -> float:
-        """What the workers have used until now."""
+        """Return the CPU time that the workers have used so far."""
         return sum(seconds_of(pid) for pid in children_of(self.process.pid))
 
 
 @contextmanager
 def serving(environment: dict[str, str], log: Path) -> Iterator[Server]:
-    """A site from when it answers; its processes are ended at the end."""
+    """Start a site, yield once it answers, and stop its processes at the end."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "benchmarks.sites.wsgi"]
     command += ["--workers", str(WORKERS), "--bind", f"{HOST}:{port}", "--log-level", "warning"]
@@ -83,7 +83,7 @@ def serving(environment: dict[str, str], log: Path) -> Iterator[Server]:
 def running(
     command: list[str], environment: dict[str, str], output: int
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ended at the end, whatever happens."""
+    """Start a process, and stop it at the end in any case."""
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
     try:
         yield process
@@ -108,4 +108,4 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                     return
         except OSError:
             time.sleep(0.1)
-    raise ServerFailed(f"The server does not serve: {log.read_text()[-2000:]}")
+    raise ServerFailed(f"The server did not start: {log.read_text()[-2000:]}")

@@ -1,7 +1,7 @@
-"""Where the time of one request goes, without a network: run in the site's own process.
+"""Break down the time of a request, in the site's own process and without a network.
 
-``python -m benchmarks.measuring.steps deferred 300`` prints JSON: what runs between the statements,
-how long each statement takes, and whose code it is.
+``python -m benchmarks.measuring.steps deferred 300`` prints JSON: the time of each SQL statement,
+the time between statements, and the share of each layer of code.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LAYERS = [
 
 
 class Timeline:
-    """What is sent to the database, with the times of beginning and end, and the commits in it."""
+    """SQL statements with their start and end times, and the number of commits."""
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
@@ -63,7 +63,7 @@ class Timeline:
 
     @property
     def statements(self) -> int:
-        """Their number. That a transaction begins is sent, too, where the driver does it unseen."""
+        """The number of statements. Each commit implies a BEGIN, which some drivers send unseen."""
         names = [name for name, *_ in self.entries]
         return len(names) + names.count("COMMIT") - names.count("BEGIN")
 
@@ -84,8 +84,8 @@ def _name(sql: str) -> str:
 
 @contextmanager
 def observed() -> Iterator[Timeline]:
-    """A timeline of what happens in the block, COMMIT included."""
-    wrapper: Any = connection  # what it commits with is not among what it promises
+    """Yield a timeline of the statements in the block, COMMIT included."""
+    wrapper: Any = connection  # _commit is private, so django-stubs does not know it
     timeline, commit = Timeline(), wrapper._commit
     wrapper._commit = lambda: timeline.timed("COMMIT", commit)
     try:
@@ -117,12 +117,12 @@ def call(application: WSGIHandler, delivery: Delivery) -> None:
     statuses: list[str] = []
     begin: Any = lambda status, *_: statuses.append(status)  # noqa: E731
     response = application(environ, begin)
-    response.close()  # as a server does, for the signals at the end of a request
+    response.close()  # as a server does; it sends the signals at the end of a request
     assert statuses == ["200 OK"], statuses
 
 
 def measure(name: str, requests: int) -> dict[str, Any]:
-    """The figures of a target, each the median of so many requests."""
+    """Return the figures of a target, each the median over that many requests."""
     application, load = get_wsgi_application(), BY_NAME[name].load()
     for delivery in itertools.islice(load, OBJECTS + 100):
         call(application, delivery)
@@ -141,7 +141,7 @@ def measure(name: str, requests: int) -> dict[str, Any]:
 
 
 def _steps(application: WSGIHandler, load: Iterator[Delivery]) -> dict[str, Any]:
-    """The most usual sequence of statements, each with its time and that of the code before it."""
+    """Return the most frequent sequence of statements, with the time of each and before each."""
     sequences: dict[tuple[str, ...], list[list[float]]] = defaultdict(list)
     counts: dict[tuple[str, ...], dict[str, int]] = {}
     for delivery in load:
@@ -165,7 +165,7 @@ def _steps(application: WSGIHandler, load: Iterator[Delivery]) -> dict[str, Any]
 
 
 def _layers(application: WSGIHandler, load: Iterator[Delivery]) -> dict[str, float]:
-    """The shares of the time by whose code it is; what Python has built in is its caller's."""
+    """Return each layer's share of the time. Built-in functions count for their callers."""
     profile = cProfile.Profile()
     for delivery in load:
         profile.runcall(call, application, delivery)

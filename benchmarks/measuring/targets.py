@@ -1,4 +1,4 @@
-"""What is measured: a path of a site, what is posted to it, and where that must be found again."""
+"""Targets of the benchmark: the path of a site, its load, and where to find what it stored."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _IN_GITHUBS_PAYLOAD = {
 
 @dataclass(frozen=True)
 class Target:
-    """One row of the table.
+    """Row of the table of results.
 
-    ``stored`` selects the ids of all events that are stored, by the kind of database; ``undone``
-    counts those that the answer has promised more for than was done.
+    ``stored`` has the SQL, by kind of database, that selects the ids of all stored events.
+    ``undone`` counts the events that are not in the state that the answer promised.
     """
 
     name: str

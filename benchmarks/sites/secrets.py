@@ -1,4 +1,4 @@
-"""What the deliveries are signed with. Nothing but the benchmark knows these sites."""
+"""Secrets of the sites, which exist in the benchmark only."""
 
 from __future__ import annotations
 

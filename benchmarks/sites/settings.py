@@ -1,7 +1,7 @@
-"""The settings of all sites: the same for each, but for the app under test.
+"""Settings of all sites. They differ only in the app under test.
 
-``BENCH_SITE`` names it; ``BENCH_DATABASE`` and ``BENCH_NAME`` say where it keeps its tables,
-``BENCH_FLUSH`` how surely.
+``BENCH_SITE`` is the site; ``BENCH_DATABASE`` and ``BENCH_NAME`` are its database. ``BENCH_FLUSH``
+decides if commits wait for the disk.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from benchmarks.sites import secrets
 
 SITE = os.environ["BENCH_SITE"]
-# Whether a commit waits until the disk has it: that is what makes an answer a promise.
+# If true, a commit waits for the disk. Only then does a 200 promise that the event is stored.
 FLUSH = os.environ.get("BENCH_FLUSH", "on") == "on"
 
 _DATABASES = {
@@ -37,11 +37,11 @@ DATABASES = {
     "default": {
         **_DATABASES[os.environ["BENCH_DATABASE"]],
         "NAME": os.environ["BENCH_NAME"],
-        # To connect anew for each request would be the greatest cost of all.
+        # A new connection for each request would cost more than everything else.
         "CONN_MAX_AGE": None,
     }
 }
-if SITE == "stripe":  # the tables without their history, which would take a minute
+if SITE == "stripe":  # create the tables without the migrations, which take a minute
     MIGRATION_MODULES = dict.fromkeys(["admin", "auth", "contenttypes", "sessions", "djstripe"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -52,7 +52,7 @@ USE_TZ = True
 ROOT_URLCONF = f"benchmarks.sites.{SITE}.urls"
 STATIC_URL = "static/"
 
-# What startproject writes.
+# As startproject writes them.
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

@@ -1,3 +1,5 @@
+"""The admin pages of events, mirrors and syncs: read-only, with actions to process events again."""
+
 from django_altoviz.admin.documents import InvoiceAdmin, QuoteAdmin
 from django_altoviz.admin.events import WebhookEventAdmin
 from django_altoviz.admin.mirrors import ContactAdmin, CustomerAdmin, ProductAdmin

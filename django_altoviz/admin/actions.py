@@ -1,78 +1,74 @@
-"""Events processed once more because somebody asks for it, and what there is to say about it."""
+"""The actions that process events again: what is asked first, and what is said afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from typing import Any
 
 from django.contrib import messages
-from django.db import router
-from django.utils.translation import ngettext_lazy
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Count
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext, ngettext
 
-from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing import process_again
+from django_altoviz.admin.base import ReadOnlyAdmin
+from django_altoviz.models import ReceiverRun, WebhookEventQuerySet
+from django_altoviz.processing import Replay
 
-#: What can come of it: the level of the message, and the message.
-OUTCOMES = {
-    "processed": (
-        messages.SUCCESS,
-        ngettext_lazy("%d event was processed.", "%d events were processed."),
-    ),
-    "failed": (
-        messages.ERROR,
-        ngettext_lazy("%d event failed again.", "%d events failed again."),
-    ),
-    "malformed": (
-        messages.WARNING,
-        ngettext_lazy(
-            "%d event was refused: it is malformed.", "%d events were refused: they are malformed."
-        ),
-    ),
-    "pruned": (
-        messages.WARNING,
-        ngettext_lazy(
-            "%d event was refused: its body was pruned.",
-            "%d events were refused: their bodies were pruned.",
-        ),
-    ),
-    "unknown": (
-        messages.WARNING,
-        ngettext_lazy(
-            "%d event was refused: this version knows no such event type.",
-            "%d events were refused: this version knows no such event types.",
-        ),
-    ),
-    "waiting": (
-        messages.WARNING,
-        ngettext_lazy(
-            "%d event waits for an earlier one of its object, and is processed after that.",
-            "%d events wait for earlier ones of their objects, and are processed after those.",
-        ),
-    ),
-    "held": (
-        messages.WARNING,
-        ngettext_lazy(
-            "%d event was refused: a worker is processing it.",
-            "%d events were refused: workers are processing them.",
-        ),
-    ),
-}
+#: The field that the confirmation form adds when the answer is yes.
+CONFIRMED = "confirmed"
+_TEMPLATE = "admin/django_altoviz/webhookevent/from_scratch_confirmation.html"
 
 
-def in_order_of_arrival(queryset: WebhookEventQuerySet) -> Iterator[WebhookEvent]:
-    """One at a time: all bodies together may be too large, and each is to be read at its turn."""
-    events = WebhookEvent.with_pruned.using(router.db_for_write(WebhookEvent))
-    for pk in queryset.order_by("pk").values_list("pk", flat=True):
-        yield from events.filter(pk=pk)
+def confirmation_page(
+    page: ReadOnlyAdmin, request: HttpRequest, events: WebhookEventQuerySet
+) -> TemplateResponse:
+    """Return the page to confirm that all receivers are called again, also those that succeeded.
+
+    Its form submits the same selection of events again, with ``CONFIRMED``.
+    """
+    succeeded = ReceiverRun.objects.filter(event__in=events.order_by(), gave_up="")
+    context: dict[str, Any] = {
+        **page.admin_site.each_context(request),
+        "title": gettext("Process from scratch"),
+        "opts": page.opts,
+        "media": page.media,
+        "count": events.count(),
+        "receivers": succeeded.values_list("receiver").annotate(Count("pk")).order_by("receiver"),
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "select_across": request.POST.get("select_across", "0"),
+        "confirmed": CONFIRMED,
+    }
+    request.current_app = page.admin_site.name
+    return TemplateResponse(request, _TEMPLATE, context)
 
 
-def replay(event: WebhookEvent, *, from_scratch: bool = False) -> str:
-    """Process the event again, and return which of the ``OUTCOMES`` came of it."""
-    if process_again(event, from_scratch=from_scratch):
-        return "failed" if event.status in (Status.FAILED, Status.DEAD) else "processed"
-    if event.status == Status.MALFORMED:
-        return "malformed"
-    if event.pruned_at is not None:
-        return "pruned"
-    if event.event_type is None:
-        return "unknown"
-    return "waiting" if event.is_due else "held"
+def messages_about(outcomes: Counter[Replay]) -> list[tuple[int, str]]:
+    """Return the level and the text of a message for each outcome that occurred."""
+    return [
+        (_level(outcome), _text(outcome, outcomes[outcome]))
+        for outcome in Replay
+        if outcomes[outcome]
+    ]
+
+
+def _level(outcome: Replay) -> int:
+    if outcome.is_refusal:
+        return messages.WARNING
+    return messages.SUCCESS if outcome is Replay.PROCESSED else messages.ERROR
+
+
+def _text(outcome: Replay, count: int) -> str:
+    if outcome is Replay.PROCESSED:
+        text = ngettext("%(count)d event was processed.", "%(count)d events were processed.", count)
+    elif outcome is Replay.FAILED:
+        text = ngettext("%(count)d event failed again.", "%(count)d events failed again.", count)
+    else:
+        text = ngettext(
+            "%(count)d event was not processed: %(reason)s.",
+            "%(count)d events were not processed: %(reason)s.",
+            count,
+        )
+    return text % {"count": count, "reason": outcome.label}

@@ -1,4 +1,4 @@
-"""What all admin pages of this app have in common: they show, change nothing, and stay fast."""
+"""The base of all admin pages here: read-only, with few queries, and links the reader may follow."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.display.rendering import EMPTY
-from django_altoviz.admin.filters import AccountFilter, are_told_apart
+from django_altoviz.admin.display.rendering import EMPTY, Renderer
+from django_altoviz.admin.filters import AccountFilter, has_several_accounts
 from django_altoviz.models import Mirror, WebhookEvent
 
-MOST_COUNTED = 10_000
+MAX_COUNT = 10_000
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than anybody pages, where to count millions of rows takes seconds."""
+    """Paginator that counts at most ``MAX_COUNT`` rows, because counting millions takes seconds."""
 
     object_list: models.QuerySet[models.Model]
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by().values("pk")[:MOST_COUNTED].count()
+        return self.object_list.order_by().values("pk")[:MAX_COUNT].count()
 
     @property
     def is_capped(self) -> bool:
-        return self.count == MOST_COUNTED
+        return self.count == MAX_COUNT
 
 
 class LightChangeList(ChangeList):
-    """Reads of each row what the list shows, for the rest may be megabytes."""
+    """Change list that defers the columns it doesn't show, because these may be megabytes a row."""
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Any = None
@@ -57,19 +57,21 @@ class LightChangeList(ChangeList):
             super().get_results(request)
             accounts = {row.account for row in self.result_list}
         except (OverflowError, ValueError, DataError) as error:
-            # A number or a year that is too large is found only when the database is asked.
+            # Only the query itself shows that a number or a year is out of the database's range.
             raise IncorrectLookupParameters from error
-        if not are_told_apart(accounts):
+        if not has_several_accounts(accounts):
             self.list_display = [name for name in self.list_display if name != "account"]
 
 
 class ReadOnly:
-    """For admins and inlines: to view is all that is permitted."""
+    """Mixin for admins and inlines that show rows, and links to other pages, but change nothing."""
 
     admin_site: admin.AdminSite
     empty_value_display = EMPTY
-    #: By whom the page is read; only an instance that was made for a request has one.
+    #: The request that this instance serves; None on the one that is registered with the site.
     request: HttpRequest | None = None
+    #: Set together with ``request``.
+    renderer: Renderer
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -81,7 +83,7 @@ class ReadOnly:
         return False
 
     def may_view(self, model: type[models.Model]) -> bool:
-        """Whether the model has pages, and the reader may see them."""
+        """Return True if the model has admin pages and the reader may see them."""
         if self.request is None or not self.admin_site.is_registered(model):
             return False
         return self.admin_site.get_model_admin(model).has_view_permission(self.request)
@@ -89,7 +91,8 @@ class ReadOnly:
     def link(
         self, model: type[models.Model], page: str, label: Any, *args: Any, **query: Any
     ) -> str:
-        """A link to an admin page of the model, or only the label for who may not see that page."""
+        """Return a link to an admin page of the model, or only the label if the reader may not view
+        the model."""
         if not self.may_view(model):
             return str(label)
         view = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
@@ -97,13 +100,13 @@ class ReadOnly:
         return format_html('<a href="{}">{}</a>', f"{url}?{urlencode(query)}", label)
 
     def link_to_object(self, model: type[Mirror], altoviz_id: int, label: Any) -> str:
-        """A link that costs no query: the page is found by Altoviz's id."""
+        """Link to an object's page by its Altoviz id, without a query for its primary key."""
         return self.link(model, "change", label, altoviz_id, **{TO_FIELD_VAR: "altoviz_id"})
 
     def link_if_mirrored(
         self, row: Mirror | None, altoviz_id: int | None, name: str | None = None
     ) -> str:
-        """A link, or what is known without the row: a name, and the id."""
+        """Link to the row, or return the name and the id if the object isn't mirrored."""
         if row is not None:
             return self.link_to_object(type(row), row.altoviz_id, row)
         if altoviz_id is None:
@@ -111,17 +114,17 @@ class ReadOnly:
         return f"{name} ({altoviz_id})" if name else f"{EMPTY} {altoviz_id}"
 
     def link_to_events(self, entity: str, object_id: int, account: str) -> str:
-        """A link to all events of an object, or nothing for who may not see them."""
+        """Link to the list of an object's events; empty if the reader may not view events."""
         if not self.may_view(WebhookEvent):
             return ""
         filters = {"entity__exact": str(entity), "object_id": object_id}
-        if are_told_apart({account}):
+        if has_several_accounts({account}):
             filters[AccountFilter.parameter_name] = account
         return self.link(WebhookEvent, "changelist", _("Events of this object"), **filters)
 
 
 class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    #: The columns that lists do without.
+    #: Columns that the list doesn't read.
     deferred: Sequence[str] = ()
     paginator = CappedPaginator
     show_full_result_count = False
@@ -133,30 +136,41 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return LightChangeList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        # To search in what is not listed reads the whole table, and could guess what is masked.
+        # A lookup in a deferred column would scan the table, and could reveal a masked secret
+        # letter by letter.
         is_listed = lookup.split("__")[0] not in self.deferred
         return is_listed and super().lookup_allowed(lookup, value, request)
 
-    # One instance serves all requests, and the columns are not told whom they are shown to.
-    def read_by(self, request: HttpRequest) -> ReadOnlyAdmin:
-        reader = copy.copy(self)
-        reader.request = request
-        return reader
+    def bound_to(self, request: HttpRequest) -> ReadOnlyAdmin:
+        """Return a copy of this admin for one request, as ``View.as_view()`` makes one view each.
+
+        All requests and threads share the instance that is registered, and Django passes a column
+        nothing but its row. The columns here also need the reader's permissions and the renderer.
+        """
+        if self.request is not None:
+            return self
+        bound = copy.copy(self)
+        bound.request, bound.renderer = request, Renderer()
+        return bound
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        return super(ReadOnlyAdmin, self.read_by(request)).get_changelist_instance(request)
+        if self.request is None:
+            return self.bound_to(request).get_changelist_instance(request)
+        return super().get_changelist_instance(request)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        page = self.read_by(request)
-        return super(ReadOnlyAdmin, page).changeform_view(request, *args, **kwargs)
+        if self.request is None:
+            return self.bound_to(request).changeform_view(request, *args, **kwargs)
+        return super().changeform_view(request, *args, **kwargs)
 
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        page = self.bound_to(request)
         inlines: list[Any] = [*super().get_inline_instances(request, obj)]
         for inline in inlines:
-            inline.request = request
+            inline.request, inline.renderer = request, page.renderer
         return inlines
 
 
-def whole_number(text: str) -> int | None:
-    """The id that a search may mean, if it can be one."""
+def parse_id(text: str) -> int | None:
+    """Return the id that a search term may be, or None if it can't be an id."""
     return int(text) if text.isdecimal() and len(text) < 20 else None

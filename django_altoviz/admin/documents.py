@@ -1,22 +1,39 @@
-"""Invoices and quotes, laid out for those who keep the accounts."""
+"""The pages of invoices and quotes, with their lines, laid out for accountants."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.display.details import ADDRESSES, DUE_DATES, NOTES, VAT_NOTE, VAT_SUMS
+from django_altoviz.admin.base import ReadOnly
+from django_altoviz.admin.display.details import (
+    ADDRESSES,
+    DUE_DATES,
+    NOTES,
+    VAT_AMOUNTS,
+    VAT_NOTE,
+)
 from django_altoviz.admin.display.rendering import EMPTY
-from django_altoviz.admin.display.values import column, reduction
-from django_altoviz.admin.display.vocabulary import business_signals_in_words
+from django_altoviz.admin.display.values import (
+    business_signal_labels,
+    column,
+    format_discount,
+    html_to_text,
+)
 from django_altoviz.admin.filters import QuoteStatusFilter
-from django_altoviz.admin.lines import InvoiceLineInline, QuoteLineInline
 from django_altoviz.admin.mirrors import MirrorAdmin
-from django_altoviz.models import Document, Invoice, Quote
+from django_altoviz.models import Document, Invoice, InvoiceLine, Quote, QuoteLine
+from django_altoviz.models.mirrors.documents import Line
+
+MAX_LINES = 500
+
 
 _PARTIES: Any = (
     _("Parties"),
@@ -60,6 +77,60 @@ _NOTES: Any = (_("Notes"), {"fields": NOTES})
 _LINKS: Any = (_("Links"), {"fields": ["public_page", "pdf_url"]})
 
 
+@admin.display(description=_("position"))
+def position(line: Line) -> int:
+    """Return the position, counted from 1."""
+    return line.position + 1
+
+
+class LineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    template = "admin/django_altoviz/lines.html"
+    verbose_name_plural = format_lazy(_("lines (at most the first {count})"), count=MAX_LINES)
+    fields: ClassVar[list[Any]] = [
+        position,
+        column(Line, "type"),
+        "plain_description",
+        column(Line, "quantity"),
+        "unit_code",
+        column(Line, "tax_excluded_price"),
+        "discount",
+        column(Line, "vat_rate"),
+        column(Line, "tax_excluded_amount"),
+        column(Line, "tax_included_amount"),
+        "product_page",
+    ]
+    readonly_fields = fields
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True  # a line is part of its document, whose permission is checked
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        lines = super().get_queryset(request).filter(position__lt=MAX_LINES)
+        return lines.select_related("product").defer("data", "product__data")
+
+    @admin.display(description=_("description"))
+    def plain_description(self, line: Line) -> str:
+        if not line.description:
+            return EMPTY
+        return self.renderer.paragraphs(html_to_text(line.description))
+
+    @admin.display(description=_("discount"))
+    def discount(self, line: Line) -> str:
+        return format_discount(line.discount_value, line.discount_type)
+
+    @admin.display(description=_("product"))
+    def product_page(self, line: Line) -> str:
+        return self.link_if_mirrored(line.product, line.product_id, line.product_number)
+
+
+class InvoiceLineInline(LineInline):
+    model = InvoiceLine
+
+
+class QuoteLineInline(LineInline):
+    model = QuoteLine
+
+
 class DocumentAdmin(MirrorAdmin):
     ordering = ["-date", "-id"]
     list_select_related = ["customer"]
@@ -81,19 +152,19 @@ class DocumentAdmin(MirrorAdmin):
         return self.link_if_mirrored(document.customer, document.customer_id, name)
 
     @admin.display(description=_("business signals"))
-    def reached(self, document: Document) -> str:
-        return ", ".join(business_signals_in_words(document.business_signals)) or EMPTY
+    def signals_sent(self, document: Document) -> str:
+        return ", ".join(business_signal_labels(document.business_signals)) or EMPTY
 
     @admin.display(description=_("global discount"))
     def global_discount(self, document: Document) -> str:
-        return reduction(document.global_discount_value, document.global_discount_type)
+        return format_discount(document.global_discount_value, document.global_discount_type)
 
     @admin.display(description=_("public link"))
     def public_page(self, document: Document) -> str:
         url = document.public_link or ""
         if not url.lower().startswith(("https://", "http://")):
             return url or EMPTY
-        hint = _("It opens without a login: whoever has the link can read the document.")
+        hint = _("Anyone who has this link can read the document without a login.")
         link = '<a href="{0}" rel="noopener noreferrer">{0}</a><div class="altoviz-hint">{1}</div>'
         return format_html(link, url, hint)
 
@@ -113,9 +184,9 @@ class InvoiceAdmin(DocumentAdmin):
     list_filter = ["is_draft", "is_paid", "is_cancelled", "is_proforma", "date", "sent_at"]
     inlines = [InvoiceLineInline]
     fieldsets = [
-        (None, {"fields": ["number", "subject", "date", "reached"]}),
+        (None, {"fields": ["number", "subject", "date", "signals_sent"]}),
         _PARTIES,
-        (_("Amounts"), {"fields": [*_AMOUNTS, column(Invoice, "overdue"), VAT_SUMS, DUE_DATES]}),
+        (_("Amounts"), {"fields": [*_AMOUNTS, column(Invoice, "overdue"), VAT_AMOUNTS, DUE_DATES]}),
         (
             _("State"),
             {
@@ -140,12 +211,12 @@ class InvoiceAdmin(DocumentAdmin):
 
     @admin.display(description=_("status"))
     def state(self, invoice: Invoice) -> str:
-        """All that holds of it, for a draft of 0 may be paid, too."""
-        states = ("is_draft", "is_proforma", "is_paid", "is_cancelled")
-        holding = [name for name in states if getattr(invoice, name)]
-        if not holding and invoice.is_draft is False:
+        """Return all states of the invoice: a draft of 0 is also paid, for example."""
+        flags = ("is_draft", "is_proforma", "is_paid", "is_cancelled")
+        names = [name for name in flags if getattr(invoice, name)]
+        if not names and invoice.is_draft is False:
             return gettext("finalised")
-        fields: list[Any] = [Invoice._meta.get_field(name) for name in holding]
+        fields: list[Any] = [Invoice._meta.get_field(name) for name in names]
         return ", ".join(str(field.verbose_name) for field in fields) or EMPTY
 
     @admin.display(description=_("replaced by"))
@@ -171,9 +242,9 @@ class QuoteAdmin(DocumentAdmin):
     list_filter = [QuoteStatusFilter, "date", "validity_date", "sent_at"]
     inlines = [QuoteLineInline]
     fieldsets = [
-        (None, {"fields": ["number", "subject", "date", "validity_date", "reached"]}),
+        (None, {"fields": ["number", "subject", "date", "validity_date", "signals_sent"]}),
         _PARTIES,
-        (_("Amounts"), {"fields": [*_AMOUNTS, "deposit", VAT_SUMS]}),
+        (_("Amounts"), {"fields": [*_AMOUNTS, "deposit", VAT_AMOUNTS]}),
         (
             _("State"),
             {
@@ -193,4 +264,4 @@ class QuoteAdmin(DocumentAdmin):
 
     @admin.display(description=_("deposit"))
     def deposit(self, quote: Quote) -> str:
-        return reduction(quote.deposit_value, quote.deposit_type)
+        return format_discount(quote.deposit_value, quote.deposit_type)

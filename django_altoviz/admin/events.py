@@ -1,4 +1,4 @@
-"""What came in and what became of it, for the eyes of those who have to find out."""
+"""The pages of events: what came in, what became of it, and the actions to process it again."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.actions import OUTCOMES, in_order_of_arrival, replay
-from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
-from django_altoviz.admin.confirmation import CONFIRMED, confirmation
-from django_altoviz.admin.display import changes
-from django_altoviz.admin.display.masking import masked
-from django_altoviz.admin.display.rendering import EMPTY, indented_body, preformatted, table
-from django_altoviz.admin.display.values import moment
+from django_altoviz.admin.actions import CONFIRMED, confirmation_page, messages_about
+from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
+from django_altoviz.admin.display.masking import SecretMask
+from django_altoviz.admin.display.rendering import EMPTY, indented_body
+from django_altoviz.admin.display.values import format_time
 from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
+from django_altoviz.admin.history import changes_of, event_label, mirror_model, status_label
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.processing import Replay, replay
 from django_altoviz.transactions import own_transactions
 
 
@@ -33,26 +33,26 @@ from django_altoviz.transactions import own_transactions
 class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = [
         "state",
-        "kind",
-        "mirrored_object",
+        "label",
+        "linked_object",
         "source",
-        "came_in",
+        "received",
         "deliveries",
         "attempts",
         "account",
     ]
     list_filter = ["status", EventTypeFilter, "entity", "source", AccountFilter, "received_at"]
     search_fields = ["event_id__exact", "object_id__exact"]
-    search_help_text = _("The whole id of an event, or the Altoviz id of an object.")
+    search_help_text = _("Search by the full id of an event, or by the Altoviz id of an object.")
     ordering = ["-id"]
-    sortable_by = ()  # by any other column, the whole table would be sorted
+    sortable_by = ()  # sorting by another column would sort the whole table
     show_facets = admin.ShowFacets.NEVER
     deferred = ["body", "changes", "history", "arrival", "error"]
     actions = ["process_again", "process_from_scratch"]
     fieldsets = [
         (
             None,
-            {"fields": ["state", "kind", "mirrored_object", "events_of_object"]},
+            {"fields": ["state", "label", "linked_object", "all_events"]},
         ),
         (
             _("Processing"),
@@ -61,8 +61,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                     "attempts",
                     "failures",
                     "next_attempt_at",
-                    "error_text",
-                    "attempts_made",
+                    "error_details",
+                    "past_attempts",
                     "receivers",
                 ]
             },
@@ -74,10 +74,10 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                 "fields": [
                     "source",
                     "event_id",
-                    "came_in",
+                    "received",
                     "deliveries",
                     "last_received_at",
-                    "circumstances",
+                    "arrival_details",
                 ]
             },
         ),
@@ -111,7 +111,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         if not term:
             return queryset, False
         found = Q(event_id=term)
-        if (number := whole_number(term)) is not None:
+        if (number := parse_id(term)) is not None:
             found |= Q(object_id=number)
         return queryset.filter(found), False
 
@@ -121,14 +121,14 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return [path("<path:object_id>/body/", view, name=name), *super().get_urls()]
 
     def body_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The body, byte for byte but for secrets."""
+        """Return the body byte for byte, except for masked secrets."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         event = self.get_object(request, unquote(object_id))
         if event is None or event.pruned_at is not None:
             raise Http404
         return HttpResponse(
-            text_to_body(masked(event.body)),
+            text_to_body(SecretMask()(event.body)),
             content_type="text/plain; charset=utf-8",
             headers={
                 "Content-Disposition": f'attachment; filename="event-{event.pk}.txt"',
@@ -138,71 +138,70 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def state(self, event: WebhookEvent) -> str:
-        return changes.state(event)
+        return status_label(event)
 
     @admin.display(description=_("type"))
-    def kind(self, event: WebhookEvent) -> str:
-        return changes.kind(event)
+    def label(self, event: WebhookEvent) -> str:
+        return event_label(event)
 
     @admin.display(description=_("received at"))
-    def came_in(self, event: WebhookEvent) -> str:
-        return moment(event.received_at)
+    def received(self, event: WebhookEvent) -> str:
+        return format_time(event.received_at)
 
     @admin.display(description=_("object"))
-    def mirrored_object(self, event: WebhookEvent) -> str:
+    def linked_object(self, event: WebhookEvent) -> str:
         if event.object_id is None:
             return EMPTY
-        if (model := changes.mirror_of(event)) is None:
+        if (model := mirror_model(event)) is None:
             return str(event.object_id)
         label = f"{model._meta.verbose_name} {event.object_id}"
         return self.link_to_object(model, event.object_id, label)
 
-    @admin.display(description=_("all its events"))
-    def events_of_object(self, event: WebhookEvent) -> str:
+    @admin.display(description=_("all events"))
+    def all_events(self, event: WebhookEvent) -> str:
         if event.object_id is None:
             return EMPTY
         return self.link_to_events(event.entity, event.object_id, event.account)
 
     @admin.display(description=_("error"))
-    def error_text(self, event: WebhookEvent) -> str:
-        return preformatted(event.error)
+    def error_details(self, event: WebhookEvent) -> str:
+        return self.renderer.preformatted(event.error)
 
     @admin.display(description=_("history"))
-    def attempts_made(self, event: WebhookEvent) -> str:
+    def past_attempts(self, event: WebhookEvent) -> str:
         rows = [
             (parse_datetime(attempt["at"]), Status(attempt["status"]).label, attempt["error"])
             for attempt in event.history
         ]
-        return table([_("at"), _("status"), _("error")], rows)
+        return self.renderer.table([_("at"), _("status"), _("error")], rows)
 
-    @admin.display(description=_("receivers that are done with it"))
+    @admin.display(description=_("receivers that have finished"))
     def receivers(self, event: WebhookEvent) -> str:
         runs = event.receiver_runs.order_by("pk")
         rows = [
             (run.receiver, run.finished_at, round(run.seconds, 3), run.gave_up or EMPTY)
             for run in runs
         ]
-        return table([_("receiver"), _("finished at"), _("seconds"), _("gave up")], rows)
-
-    @admin.display(description=_("business signals"))
-    def business_signals(self, event: WebhookEvent) -> str:
-        return ", ".join(event.business_signals) or EMPTY
+        return self.renderer.table(
+            [_("receiver"), _("finished at"), _("seconds"), _("gave up")], rows
+        )
 
     @admin.display(description=_("changes"))
     def changed_columns(self, event: WebhookEvent) -> str:
-        rows = [(each.label, each.old, each.new) for each in changes.changes_of(event)]
-        return table([_("column"), _("old"), _("new")], rows)
+        rows = [(each.label, each.old, each.new) for each in changes_of(event, self.renderer)]
+        return self.renderer.table([_("column"), _("old"), _("new")], rows)
 
     @admin.display(description=_("arrival"))
-    def circumstances(self, event: WebhookEvent) -> str:
-        return table([_("name"), _("value")], event.arrival.items())
+    def arrival_details(self, event: WebhookEvent) -> str:
+        return self.renderer.table([_("name"), _("value")], event.arrival.items())
 
     @admin.display(description=_("body"))
     def payload(self, event: WebhookEvent) -> str:
         if event.pruned_at is not None:
             return gettext("Pruned.")
-        download = self.link(WebhookEvent, "body", _("Download it as it was received"), event.pk)
-        return format_html("<p>{}</p>{}", download, preformatted(indented_body(event.body)))
+        download = self.link(WebhookEvent, "body", _("Download the body as received"), event.pk)
+        body = self.renderer.preformatted(indented_body(event.body))
+        return format_html("<p>{}</p>{}", download, body)
 
     def has_process_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("django_altoviz.process_webhookevent")
@@ -210,7 +209,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("django_altoviz.replay_webhookevent")
 
-    # In a transaction around the whole request no other worker would see what is claimed here.
+    # With ATOMIC_REQUESTS, other workers would not see a claim made here until the request ends.
     @own_transactions
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, extra_context)
@@ -226,7 +225,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: WebhookEventQuerySet
     ) -> HttpResponse | None:
         if CONFIRMED not in request.POST:
-            return confirmation(self, request, queryset)
+            return confirmation_page(self, request, queryset)
         self._replay(request, queryset, "Process from scratch", from_scratch=True)
         return None
 
@@ -238,14 +237,12 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         *,
         from_scratch: bool = False,
     ) -> None:
-        outcomes: Counter[str] = Counter()
-        for event in in_order_of_arrival(queryset):
-            outcome = replay(event, from_scratch=from_scratch)
+        outcomes: Counter[Replay] = Counter()
+        for event, outcome in replay(queryset, from_scratch=from_scratch):
             outcomes[outcome] += 1
             self.log_change(request, event, f"{name}: {outcome}")
-        for outcome, (level, text) in OUTCOMES.items():
-            if outcomes[outcome]:
-                self.message_user(request, text % outcomes[outcome], level)
+        for level, text in messages_about(outcomes):
+            self.message_user(request, text, level)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

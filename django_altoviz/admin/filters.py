@@ -1,4 +1,4 @@
-"""Filters that never ask the database which values there are: it would read the whole table."""
+"""List filters with fixed choices, because reading the choices from the database scans the table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.display.vocabulary import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
+from django_altoviz.admin.display.values import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
 from django_altoviz.conf import used_account_names
 from django_altoviz.event_types import EventType
 
@@ -19,8 +19,8 @@ Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"
 
 
-def are_told_apart(accounts: Collection[str]) -> bool:
-    """Whether an account's name tells anything: where there is but one, it does not."""
+def has_several_accounts(accounts: Collection[str]) -> bool:
+    """Return True if more than one account is in use, or among ``accounts``."""
     return len({*used_account_names(), *accounts}) > 1
 
 
@@ -29,7 +29,7 @@ class AccountFilter(admin.SimpleListFilter):
     parameter_name = "account"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        # An account that is no longer configured has rows, and links that lead to them.
+        # An account that is no longer configured still has rows, and links that filter by it.
         names = dict.fromkeys([*used_account_names(), *filter(None, [self.value()])])
         return [(name, name) for name in names] if len(names) > 1 or self.value() else []
 
@@ -49,7 +49,7 @@ class DeletedFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         choices = super().choices(changelist)
-        next(choices)  # Django's "all", which would be the default
+        next(choices)  # drop Django's "All", which would be the default
         return choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -59,7 +59,7 @@ class DeletedFilter(admin.SimpleListFilter):
 
 
 class KnownValuesFilter(admin.SimpleListFilter):
-    """One choice for each value that Altoviz documents, and one for whatever else it sends."""
+    """Filter with a choice for each value that Altoviz documents, and one for all other values."""
 
     parameter_name: str
     known: Sequence[tuple[str, Any]]

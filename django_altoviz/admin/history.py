@@ -1,35 +1,53 @@
-"""What has happened to an object, as its page tells it."""
+"""The history on an object's page: its events, what each changed, and what is not applied yet."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from django_altoviz.admin.base import ReadOnly
-from django_altoviz.admin.display.changes import Change, changes_of, kind, reason, state
-from django_altoviz.admin.display.values import moment
-from django_altoviz.admin.display.vocabulary import business_signals_in_words
+from django_altoviz.admin.display.rendering import EMPTY, Renderer
+from django_altoviz.admin.display.values import (
+    business_signal_labels,
+    format_time,
+    format_value,
+)
+from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
 from django_altoviz.models.queue import UNSETTLED
 
-MOST_TOLD = 50
-#: Of an update, more changes than these are folded away, as are all of a creation.
-MOST_UNFOLDED = 12
+MAX_ENTRIES = 50
+#: Collapse creations, and updates with more changes than this.
+MAX_OPEN_CHANGES = 12
 _ENTITIES = {model: entity for entity, model in MIRRORS.items()}
-_NOT_SHOWN = (*UNSETTLED, Status.DEAD)
-_GONE_WRONG = (Status.FAILED, Status.DEAD)
+_MAY_STILL_APPLY = (*UNSETTLED, Status.DEAD)
+_WENT_WRONG = (Status.FAILED, Status.DEAD)
+#: The module before the name of an exception.
+_MODULE = re.compile(r"^(?:\w+\.)+(?=\w+:)")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A column's value before and after an event."""
+
+    label: str
+    old: str
+    new: str
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One event. ``reason`` and ``link`` are empty for who may not see events."""
+    """An event. ``error`` and ``link`` are empty if the reader may not view events."""
 
     at: str
-    what: str
+    label: str
     business_signals: list[str]
     changes: list[Change]
     source: str
-    state: str
-    reason: str
+    status: str
+    error: str
     link: str
     is_wrong: bool
     is_creation: bool
@@ -37,60 +55,98 @@ class Entry:
     is_pruned: bool
 
     @property
-    def is_folded(self) -> bool:
-        return self.is_creation or len(self.changes) > MOST_UNFOLDED
+    def is_collapsed(self) -> bool:
+        return self.is_creation or len(self.changes) > MAX_OPEN_CHANGES
 
 
 @dataclass(frozen=True)
-class Story:
+class History:
     """The last events of an object, the latest first.
 
-    ``news`` is the latest one that the object does not show yet, if there is one. ``link`` leads to
-    all events, and is empty for who may not see them.
+    ``unapplied`` is the latest event that the mirror doesn't show yet, or None. ``link`` leads to
+    all events; it is empty if the reader may not view events.
     """
 
     entries: list[Entry]
-    news: Entry | None
+    unapplied: Entry | None
     link: str
     is_cut: bool
 
 
-def story_of(row: Mirror, page: ReadOnly) -> Story:
-    """The story of a mirror's row, for who reads that page. It takes one query."""
+def history_of(row: Mirror, page: ReadOnly) -> History:
+    """Read the history of a mirror's row in one query."""
     entity = _ENTITIES[type(row)]
     events = WebhookEvent.with_pruned.filter(
         account=row.account, entity=entity, object_id=row.altoviz_id
     )
-    # One more than is told says that there are more.
-    last = list(events.defer("body", "arrival", "history").order_by("-pk")[: MOST_TOLD + 1])
-    news = next((event for event in last if _is_news(event, row)), None)
-    return Story(
-        entries=[_entry(event, page) for event in last[:MOST_TOLD]],
-        news=None if news is None else _entry(news, page),
+    # One more than is shown tells whether there are more.
+    last = list(events.defer("body", "arrival", "history").order_by("-pk")[: MAX_ENTRIES + 1])
+    unapplied = next((event for event in last if _is_unapplied(event, row)), None)
+    return History(
+        entries=[_build_entry(event, page) for event in last[:MAX_ENTRIES]],
+        unapplied=None if unapplied is None else _build_entry(unapplied, page),
         link=page.link_to_events(entity, row.altoviz_id, row.account),
-        is_cut=len(last) > MOST_TOLD,
+        is_cut=len(last) > MAX_ENTRIES,
     )
 
 
-def _is_news(event: WebhookEvent, row: Mirror) -> bool:
-    """One that was mirrored and failed at a receiver is shown all the same."""
+def _is_unapplied(event: WebhookEvent, row: Mirror) -> bool:
+    # An event may have failed at a receiver only after the mirror was updated.
     is_mirrored = event.mirrored_at is not None or event.pk <= row.last_event_id
-    return event.status in _NOT_SHOWN and not is_mirrored
+    return event.status in _MAY_STILL_APPLY and not is_mirrored
 
 
-def _entry(event: WebhookEvent, page: ReadOnly) -> Entry:
+def _build_entry(event: WebhookEvent, page: ReadOnly) -> Entry:
     may_view = page.may_view(WebhookEvent)
     return Entry(
-        at=moment(event.received_at),
-        what=kind(event),
-        business_signals=business_signals_in_words(event.business_signals),
-        changes=changes_of(event),
+        at=format_time(event.received_at),
+        label=event_label(event),
+        business_signals=business_signal_labels(event.business_signals),
+        changes=changes_of(event, page.renderer),
         source=event.get_source_display(),
-        state=state(event),
-        reason=reason(event) if may_view else "",
+        status=status_label(event),
+        error=error_summary(event, page.renderer) if may_view else "",
         link=page.link(WebhookEvent, "change", f"#{event.pk}", event.pk) if may_view else "",
-        is_wrong=event.status in _GONE_WRONG,
+        is_wrong=event.status in _WENT_WRONG,
         is_creation=event.type.endswith("Created"),
         is_mirrored=event.mirrored_at is not None,
         is_pruned=event.pruned_at is not None,
     )
+
+
+def event_label(event: WebhookEvent) -> str:
+    """Return the translated type, or the type as received if this version doesn't know it."""
+    return str(event.event_type.label) if event.event_type else event.type
+
+
+def status_label(event: WebhookEvent) -> str:
+    status = event.get_status_display()
+    return gettext("%s (pruned)") % status if event.pruned_at is not None else status
+
+
+def error_summary(event: WebhookEvent, renderer: Renderer) -> str:
+    """Return the last line of the event's error, or nothing."""
+    last_line = event.error.strip().rpartition("\n")[2]
+    return str(renderer.cell(_MODULE.sub("", last_line))) if last_line else ""
+
+
+def mirror_model(event: WebhookEvent) -> type[Mirror] | None:
+    return MIRRORS[Entity(event.entity)] if event.entity else None
+
+
+def changes_of(event: WebhookEvent, renderer: Renderer) -> list[Change]:
+    """Return the columns that the event changed in the mirror.
+
+    A column that the model no longer has is shown as it was stored.
+    """
+    model = mirror_model(event)
+    fields = {} if model is None else {f.attname: f for f in model._meta.concrete_fields}
+    changes = []
+    for name, (old, new) in event.changes.items():
+        label, values = name, (old, new)
+        if (field := fields.get(name)) is not None:
+            label = str(field.verbose_name)
+            values = (format_value(field, old), format_value(field, new))
+        cells = [EMPTY if value is None else str(renderer.cell(value)) for value in values]
+        changes.append(Change(label, *cells))
+    return changes

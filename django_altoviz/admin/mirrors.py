@@ -1,4 +1,4 @@
-"""The copies of what is at Altoviz, laid out for those who keep the accounts."""
+"""The pages of mirrored objects: what all share, and those of customers, contacts and products."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from django.shortcuts import redirect
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.base import ReadOnlyAdmin, whole_number
+from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
 from django_altoviz.admin.display.details import (
     BILLING_ADDRESS,
     INTERNAL_NOTES,
     SHIPPING_ADDRESS,
     Detail,
 )
-from django_altoviz.admin.display.rendering import EMPTY, indented, paragraphs, preformatted
-from django_altoviz.admin.display.values import column, readable
+from django_altoviz.admin.display.rendering import EMPTY, Renderer, indented
+from django_altoviz.admin.display.values import column, html_to_text
 from django_altoviz.admin.filters import (
     AccountFilter,
     CustomerTypeFilter,
     DeletedFilter,
     ProductTypeFilter,
-    are_told_apart,
+    has_several_accounts,
 )
-from django_altoviz.admin.history import story_of
+from django_altoviz.admin.history import history_of
 from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
 
-_MOST_SEARCHED_WORDS = 10
+_MAX_SEARCH_WORDS = 10
 
 
 class MirrorAdmin(ReadOnlyAdmin):
-    """The page of a mirror: what its class declares, and what all of them end with."""
+    """Base of the mirrors' pages; adds the account, the history and the complete object to each."""
 
     deferred = ["data"]
     ordering = ["-id"]
-    search_help_text = _("The whole Altoviz id, or a part of a number, a name or an address.")
+    search_help_text = _(
+        "Search by the full Altoviz id, or by part of a number, name or email address."
+    )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows: models.QuerySet[Any] = self.model.with_deleted.all()
@@ -53,22 +55,22 @@ class MirrorAdmin(ReadOnlyAdmin):
         return [*self.list_filter, DeletedFilter, AccountFilter]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        account = ["account"] if obj is None or are_told_apart({obj.account}) else []
-        seen = ["synced_at", "deleted_at", "forgotten_at"]
-        identity = ["altoviz_id", "internal_id", *account, *seen]
+        account = ["account"] if obj is None or has_several_accounts({obj.account}) else []
+        times = ["synced_at", "deleted_at", "forgotten_at"]
+        identity = ["altoviz_id", "internal_id", *account, *times]
         return [
-            *_told(self.fieldsets or [], obj),
+            *_with_details(self.fieldsets or [], obj, self.bound_to(request).renderer),
             (_("At Altoviz"), {"fields": identity}),
-            (_("The whole object"), {"classes": ["collapse"], "fields": ["whole_object"]}),
+            (_("Complete object"), {"classes": ["collapse"], "fields": ["complete_object"]}),
         ]
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        # Each word becomes conditions, of which SQLite takes no thousands.
-        words = " ".join(search_term.split()[:_MOST_SEARCHED_WORDS])
+        # Each word adds conditions to the query, and SQLite refuses thousands of them.
+        words = " ".join(search_term.split()[:_MAX_SEARCH_WORDS])
         found, may_have_duplicates = super().get_search_results(request, queryset, words)
-        return found | queryset.filter(altoviz_id=whole_number(words)), may_have_duplicates
+        return found | queryset.filter(altoviz_id=parse_id(words)), may_have_duplicates
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         return to_field == "altoviz_id" or super().to_field_allowed(request, to_field)
@@ -76,33 +78,36 @@ class MirrorAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        context["story"] = story_of(context["original"], self)
+        context["history"] = history_of(context["original"], self)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:
-        # Django's has what was changed in the admin, and nothing is. The page tells the story.
+        # Django's own view lists changes made in the admin, of which there are none. The object's
+        # page has its history.
         opts = self.opts
         return redirect(f"admin:{opts.app_label}_{opts.model_name}_change", object_id)
 
     @admin.display(description=_("data"))
-    def whole_object(self, row: Mirror) -> str:
-        return preformatted(indented(row.data))
+    def complete_object(self, row: Mirror) -> str:
+        return self.renderer.preformatted(indented(row.data))
 
 
-def _told(fieldsets: Any, row: Mirror | None) -> list[Any]:
-    """The field sets without the details of which the object tells nothing."""
-    told = []
+def _with_details(fieldsets: Any, row: Mirror | None, renderer: Renderer) -> list[Any]:
+    """Return the field sets with the row's details rendered, and without those that are empty."""
+    filled = []
     for title, options in fieldsets:
-        fields = [
-            field
-            for field in options["fields"]
-            if row is None or not isinstance(field, Detail) or field(row) != EMPTY
-        ]
-        if fields:
-            told.append((title, options | {"fields": fields}))
-    return told
+        fields = [_filled_field(field, row, renderer) for field in options["fields"]]
+        if present := [field for field in fields if field is not None]:
+            filled.append((title, options | {"fields": present}))
+    return filled
+
+
+def _filled_field(field: Any, row: Mirror | None, renderer: Renderer) -> Any:
+    if not isinstance(field, Detail):
+        return field
+    return None if row is None else field.column_for(row, renderer)
 
 
 @admin.register(Customer)
@@ -156,7 +161,7 @@ class CustomerAdmin(MirrorAdmin):
     def documents(self, customer: Customer) -> str:
         links = [
             (self.link(model, "changelist", label, customer__exact=customer.altoviz_id),)
-            for model, label in ((Invoice, _("Its invoices")), (Quote, _("Its quotes")))
+            for model, label in ((Invoice, _("Invoices")), (Quote, _("Quotes")))
             if self.may_view(model)
         ]
         return format_html_join(" · ", "{}", links) or EMPTY
@@ -210,4 +215,6 @@ class ProductAdmin(MirrorAdmin):
 
     @admin.display(description=_("description"))
     def plain_description(self, product: Product) -> str:
-        return paragraphs(readable(product.description)) if product.description else EMPTY
+        if not product.description:
+            return EMPTY
+        return self.renderer.paragraphs(html_to_text(product.description))

@@ -1,4 +1,4 @@
-"""What the syncs found, and how far they came."""
+"""The syncs: what each found, and how far it came."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class SyncRunAdmin(ReadOnlyAdmin):
     list_display = ["started_at", "entity", *COUNTS, "finished_at", "is_dry_run", "account"]
     list_filter = ["entity", "is_dry_run", AccountFilter, "started_at"]
     ordering = ["-id"]
-    sortable_by = ()
+    sortable_by = ()  # sorting by another column would sort the whole table
     fieldsets = [
         (None, {"fields": ["entity", "account", "is_import", "is_dry_run"]}),
-        (_("What was found"), {"fields": [*COUNTS]}),
-        (_("How far it came"), {"fields": ["started_at", "active_at", "finished_at", "error"]}),
+        (_("Findings"), {"fields": [*COUNTS]}),
+        (_("Progress"), {"fields": ["started_at", "active_at", "finished_at", "error"]}),
         (
             _("Bookkeeping"),
             {"classes": ["collapse"], "fields": ["id", "as_of", "position", "claims"]},

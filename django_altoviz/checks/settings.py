@@ -1,4 +1,4 @@
-"""System checks of the ``ALTOVIZ`` setting. None of them asks the network or the database."""
+"""System checks of the ``ALTOVIZ`` setting. They use neither the network nor the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
-from django_altoviz.checks.accounts import keys, secrets, unsafe, urls
+from django_altoviz.checks.accounts import (
+    check_api_access,
+    check_deployment,
+    check_secrets,
+    check_urls,
+)
 from django_altoviz.conf import (
     ACCOUNT_NAME,
     ACCOUNT_SETTINGS,
@@ -26,7 +31,7 @@ from django_altoviz.dispatchers import get_dispatch
 from django_altoviz.intake import addresses
 from django_altoviz.retention import longest
 
-#: What the dispatchers need that need a package of others.
+#: The dispatchers that need third-party packages, with the extra that installs the packages.
 _EXTRAS = {
     "django_altoviz.dispatchers.celery": "celery",
     "django_altoviz.dispatchers.django_tasks": "tasks",
@@ -43,32 +48,32 @@ _POSITIVE = (
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """What is missing, unknown, contradictory or of the wrong kind."""
-    broken = [*_types()]
+    """Return what is missing, unknown, contradictory or of the wrong type."""
+    broken = [*_check_types()]
     if broken:
-        return broken  # the rest would only stumble over the same
+        return broken  # the other checks need readable settings
     accounts = [get_account(name) for name in account_names()]
     return [
-        *_unknown(),
-        *_dispatcher(),
-        *_numbers(accounts),
-        *_windows(),
-        *_networks(accounts),
-        *secrets(accounts),
-        *keys(accounts),
-        *urls(accounts),
+        *_check_names(),
+        *_check_dispatcher(),
+        *_check_numbers(accounts),
+        *_check_retention(),
+        *_check_addresses(accounts),
+        *check_secrets(accounts),
+        *check_api_access(accounts),
+        *check_urls(accounts),
     ]
 
 
 def check_security(**kwargs: Any) -> list[CheckMessage]:
-    """What must not go into production (``check --deploy``)."""
-    if [*_types()]:
+    """Return what must not go into production (``check --deploy``)."""
+    if [*_check_types()]:
         return []
     accounts = [get_account(name) for name in account_names()]
-    return [message for account in accounts for message in unsafe(account)]
+    return [message for account in accounts for message in check_deployment(account)]
 
 
-def _types() -> Iterator[CheckMessage]:
+def _check_types() -> Iterator[CheckMessage]:
     try:
         values = configured()
         for name in APP_SETTINGS:
@@ -92,39 +97,43 @@ def _types() -> Iterator[CheckMessage]:
             )
 
 
-def _unknown() -> Iterator[CheckMessage]:
+def _check_names() -> Iterator[CheckMessage]:
+    """Check the names of the settings and of the accounts."""
     known = {*APP_SETTINGS, *ACCOUNT_SETTINGS}
     values = configured()
     for key in sorted(set(map(str, values)) - known):
-        yield _unknown_key(f'ALTOVIZ["{key}"]', known)
+        yield _unknown_setting(f'ALTOVIZ["{key}"]', known)
     for name, account in values.get("ACCOUNTS", {}).items():
         for key in sorted(set(map(str, account)) - set(ACCOUNT_SETTINGS)):
-            yield _unknown_key(f'ALTOVIZ["ACCOUNTS"]["{name}"]["{key}"]', set(ACCOUNT_SETTINGS))
+            yield _unknown_setting(f'ALTOVIZ["ACCOUNTS"]["{name}"]["{key}"]', set(ACCOUNT_SETTINGS))
         if name == DEFAULT_ACCOUNT:
             yield Error(
                 _('ALTOVIZ["ACCOUNTS"] has an account “default”.'),
                 hint=_(
-                    "The default account stands at the top of ALTOVIZ; name this one otherwise."
+                    "Choose another name. The settings of the default account are at the top level "
+                    "of ALTOVIZ."
                 ),
                 id="django_altoviz.E003",
             )
         elif not isinstance(name, str) or not ACCOUNT_NAME.fullmatch(name):
             yield Error(
                 _("“%(name)s” can't be the name of an account.") % {"name": name},
-                hint=_("It stands in the webhook's URL: use up to 64 letters, digits, - and _."),
+                hint=_(
+                    "The name is part of the webhook's URL. Use up to 64 letters, digits, - and _."
+                ),
                 id="django_altoviz.E004",
             )
 
 
-def _unknown_key(where: str, known: set[str]) -> CheckMessage:
+def _unknown_setting(setting: str, known: set[str]) -> CheckMessage:
     return Error(
-        _("%(where)s is not a setting of django-altoviz.") % {"where": where},
+        _("%(where)s is not a setting of django-altoviz.") % {"where": setting},
         hint=_("Known settings: %(known)s.") % {"known": ", ".join(sorted(known))},
         id="django_altoviz.E002",
     )
 
 
-def _dispatcher() -> Iterator[CheckMessage]:
+def _check_dispatcher() -> Iterator[CheckMessage]:
     try:
         get_dispatch()
     except ImproperlyConfigured as error:
@@ -134,83 +143,91 @@ def _dispatcher() -> Iterator[CheckMessage]:
         else:
             hint = _(
                 "Use “django_altoviz.dispatchers.inline”, “…deferred”, “…celery” or "
-                "“…django_tasks”, or a module of yours."
+                "“…django_tasks”, or a module of your own."
             )
         yield Error(str(error), hint=hint, id="django_altoviz.E005")
 
 
-def _numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
+def _check_numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
     values = [(name, getattr(app_settings, name)) for name in _POSITIVE]
     values += [("API_REQUESTS_PER_MINUTE", account.api_requests_per_minute) for account in accounts]
     for name, value in values:
         if value is not None and not 0 < value < math.inf:
             yield Error(
-                _('ALTOVIZ["%(name)s"] must be more than 0.') % {"name": name},
+                _('ALTOVIZ["%(name)s"] must be greater than 0.') % {"name": name},
                 id="django_altoviz.E006",
             )
     if app_settings.RETRY_BACKOFF_SECONDS > app_settings.RETRY_BACKOFF_MAX_SECONDS:
         yield Error(
             _(
-                'ALTOVIZ["RETRY_BACKOFF_SECONDS"] is more than ALTOVIZ["RETRY_BACKOFF_MAX_SECONDS"].'
+                'ALTOVIZ["RETRY_BACKOFF_SECONDS"] is greater than '
+                'ALTOVIZ["RETRY_BACKOFF_MAX_SECONDS"].'
             ),
-            hint=_("The first pause is the shortest, and none is longer than the longest."),
+            hint=_(
+                "RETRY_BACKOFF_SECONDS is the first pause and RETRY_BACKOFF_MAX_SECONDS the "
+                "longest."
+            ),
             id="django_altoviz.E014",
         )
 
 
-def _windows() -> Iterator[CheckMessage]:
+def _check_retention() -> Iterator[CheckMessage]:
     dedupe = app_settings.DEDUPE_DAYS
     try:
         kept = longest(app_settings.RETENTION_DAYS, app_settings.RETENTION_BY_STATUS)
     except ValueError as error:
         yield Error(
             _('ALTOVIZ["RETENTION_BY_STATUS"]: %(error)s.') % {"error": error},
-            hint=_('It is a dictionary such as {"ignored": 7, "dead": 365}.'),
+            hint=_('Use a dictionary such as {"ignored": 7, "dead": 365}.'),
             id="django_altoviz.E012",
         )
         return
     if dedupe is not None and dedupe < kept:
         yield Error(
-            _('ALTOVIZ["DEDUPE_DAYS"] is less than ALTOVIZ["RETENTION_DAYS"].'),
-            hint=_("An event's id is kept at least as long as the event."),
+            _('ALTOVIZ["DEDUPE_DAYS"] is less than the days for which events are kept.'),
+            hint=_(
+                "Use at least the largest number in RETENTION_DAYS and RETENTION_BY_STATUS: the id "
+                "of an event is kept at least as long as the event."
+            ),
             id="django_altoviz.E007",
         )
 
 
-def _networks(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
-    texts = [(f"ALLOWED_IPS ({a.name})", text) for a in accounts for text in a.allowed_ips]
-    texts += [
-        ("TRUSTED_PROXIES", text)
-        for text in app_settings.TRUSTED_PROXIES
-        if text != addresses.UNIX_SOCKET
+def _check_addresses(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
+    entries = [(f"ALLOWED_IPS ({a.name})", entry) for a in accounts for entry in a.allowed_ips]
+    entries += [
+        ("TRUSTED_PROXIES", entry)
+        for entry in app_settings.TRUSTED_PROXIES
+        if entry != addresses.UNIX_SOCKET
     ]
-    for where, text in texts:
-        yield from _network(where, text)
+    for setting, entry in entries:
+        yield from _check_address(setting, entry)
 
 
-def _network(where: str, text: str) -> Iterator[CheckMessage]:
-    about = {"where": where, "text": text}
+def _check_address(setting: str, entry: str) -> Iterator[CheckMessage]:
+    about = {"where": setting, "text": entry}
     try:
-        network = addresses.parse_network(text)
+        network = addresses.parse_network(entry)
     except ValueError:
         yield Error(
-            _("%(where)s: “%(text)s” is not an address or network.") % about,
-            hint=_("For example 20.23.10.180 or 10.0.0.0/8."),
+            _("%(where)s: “%(text)s” is not an IP address or network.") % about,
+            hint=_("Use for example 20.23.10.180 or 10.0.0.0/8."),
             id="django_altoviz.E008",
         )
         return
     if network.prefixlen == 0:
         yield Error(
-            _("%(where)s: “%(text)s” is every address there is.") % about,
+            _("%(where)s: “%(text)s” contains every address.") % about,
             hint=_(
-                "Whoever is trusted as a proxy may claim to be at any address, and a list that "
-                "allows all of them keeps nobody out."
+                "Name the addresses. A trusted proxy may claim any client address, and an allow "
+                "list with every address allows everybody."
             ),
             id="django_altoviz.E015",
         )
-    elif addresses.parse_address(text.partition("/")[0]) != network.network_address:
+    elif addresses.parse_address(entry.partition("/")[0]) != network.network_address:
         yield Warning(
-            _("%(where)s: “%(text)s” is all of %(network)s.") % (about | {"network": network}),
-            hint=_("Write the network so if that is meant, or else the address alone."),
+            _("%(where)s: “%(text)s” means all of %(network)s.") % (about | {"network": network}),
+            hint=_("Use %(network)s if you mean the network, or the address alone.")
+            % {"network": network},
             id="django_altoviz.W011",
         )

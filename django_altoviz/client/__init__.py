@@ -1,4 +1,4 @@
 from django_altoviz.client.client import AltovizClient
-from django_altoviz.client.rate_limit import Pace
+from django_altoviz.client.rate_limit import RateLimiter
 
-__all__ = ["AltovizClient", "Pace"]
+__all__ = ["AltovizClient", "RateLimiter"]

@@ -1,4 +1,4 @@
-"""Documents, read while they come in."""
+"""PDF documents, streamed from Altoviz."""
 
 from __future__ import annotations
 
@@ -12,43 +12,49 @@ import requests
 from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer
 
 _FILENAME = re.compile(r'filename="?([^";]+)"?')
-# A PDF says within so many bytes that it is one.
-_HEAD = 1024
+_PDF_SIGNATURE = b"%PDF-"
+# PDF readers accept the signature anywhere in this many first bytes.
+_HEAD_BYTES = 1024
 
 
 class Download:
-    """A document while it is being read: iterate over it, or ``save`` it. Close it in the end.
+    """A PDF document being downloaded: iterate over its chunks or ``save`` it, then close it.
 
     Raises:
-        ConnectionFailed: it broke off.
-        UnexpectedAnswer: it is no PDF.
+        ConnectionFailed: the download broke off.
+        UnexpectedAnswer: the content is not a PDF.
     """
 
     def __init__(self, request: str, response: requests.Response) -> None:
         self._request, self._response = request, response
-        named = _FILENAME.search(response.headers.get("content-disposition", ""))
-        #: The name that Altoviz gives it, without any folder, or "".
-        self.filename = Path(named[1].replace("\\", "/")).name if named else ""
+        name = _FILENAME.search(response.headers.get("content-disposition", ""))
+        #: The file name that Altoviz sent, without any folder, or "".
+        self.filename = Path(name[1].replace("\\", "/")).name if name else ""
 
     def __iter__(self) -> Iterator[bytes]:
         chunks: Iterator[bytes] = self._response.iter_content(64 * 1024)
         try:
-            yield self._head(chunks)
+            yield self._read_head(chunks)
             yield from chunks
         except requests.RequestException as error:
             raise ConnectionFailed(f"{self._request} broke off ({type(error).__name__}).") from None
 
-    def _head(self, chunks: Iterator[bytes]) -> bytes:
-        """The beginning, by which a document is told from a page that says why there is none."""
+    def _read_head(self, chunks: Iterator[bytes]) -> bytes:
+        """Return the first chunks. Fail if they are not the beginning of a PDF.
+
+        A success may also carry a web page, such as a notice of maintenance.
+        """
         head = b""
-        while len(head) < _HEAD and (chunk := next(chunks, b"")):
+        while len(head) < _HEAD_BYTES and (chunk := next(chunks, b"")):
             head += chunk
-        if b"%PDF-" not in head[:_HEAD]:
-            raise UnexpectedAnswer(f"{self._request} was answered with what is no PDF.")
+        if _PDF_SIGNATURE not in head[:_HEAD_BYTES]:
+            raise UnexpectedAnswer(
+                f"{self._request} was answered with something that is not a PDF."
+            )
         return head
 
     def save(self, path: str | Path) -> None:
-        """Write it to a file; one that could not be read to its end is not left there."""
+        """Write the document to ``path``. If the download fails, leave no file behind."""
         partial = Path(f"{path}.part")
         try:
             with self, partial.open("wb") as file:

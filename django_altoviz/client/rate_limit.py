@@ -1,7 +1,7 @@
-"""No more requests than Altoviz takes, counted together by all that run on one account.
+"""A client-side rate limit, shared by all processes of an account through Django's cache.
 
-Altoviz refuses what goes beyond about 100 requests in a rolling minute [observed]. To stay below is
-faster than to be refused and to wait.
+Altoviz answers 429 to more than about 100 requests in a rolling minute [observed]. Staying below
+that is faster than being refused and waiting for the ``Retry-After``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 
+from django_altoviz.exceptions import is_soft_time_limit
 from django_altoviz.log import log_about
 
+# The window is counted in this many slices. More slices waste less of the limit, because a request
+# counts until its whole slice has left the window, but each request then reads more keys.
 _SLICES = 12
-# Counts where the cache does not, and remembers that this was told.
-_of_this_process = LocMemCache("django_altoviz.pace", {"OPTIONS": {"MAX_ENTRIES": 100_000}})
-_REMINDER = 60 * 60
+_WARNING_INTERVAL = 60 * 60  # seconds
+# Counts requests while the shared cache fails, and remembers that this was logged.
+_process_cache = LocMemCache("django_altoviz.rate_limit", {"OPTIONS": {"MAX_ENTRIES": 100_000}})
 
 
 def _default_cache() -> BaseCache:
@@ -29,12 +32,13 @@ def _default_cache() -> BaseCache:
 
 
 @dataclass
-class Pace:
-    """At most ``requests`` requests in any ``seconds`` seconds.
+class RateLimiter:
+    """A limit of ``requests`` requests in any window of ``seconds`` seconds.
 
-    The requests are counted in Django's default cache. Processes that share it (Redis, Memcached)
-    share the budget; with a cache per process each has its own, and so it is while the cache fails.
-    A cache whose ``incr`` is not atomic (a database, files) may let some more through.
+    The requests are counted in Django's default cache. Processes that share the cache (Redis,
+    Memcached) share the limit. With a cache per process, and while the cache fails, each process has
+    a limit of its own. A cache whose ``incr`` is not atomic (database, files) may let a few more
+    through.
     """
 
     name: str
@@ -43,55 +47,64 @@ class Pace:
     cache: BaseCache = field(default_factory=_default_cache)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    #: Called with the seconds of each pause, before it.
-    on_pause: Callable[[float], None] | None = None
+    #: Called before each pause with its length in seconds. May raise, to fail instead of waiting.
+    on_wait: Callable[[float], None] | None = None
 
-    def wait(self) -> float:
-        """Wait until there is room for a request, and take it. Return the seconds waited."""
+    def acquire(self) -> float:
+        """Wait until the limit allows a request and count it. Return the seconds waited."""
         waited = 0.0
-        while (pause := self._take()) > 0:
-            if self.on_pause is not None:
-                self.on_pause(pause)
+        while (pause := self._try_acquire()) > 0:
+            if self.on_wait is not None:
+                self.on_wait(pause)
             self.sleep(pause)
             waited += pause
         return waited
 
-    def _take(self) -> float:
-        """Take room for a request and return 0, or the seconds until there may be some."""
+    def _try_acquire(self) -> float:
+        """Count a request and return 0, or return the seconds until one may be allowed."""
         try:
-            return self._take_from(self.cache)
-        except Exception as error:  # each cache has errors of its own
-            if _of_this_process.add(self._key("told"), True, _REMINDER):
+            return self._count_in(self.cache)
+        except Exception as error:  # each cache backend has exceptions of its own
+            if is_soft_time_limit(error):
+                raise
+            if _process_cache.add(self._key("warned"), True, _WARNING_INTERVAL):
                 log_about().warning(
-                    "The cache does not count Altoviz's quota; each process has its own: %s",
+                    "The cache can't count the requests to Altoviz, so each process has a rate "
+                    "limit of its own: %s",
                     type(error).__name__,
                 )
-            return self._take_from(_of_this_process)
+            return self._count_in(_process_cache)
 
-    def _take_from(self, cache: BaseCache) -> float:
-        """Counted first and looked at then, so that of many at once no two see the same room."""
-        now = self._slice()
-        own = self._key(now)
-        cache.add(own, 0, self.seconds * 2)
-        rank = cache.incr(own)
-        # Also the next slice: others may have begun it meanwhile.
-        keys = {self._key(number): number for number in range(now - _SLICES, now + 2)}
-        counts = {keys[key]: count for key, count in cache.get_many(keys).items()} | {now: rank}
+    def _count_in(self, cache: BaseCache) -> float:
+        """Count a request in ``cache``, as ``_try_acquire`` does.
+
+        Increment first and check the sum afterwards, undoing the increment if the window is full:
+        concurrent requests that checked first would all see the same free place.
+        """
+        current = self._slice()
+        key = self._key(current)
+        cache.add(key, 0, self.seconds * 2)
+        own_count = cache.incr(key)
+        # Up to the next slice, because other processes may have begun it meanwhile.
+        keys = {self._key(number): number for number in range(current - _SLICES, current + 2)}
+        counts = {keys[key]: count for key, count in cache.get_many(keys).items()}
+        counts[current] = own_count
         if sum(counts.values()) <= self.requests:
             return 0.0
-        with suppress(ValueError):  # it has expired in between
-            cache.decr(own)
-        first = min(number for number, count in counts.items() if count > 0)
-        return max((first + _SLICES + 1) * self._length - self.clock(), 0.001)
+        with suppress(ValueError):  # the key has expired since the increment
+            cache.decr(key)
+        oldest = min(number for number, count in counts.items() if count > 0)
+        return max((oldest + _SLICES + 1) * self._slice_seconds - self.clock(), 0.001)
 
     @property
-    def _length(self) -> float:
+    def _slice_seconds(self) -> float:
         return self.seconds / _SLICES
 
     def _slice(self) -> int:
-        return int(self.clock() / self._length)
+        """Return the number of the current slice."""
+        return int(self.clock() / self._slice_seconds)
 
-    def _key(self, number: int | str) -> str:
-        # Hashed, for what names the budget may be a secret or hold what a cache's key must not.
-        budget = sha256(f"{self.name} {self.seconds}".encode()).hexdigest()[:16]
-        return f"django_altoviz.pace.{budget}.{number}"
+    def _key(self, suffix: int | str) -> str:
+        # Hashed, because the name may be a secret or hold characters that cache keys must not have.
+        limit = sha256(f"{self.name} {self.seconds}".encode()).hexdigest()[:16]
+        return f"django_altoviz.rate_limit.{limit}.{suffix}"

@@ -1,88 +1,94 @@
-"""What can be read at Altoviz, and how it is called there."""
+"""The resources of Altoviz's API: paths, filters and pagination for each kind of object."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
+from django_altoviz.client.downloads import Download
+from django_altoviz.client.http_client import HTTPClient
 from django_altoviz.client.responses import PAGE_SIZE, Page
 from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import IncompleteList
+from django_altoviz.exceptions import IncompleteList, UnexpectedAnswer
 from django_altoviz.intake.envelopes import object_id_of
 
-if TYPE_CHECKING:
-    from django_altoviz.client.client import AltovizClient
-    from django_altoviz.client.downloads import Download
-
-# How often a list is read again from its beginning when rows were missing in the end.
-_PASSES = 3
-
-Object = dict[str, Any]
+# How often a list is read before it is given up as incomplete.
+_MAX_LIST_READS = 3
 
 
 class Resource:
-    """One kind of object. ``path`` is where it is at the API."""
+    """Access to one kind of object. ``path`` is its path at the API."""
 
     path: str
-    #: What has to be asked for to be given all of them.
-    everything: Object = {}
+    #: The filters with which Altoviz lists all objects of the kind.
+    list_all: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, client: AltovizClient) -> None:
+    def __init__(self, client: HTTPClient) -> None:
         self._client = client
 
     def page(self, number: int) -> Page:
-        """One page of the list of all, counted from 1."""
-        return self._page(number, self.everything)
+        """Return a page of the list of all objects. Pages are numbered from 1."""
+        return self._page(number, self.list_all)
 
-    def get(self, id: int) -> Object:
-        """The object of that id. Raises ``NotFound``."""
-        return self._client.get_object(f"{self.path}/{int(id)}")
-
-    def _find(self, **criteria: str | None) -> list[Object]:
-        given = {name: value for name, value in criteria.items() if value is not None}
-        if not given:
-            raise ValueError(f"Say what to find: {', '.join(criteria)}.")
-        return self._client.get_list(f"{self.path}/Find", given)
-
-    def _all(self, **filters: Any) -> Iterator[Object]:
-        """Each object once, read page by page as they are asked for.
-
-        The order of a list is not fixed, and rows move between pages while they are read. What comes
-        twice is left out; and the list is read again where its length has changed meanwhile, it did
-        not have as many rows as Altoviz says, or it got no further.
+    def get(self, id: int) -> dict[str, Any]:
+        """Return the object with that id.
 
         Raises:
-            IncompleteList: the list did not hold still in several passes.
+            NotFound: Altoviz has no such object.
+            UnexpectedAnswer: Altoviz answered with another object.
         """
-        given = {name: value for name, value in filters.items() if value is not None}
-        seen: set[int | str] = set()
-        for _ in range(_PASSES):
-            in_pass: set[int | str] = set()
+        path = f"{self.path}/{int(id)}"
+        found = self._client.get_object(path)
+        if object_id_of(found) != int(id):
+            raise UnexpectedAnswer(f"GET {path} was answered with another object.")
+        return found
+
+    def _find(self, **criteria: str | None) -> list[dict[str, Any]]:
+        given = _without_none(criteria)
+        if not given:
+            raise ValueError(f"Give at least one of {', '.join(criteria)}.")
+        return self._client.get_list(f"{self.path}/Find", given)
+
+    def _all(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield each object once. Request the pages as the caller iterates.
+
+        Altoviz's lists have no fixed order, so rows move between pages while they are read. Rows
+        that come twice are yielded once. The list is read again from page 1 if its length changed,
+        if it had fewer rows than Altoviz says, or if a page brought nothing new.
+
+        Raises:
+            IncompleteList: the list did not hold still in any of several reads.
+        """
+        given = _without_none(filters)
+        yielded: set[int | str] = set()
+        for _ in range(_MAX_LIST_READS):
+            in_this_read: set[int | str] = set()
             totals = set()
             for number, page in enumerate(self._pages(given), start=1):
                 totals.add(page.record_count)
-                named = {
-                    object_id_of(row) or text: row
-                    for row, text in zip(page.rows, page.texts, strict=True)
+                # A row without a proper id is identified by its text.
+                rows = {
+                    object_id_of(row) or raw: row
+                    for row, raw in zip(page.rows, page.raw_rows, strict=True)
                 }
-                yield from (row for name, row in named.items() if name not in seen)
-                gets_further = not in_pass.issuperset(named)
-                in_pass.update(named)
-                seen.update(named)
-                if not (gets_further or page.is_last(number)):
-                    break
+                yield from (row for key, row in rows.items() if key not in yielded)
+                brought_nothing_new = in_this_read.issuperset(rows)
+                in_this_read.update(rows)
+                yielded.update(rows)
+                if brought_nothing_new and not page.is_last(number):
+                    break  # such a list may go on for ever
             else:
-                if totals in ({None}, {len(in_pass)}):
+                if totals in ({None}, {len(in_this_read)}):
                     return
         raise IncompleteList(
-            f"{self.path}: {len(in_pass)} objects were read, and Altoviz speaks of "
-            f"{page.record_count or 'more'}, for the list went on changing, or shows the same again "
-            "and again. Try again when less is happening."
+            f"{self.path}: {len(in_this_read)} objects were read, but Altoviz counts "
+            f"{page.record_count or 'more'}: the list kept changing, or repeated the same page. "
+            "Try again when the objects change less often."
         )
 
-    def _pages(self, filters: Object) -> Iterator[Page]:
+    def _pages(self, filters: dict[str, Any]) -> Iterator[Page]:
         number = 1
         while True:
             page = self._page(number, filters)
@@ -91,63 +97,79 @@ class Resource:
                 return
             number += 1
 
-    def _page(self, number: int, filters: Object) -> Page:
+    def _page(self, number: int, filters: dict[str, Any]) -> Page:
         query = filters | {"PageIndex": number, "PageSize": PAGE_SIZE}
         return self._client.get_page(self.path, query)
 
 
-class Customers(Resource):
+class CustomerResource(Resource):
     path = "v1/Customers"
 
-    def all(self, query: str | None = None) -> Iterator[Object]:
+    def all(self, query: str | None = None) -> Iterator[dict[str, Any]]:
         return self._all(query=query)
 
     def find(
         self, *, email: str | None = None, internal_id: str | None = None, number: str | None = None
-    ) -> list[Object]:
+    ) -> list[dict[str, Any]]:
         return self._find(email=email, internalId=internal_id, number=number)
 
-    def get_by_internal_id(self, internal_id: str) -> Object:
+    def get_by_internal_id(self, internal_id: str) -> dict[str, Any]:
         return self._client.get_object(f"{self.path}/GetByInternalId/{quote(internal_id, safe='')}")
 
-    def contacts(self, id: int) -> list[Object]:
-        """The customer's contacts, each with ``isMain``: nothing else tells whose they are."""
+    def contacts(self, id: int) -> list[dict[str, Any]]:
+        """Return the customer's contacts, each with ``isMain``.
+
+        No other request says which customer a contact belongs to.
+        """
         return self._client.get_list(f"{self.path}/{int(id)}/contacts")
 
 
-class Contacts(Resource):
+class ContactResource(Resource):
     path = "v1/Contacts"
 
-    def all(self, query: str | None = None) -> Iterator[Object]:
+    def all(self, query: str | None = None) -> Iterator[dict[str, Any]]:
         return self._all(query=query)
 
-    def find(self, *, email: str | None = None, internal_id: str | None = None) -> list[Object]:
+    def find(
+        self, *, email: str | None = None, internal_id: str | None = None
+    ) -> list[dict[str, Any]]:
         return self._find(email=email, internalId=internal_id)
 
 
-class Products(Resource):
+class ProductResource(Resource):
     path = "v1/Products"
 
-    def all(self, query: str | None = None, family_id: int | None = None) -> Iterator[Object]:
+    def all(
+        self, query: str | None = None, family_id: int | None = None
+    ) -> Iterator[dict[str, Any]]:
         return self._all(query=query, familyId=family_id)
 
-    def find(self, *, number: str | None = None, internal_id: str | None = None) -> list[Object]:
+    def find(
+        self, *, number: str | None = None, internal_id: str | None = None
+    ) -> list[dict[str, Any]]:
         return self._find(number=number, internalId=internal_id)
 
 
-class Documents(Resource):
-    def find(self, *, internal_id: str | None = None, number: str | None = None) -> list[Object]:
-        """Whether Altoviz looks for a number here is not documented for all of its clients."""
+class DocumentResource(Resource):
+    """Invoices or quotes."""
+
+    def find(
+        self, *, internal_id: str | None = None, number: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the documents that match all criteria.
+
+        Altoviz documents the search by number for some of its client libraries only.
+        """
         return self._find(internalId=internal_id, number=number)
 
     def download(self, id: int) -> Download:
-        """The document's PDF, as a stream."""
+        """Return the document's PDF as a stream."""
         return self._client.download(f"{self.path}/Download/{int(id)}")
 
 
-class Invoices(Documents):
+class InvoiceResource(DocumentResource):
     path = "v1/SaleInvoices"
-    everything = {"IncludeCancelled": "true"}
+    list_all: ClassVar[dict[str, Any]] = {"IncludeCancelled": "true"}
 
     def all(
         self,
@@ -157,19 +179,22 @@ class Invoices(Documents):
         customer_id: int | None = None,
         status: str | None = None,
         include_cancelled: bool = True,
-    ) -> Iterator[Object]:
-        """Invoices dated from ``start`` to ``end``; also the cancelled ones, which Altoviz leaves
-        out by default. ``status``: Draft, Incoming, Expired, Paid or ToSend [documented]."""
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the invoices dated from ``start`` to ``end``.
+
+        Includes cancelled invoices, which Altoviz leaves out by default. ``status`` is Draft,
+        Incoming, Expired, Paid or ToSend [documented].
+        """
         return self._all(
-            From=_date(start),
-            To=_date(end),
+            From=_iso_date(start),
+            To=_iso_date(end),
             CustomerId=customer_id,
             Status=status,
             IncludeCancelled="true" if include_cancelled else None,
         )
 
 
-class Quotes(Documents):
+class QuoteResource(DocumentResource):
     path = "v1/SaleQuotes"
 
     def all(
@@ -178,32 +203,41 @@ class Quotes(Documents):
         start: datetime.date | None = None,
         end: datetime.date | None = None,
         customer_id: int | None = None,
-    ) -> Iterator[Object]:
-        """Quotes dated from ``start`` to ``end``. Altoviz's filter by status fails [observed]."""
-        return self._all(From=_date(start), To=_date(end), CustomerId=customer_id)
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the quotes dated from ``start`` to ``end``.
+
+        Has no ``status``, because Altoviz's filter by status fails for quotes [observed].
+        """
+        return self._all(From=_iso_date(start), To=_iso_date(end), CustomerId=customer_id)
 
 
-def _date(value: datetime.date | None) -> str | None:
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _iso_date(value: datetime.date | None) -> str | None:
+    # A datetime is a date too: cut off its time.
     return None if value is None else value.isoformat()[:10]
 
 
-class Webhooks:
+class WebhookResource:
     path = "v1/Webhooks"
 
-    def __init__(self, client: AltovizClient) -> None:
+    def __init__(self, client: HTTPClient) -> None:
         self._client = client
 
-    def all(self) -> list[Object]:
-        """The account's webhooks. The list lags behind by some seconds [observed].
+    def all(self) -> list[dict[str, Any]]:
+        """Return the account's webhooks.
 
-        It may hold secrets in clear: do not log it.
+        The list is eventually consistent: it lags by some seconds [observed]. It may hold secrets
+        in clear text, so don't log it.
         """
         return self._client.get_list(self.path)
 
     def register(
         self, *, name: str, url: str, types: Iterable[EventType], secret_key: str
-    ) -> Object:
-        """Register a webhook, and return what Altoviz answers: its ``id`` there is 0 [observed]."""
+    ) -> dict[str, Any]:
+        """Register a webhook and return Altoviz's answer, in which the ``id`` is 0 [observed]."""
         if not (name and url and secret_key):
             raise ValueError("A webhook needs a name, a URL and a secret.")
         body = {
@@ -212,13 +246,13 @@ class Webhooks:
             "types": [EventType(type).value for type in types],
             "secretKey": secret_key,
         }
-        return self._client.post(self.path, body, hidden=[secret_key])
+        return self._client.post(self.path, body, secrets=[secret_key])
 
     def unregister(self, *, id: int | None = None, url: str | None = None) -> None:
-        """Remove the webhook of that id, or those of that URL: one of the two has to be given.
+        """Remove the webhook with that id, or all webhooks with that URL.
 
-        What Altoviz does with neither is not known, and might be to remove them all.
+        Refuses to send neither: nobody knows what Altoviz does then. It might remove all webhooks.
         """
         if (id is None) == (url is None) or (id is not None and id <= 0) or url == "":
-            raise ValueError("Give either an id, which is more than 0, or a URL.")
+            raise ValueError("Give either an id greater than 0 or a URL.")
         self._client.delete(self.path, {"id": id} if id is not None else {"url": url})

@@ -1,4 +1,4 @@
-"""What an answer of Altoviz's API means. No input and no output here, only interpretation."""
+"""Parsing of Altoviz's answers: pages, objects, errors and ``Retry-After``. Does no I/O."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from django_altoviz.exceptions import (
     UnexpectedAnswer,
 )
 
-#: The most objects that Altoviz gives at once [documented].
+#: The largest page size that Altoviz allows [documented].
 PAGE_SIZE = 100
-#: The longest pause that is believed, in seconds.
-LONGEST_PAUSE = 120.0
-# A pause of more than five minutes would be longer than Altoviz's window, so it must be meant in
-# milliseconds, and one of up to 300 ms does no harm if it is taken for seconds.
-_MOST_SECONDS = 300.0
-# An error's body may be a whole page.
-_LONGEST = 500
+#: The longest pause before a retry, in seconds. Longer ``Retry-After`` headers are cut to this.
+MAX_PAUSE = 120.0
+# A ``Retry-After`` above this is in milliseconds: as seconds it would exceed five minutes, and
+# Altoviz's rate limit has a window of one. Up to 300 ms taken for seconds do no harm.
+_MILLISECONDS_ABOVE = 300.0
+# Cut the message of an error, because its body may be a whole HTML page.
+_MAX_MESSAGE_LENGTH = 500
 
 _ERRORS: dict[int, type[APIError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequest,
@@ -44,28 +44,29 @@ _ERRORS: dict[int, type[APIError]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list, and the text that each of its rows was read from.
+    """A page of a list. ``raw_rows`` has the JSON text of each of ``rows``.
 
-    ``page_count`` and ``record_count`` are those of the whole list, ``None`` where Altoviz does not
-    tell them.
+    ``page_count`` and ``record_count`` count the whole list. They are ``None`` if Altoviz did not
+    send them.
     """
 
     rows: list[dict[str, Any]]
-    texts: list[str]
+    raw_rows: list[str]
     page_count: int | None
     record_count: int | None
 
     def is_last(self, number: int) -> bool:
-        """Whether the list ends here, where this is the page of that number."""
+        """Return True if the list ends with this page, which has that number."""
         if self.page_count is None:
             return len(self.rows) < PAGE_SIZE
         return number >= self.page_count
 
 
 def retry_after(header: str) -> float | None:
-    """The pause in seconds that a ``Retry-After`` header asks for, or ``None`` if none can be read.
+    """Return the pause in seconds that a ``Retry-After`` header asks for, ``None`` if unreadable.
 
-    Altoviz gives it in milliseconds [observed], where HTTP means seconds; both are understood.
+    Altoviz gives ``Retry-After`` in milliseconds [observed], although HTTP defines seconds. Accept
+    both.
     """
     try:
         pause = float(header)
@@ -73,61 +74,70 @@ def retry_after(header: str) -> float | None:
         return None
     if not 0 <= pause < float("inf"):
         return None
-    return min(pause / 1000 if pause > _MOST_SECONDS else pause, LONGEST_PAUSE)
+    return min(pause / 1000 if pause > _MILLISECONDS_ABOVE else pause, MAX_PAUSE)
 
 
 def is_success(status_code: int) -> bool:
     return 200 <= status_code < 300
 
 
-def refusal(
+def api_error(
     request: str, status_code: int, body: bytes, redact: Callable[[str], str] = str
 ) -> APIError:
-    """The error that an answer is; ``redact`` takes out of its texts what they must not show."""
+    """Return the exception for a refused request. ``redact`` removes secrets from its texts."""
     by_class = {3: Redirected, 5: ServerError}.get(status_code // 100, APIError)
-    kind = _ERRORS.get(status_code, by_class)
-    said = _parsed(body)
-    if kind is NotFound and not _is_about_an_object(said):
-        kind = NoSuchRoute
-    message, errors = _said(said)
-    return kind(request, status_code, redact(message)[:_LONGEST], [redact(each) for each in errors])
+    error_class = _ERRORS.get(status_code, by_class)
+    content = _error_content(body)
+    if error_class is NotFound and not _is_about_an_object(content):
+        error_class = NoSuchRoute
+    message, errors = _message_and_errors(content)
+    # Redact before the cut, which could leave a part of a secret.
+    message = redact(message)[:_MAX_MESSAGE_LENGTH]
+    return error_class(request, status_code, message, [redact(error) for error in errors])
 
 
-def _parsed(body: bytes) -> Any:
-    """What the body of an error says, as it is where it is not JSON."""
+def _error_content(body: bytes) -> Any:
+    """Return the parsed body of an error, or its text if the body is not JSON."""
     try:
         return exact_json.loads(body.decode())
     except ValueError:
         return body.decode(errors="replace").strip()
 
 
-def _is_about_an_object(said: Any) -> bool:
-    """Whether a 404 is Altoviz's own of an object: ``errors`` and ``message`` [observed], or problem
-    details [documented]. Of a path that it does not know it says nothing [observed]."""
-    return isinstance(said, dict) and ({"errors", "message"} <= said.keys() or "title" in said)
+def _is_about_an_object(content: Any) -> bool:
+    """Return True if a 404 says that Altoviz has no such object.
+
+    Altoviz says so with ``errors`` and ``message`` [observed], or with problem details
+    [documented]. Its 404 for an unknown path has neither [observed].
+    """
+    if not isinstance(content, dict):
+        return False
+    return {"errors", "message"} <= content.keys() or "title" in content
 
 
-def _said(said: Any) -> tuple[str, list[str]]:
-    """The message and the errors of an error, of which there are several shapes."""
-    if isinstance(said, str):
-        return said, []
-    if not isinstance(said, dict):
+def _message_and_errors(content: Any) -> tuple[str, list[str]]:
+    """Return the message and the errors of an error's body, which has several shapes."""
+    if isinstance(content, str):
+        return content, []
+    if not isinstance(content, dict):
         return "", []
-    message = said.get("message") or said.get("detail") or said.get("title") or ""
-    errors = said.get("errors")
+    message = content.get("message") or content.get("detail") or content.get("title") or ""
+    errors = content.get("errors")
     return str(message), [str(error) for error in errors] if isinstance(errors, list) else []
 
 
 def parse(request: str, body: bytes) -> Any:
-    """The value of a successful answer. Raises ``UnexpectedAnswer`` where it is not JSON."""
+    """Parse the body of a success. Raise ``UnexpectedAnswer`` if it is not JSON."""
     try:
         return exact_json.loads(body.decode("utf-8-sig"))
     except ValueError as error:
-        raise UnexpectedAnswer(f"{request} was answered with what is not JSON.") from error
+        raise UnexpectedAnswer(
+            f"{request} was answered with something that is not JSON."
+        ) from error
 
 
 def parse_items(request: str, body: bytes) -> list[tuple[Any, str]]:
-    """The items of a list, each with its own text. Raises as ``parse`` does."""
+    """Parse a list into its items, each with its own text. Raise ``UnexpectedAnswer`` if it fails."""
     try:
         return list(exact_json.loads_items(body.decode("utf-8-sig")))
     except ValueError as error:
@@ -135,29 +145,28 @@ def parse_items(request: str, body: bytes) -> list[tuple[Any, str]]:
 
 
 def parse_list(request: str, value: Any) -> list[dict[str, Any]]:
-    """A list of objects. Raises ``UnexpectedAnswer`` where the value is none."""
+    """Return ``value``. Raise ``UnexpectedAnswer`` if it is not a list of objects."""
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         raise UnexpectedAnswer(f"{request} was not answered with a list of objects.")
     return value
 
 
 def parse_object(request: str, value: Any) -> dict[str, Any]:
-    """One object. Raises ``UnexpectedAnswer`` where the value is none."""
+    """Return ``value``. Raise ``UnexpectedAnswer`` if it is not an object."""
     if not isinstance(value, dict):
         raise UnexpectedAnswer(f"{request} was not answered with an object.")
     return value
 
 
 def parse_page(request: str, items: list[tuple[Any, str]], headers: Mapping[str, str]) -> Page:
-    """A page of a list, with what its headers tell [observed]."""
-    rows = parse_list(request, [value for value, _text in items])
+    """Return a page with the items, and the totals from its headers [observed]."""
     return Page(
-        rows=rows,
-        texts=[text for _value, text in items],
+        rows=parse_list(request, [value for value, _raw in items]),
+        raw_rows=[raw for _value, raw in items],
         page_count=_count(headers.get("x-page-count")),
         record_count=_count(headers.get("x-record-count")),
     )
 
 
-def _count(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch("[0-9]{1,9}", text) else None
+def _count(header: str | None) -> int | None:
+    return int(header) if header is not None and re.fullmatch("[0-9]{1,9}", header) else None

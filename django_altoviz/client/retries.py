@@ -1,4 +1,4 @@
-"""When a request is sent again, and after which pause."""
+"""Retries: which requests are repeated, and after which pause."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
-from django_altoviz.client.responses import LONGEST_PAUSE, retry_after
+from django_altoviz.client.responses import MAX_PAUSE, retry_after
 
-_TOO_MANY = 429
+_TOO_MANY_REQUESTS = 429
 
 
 class AltovizRetry(Retry):
-    """urllib3's retries, with Altoviz's idea of ``Retry-After``.
+    """urllib3's ``Retry`` with exponential backoff and jitter, and Altoviz's ``Retry-After``.
 
-    ``before_each`` is called before a request is sent again: it counts like any other. Reads and deletions are repeated after a broken connection or an error of the server's, and
-    anything after a 429: such a request was refused before it did something.
+    Repeats GET and DELETE after a broken connection or a server error. Repeats any method after a
+    429, because Altoviz refused that request before it did anything.
+
+    ``before_retry`` is called before each repetition, so that repetitions count in the rate limit.
     """
 
     def __init__(self, total: int = 6, **options: Any) -> None:
@@ -26,24 +28,25 @@ class AltovizRetry(Retry):
             "status_forcelist": frozenset({500, 502, 503, 504}),
             "backoff_factor": 0.5,
             "backoff_jitter": 0.5,
-            "backoff_max": LONGEST_PAUSE,
+            "backoff_max": MAX_PAUSE,
             "raise_on_status": False,
             "raise_on_redirect": False,
         }
         super().__init__(total, **defaults | options)
-        self.before_each: Callable[[], object] = object  # which does nothing
+        self.before_retry: Callable[[], object] = object  # calling it does nothing
 
     def new(self, **changes: Any) -> AltovizRetry:
-        again = super().new(**changes)
-        again.before_each = self.before_each
-        return again
+        # urllib3 makes a new object for each attempt, from the options that it knows.
+        copy = super().new(**changes)
+        copy.before_retry = self.before_retry
+        return copy
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         super().sleep(response)
-        self.before_each()
+        self.before_retry()
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        if status_code == _TOO_MANY:
+        if status_code == _TOO_MANY_REQUESTS:
             return bool(self.total)
         return super().is_retry(method, status_code, has_retry_after)
 

@@ -1,4 +1,4 @@
-"""The API key is sent to Altoviz's host, and shown nowhere."""
+"""Secrecy: send the API key to Altoviz's host only, and redact secrets from texts."""
 
 from __future__ import annotations
 
@@ -11,35 +11,39 @@ from django.core.exceptions import ImproperlyConfigured
 from requests.auth import AuthBase
 
 
-class APIKey(AuthBase):
-    """Adds the key to requests to Altoviz's host, and to no other.
+class APIKeyAuth(AuthBase):
+    """Authentication that adds the API key to requests to Altoviz's host, and to no others.
 
     Raises:
-        ImproperlyConfigured: it can't be sent in a header. The error does not show it.
+        ImproperlyConfigured: the key can't be sent in a header. The error does not show the key.
     """
 
     def __init__(self, key: str, base_url: str) -> None:
         if not (key.isascii() and key.isprintable()):
             raise ImproperlyConfigured(
-                "The API key has characters that can't be sent: a key is of printable ASCII. Check "
-                "API_KEY in ALTOVIZ."
+                "The API key contains characters that are not printable ASCII, so it can't be sent. "
+                "Check API_KEY in ALTOVIZ."
             )
         self._key, self._base_url = key, base_url
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if _host(request) == _host(requests.Request("GET", self._base_url).prepare()):
+        if _origin(request) == _origin(requests.Request("GET", self._base_url).prepare()):
             request.headers["X-API-KEY"] = self._key
         return request
 
 
-def _host(request: requests.PreparedRequest) -> tuple[str, str]:
-    """In the spelling of requests: in lower case, and with no letters but those of ASCII."""
+def _origin(request: requests.PreparedRequest) -> tuple[str, str]:
+    """Return scheme, host and port as requests spells them: in lower-case ASCII."""
     split = urlsplit(request.url or "")
     return split.scheme, split.netloc
 
 
-def hiding(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that takes the secrets out of a text, in whatever case: a key is a GUID."""
+def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that replaces the secrets in a text.
+
+    The case is ignored, because an API key is a GUID, which Altoviz may quote in either case.
+    """
+    # The longest first: a secret may contain another one.
     known = sorted(filter(None, secrets), key=len, reverse=True)
     if not known:
         return str

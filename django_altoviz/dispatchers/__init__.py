@@ -1,7 +1,8 @@
-"""Who processes a stored event, and when: the module that ``ALTOVIZ["DISPATCHER"]`` names.
+"""Choose who processes a stored event, and when: the module named by ``ALTOVIZ["DISPATCHER"]``.
 
-Such a module has one function, ``dispatch(event)``. It may do the work, hand it to a queue by the
-event's primary key, or do nothing. Whatever it raises is logged: the event is stored, and waits.
+A dispatcher is a module with one function, ``dispatch(event)``. It may process the event, enqueue its
+primary key, or do nothing. An exception that it raises is only logged, because the event is already
+stored and ``altoviz_process_events`` will find it.
 """
 
 from __future__ import annotations
@@ -16,32 +17,32 @@ from django_altoviz.models import WebhookEvent
 
 
 def get_dispatch() -> Callable[[WebhookEvent], None]:
-    """The configured ``dispatch``.
+    """Return the ``dispatch`` function of the configured module.
 
     Raises:
-        ImproperlyConfigured: there is no such module, or it has no such function.
+        ImproperlyConfigured: the module can't be imported, or has no such function.
     """
     path = app_settings.DISPATCHER
     try:
         dispatch: Callable[[WebhookEvent], None] = import_module(path).dispatch
-    except Exception as error:  # a module may raise anything when it is imported
+    except Exception as error:  # importing a module may raise anything
         raise ImproperlyConfigured(
-            f'ALTOVIZ["DISPATCHER"] is "{path}", which is no module with a function "dispatch": '
+            f'ALTOVIZ["DISPATCHER"] is "{path}", which is not a module with a function "dispatch": '
             f"{error}"
         ) from error
     return dispatch
 
 
-def load_ours() -> None:
-    """Import the configured dispatcher if it is one of this package, for the tasks it has.
+def import_own() -> None:
+    """Import the configured dispatcher if it belongs to this package, so that its tasks register.
 
     Raises:
-        ImproperlyConfigured: it can't be imported.
+        ImproperlyConfigured: the module can't be imported.
     """
     if app_settings.DISPATCHER.startswith(f"{__name__}."):
         get_dispatch()
 
 
 def dispatch(event: WebhookEvent) -> None:
-    """Get a stored event processed in the configured way."""
+    """Pass a stored event to the configured dispatcher."""
     get_dispatch()(event)

@@ -1,7 +1,8 @@
-"""Hand the event to Celery's workers. It comes with the extra ``django-altoviz[celery]``.
+"""Send events to Celery workers. Requires the extra ``django-altoviz[celery]``.
 
-``process_event`` may be delivered twice or never. Celery need not retry it: a failure is a state of
-the event, and ``process_due``, run by Celery's beat, finds whatever a queue or a worker has lost.
+``process_event`` is idempotent: the broker may deliver it twice, or lose it. Celery need not retry
+it either, because a failure is a state of the event. ``process_due``, run by Celery beat, finds the
+events whose task was lost by the broker or a worker.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from kombu.pools import producers
 from django_altoviz.dispatchers import queued
 from django_altoviz.models import WebhookEvent
 
-#: How long, in seconds, the broker may take for each thing that is asked of it. A sender waits.
-PATIENCE = 2.0
-#: For how many times as long as it made a sender wait, in vain, the broker is left alone. So a broker
-#: that does not answer takes a sixth of a process's time, and one that refuses at once is asked again.
+#: Timeout of each operation on the broker, in seconds. Short, because the sender is waiting.
+BROKER_TIMEOUT = 2.0
+#: Circuit breaker: after a failed publish, skip the broker for this many times as long as the attempt
+#: took. So a broker that hangs costs a process at most a sixth of its time, and one that refuses
+#: connections immediately is tried again almost at once.
 PAUSE = 5
 
 
@@ -31,12 +33,12 @@ def process_event(pk: int) -> None:
 
 @shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
 def process_due(limit: int = queued.DUE_LIMIT) -> None:
-    """The safety net, for ``beat_schedule``."""
+    """Process the events that are due. A safety net to put in ``beat_schedule``."""
     queued.process_due(limit)
 
 
 class Broker:
-    """Where events are published, as far as it answers."""
+    """Publish events to the broker, behind a circuit breaker."""
 
     def __init__(self) -> None:
         self.paused_until = 0.0
@@ -44,7 +46,7 @@ class Broker:
     def publish(self, pk: int) -> None:
         started = time.monotonic()
         if started < self.paused_until:
-            raise OperationalError("The broker did not answer a moment ago, and is not asked now.")
+            raise OperationalError("The circuit breaker is open: the broker failed a moment ago.")
         try:
             self._publish(pk)
         except Exception:
@@ -53,16 +55,18 @@ class Broker:
             raise
 
     def _publish(self, pk: int) -> None:
-        with producers[_connection()].acquire(block=True, timeout=PATIENCE) as producer:
+        with producers[_connection()].acquire(block=True, timeout=BROKER_TIMEOUT) as producer:
             connection = producer.connection
             was_connected = connection.connected
             try:
                 _send(pk, producer)
             except OperationalError:
-                connection.collect()  # without the farewell of AMQP, which waits for an answer
+                # Not close(): AMQP's closing handshake would wait for an answer from the broker.
+                connection.collect()
                 if not was_connected:
                     raise
-                # The broker was restarted, or something on the way closed what had been idle.
+                # A pooled connection may be stale: the broker was restarted, or a firewall dropped
+                # the idle connection. Try once more on a new one.
                 producer.revive(connection)
                 _send(pk, producer)
 
@@ -72,19 +76,19 @@ def _send(pk: int, producer: Producer) -> None:
 
 
 def _connection() -> Connection:
-    """A connection as configured, but for its patience: by default most of this has no end."""
+    """Return the configured connection with timeouts, most of which kombu leaves off by default."""
     options = {
         "max_retries": 0,
-        # AMQP. Confirmed, for what is written to a connection that is dead is lost without an error.
+        # AMQP. Without publisher confirms, a message written to a dead connection is lost silently.
         "confirm_publish": True,
-        "read_timeout": PATIENCE,
-        "write_timeout": PATIENCE,
+        "read_timeout": BROKER_TIMEOUT,
+        "write_timeout": BROKER_TIMEOUT,
         # Redis
-        "socket_timeout": PATIENCE,
-        "socket_connect_timeout": PATIENCE,
+        "socket_timeout": BROKER_TIMEOUT,
+        "socket_connect_timeout": BROKER_TIMEOUT,
     }
     connection: Connection = process_event.app.connection_for_write(
-        connect_timeout=PATIENCE, transport_options=options
+        connect_timeout=BROKER_TIMEOUT, transport_options=options
     )
     return connection
 

@@ -1,4 +1,4 @@
-"""Leave the event to ``altoviz_process_events``."""
+"""Leave events to the ``altoviz_process_events`` command."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from django_altoviz.models import WebhookEvent
 
 
 def dispatch(event: WebhookEvent) -> None:
-    """Do nothing: the stored event is found by the command."""
+    """Do nothing. The command finds the stored event."""

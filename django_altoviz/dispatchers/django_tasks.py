@@ -1,7 +1,7 @@
-"""Hand the event to Django Tasks, to the backend that ``TASKS["default"]`` names.
+"""Enqueue events with Django Tasks, on the backend ``TASKS["default"]``.
 
-Before Django 6 Django Tasks is a package, ``django-tasks``, which comes with the extra
-``django-altoviz[tasks]``, as does its backend ``django-tasks-db``.
+Before Django 6.0, Django Tasks is the package ``django-tasks``. The extra ``django-altoviz[tasks]``
+installs it, and its database backend ``django-tasks-db``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def process_event(pk: int) -> None:
 
 @task()  # type: ignore[untyped-decorator]
 def process_due(limit: int = queued.DUE_LIMIT) -> None:
-    """The safety net, for what enqueues tasks regularly."""
+    """Process the events that are due. A safety net to enqueue regularly."""
     queued.process_due(limit)
 
 

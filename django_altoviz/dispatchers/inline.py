@@ -1,4 +1,4 @@
-"""Process the event at once, before the sender is answered."""
+"""Process the event immediately, before the view answers the sender."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What dispatchers have in common that hand events to a queue: Celery, Django Tasks, or another.
+"""Enqueue and process events: the part that all queues (Celery, Django Tasks) have in common.
 
-The queue carries primary keys, and may lose or repeat them: what is to be done is in the database.
+The queue carries only primary keys. It may lose or repeat them, because the event row is the outbox:
+what remains to be done is in the database.
 """
 
 from __future__ import annotations
@@ -12,59 +13,65 @@ from django.db import router, transaction
 
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.backlog import drain
-from django_altoviz.processing.worker import PATIENCE, process
+from django_altoviz.processing.worker import TIME_BUDGET, process
 
-#: How many events one run of ``process_due`` takes on.
+#: The maximum number of due events that one run of ``process_due`` starts with.
 DUE_LIMIT = 1000
 
 
 def enqueue_after_commit(event: WebhookEvent, enqueue: Callable[[int], object]) -> None:
-    """Call ``enqueue`` with the event's primary key as soon as workers can see the event.
+    """Call ``enqueue`` with the event's primary key once the transaction has committed.
 
-    What it raises is logged and goes no further: the event is stored, and ``process_due`` finds it.
+    Before the commit a worker could not see the event. Errors are logged, not raised: the event is
+    stored, and ``process_due`` finds it.
     """
 
     def attempt() -> None:
         try:
             enqueue(event.pk)
         except Exception:
-            event.log.exception("Event %s could not be dispatched; it waits.", event.pk)
+            event.log.exception(
+                "Event %s is stored but could not be dispatched. Run altoviz_process_events.",
+                event.pk,
+            )
 
     transaction.on_commit(attempt, using=event._state.db)
 
 
 def process_event(pk: int, enqueue: Callable[[int], object] | None = None) -> None:
-    """Process the event, in a worker. Nothing happens where it is gone or settled.
+    """Process the event in a worker. Do nothing if the event is deleted or settled.
 
-    What the object has left when the task has gone on for long enough gets a task of its own by
-    ``enqueue``; without that it waits for ``process_due``.
+    If the time budget runs out while the object still has unsettled events, enqueue the next of them.
+    Without ``enqueue`` these events wait for ``process_due``.
 
     Raises:
-        django.db.Error: the database does not answer; the event still waits to be processed.
+        django.db.Error: the database is unavailable. The event remains due.
     """
-    event = _events().filter(pk=pk).first()
+    event = _current_events().filter(pk=pk).first()
     if event is None:
         return
     started = time.monotonic()
     process(event)
-    if enqueue is None or time.monotonic() - started < PATIENCE:
+    if enqueue is None or time.monotonic() - started < TIME_BUDGET:
         return
-    # The tasks of these have come and gone, for they found the object taken by this one.
-    left = _events().of_object(event).ready().order_by("pk").first()
-    if left is not None:
-        enqueue_after_commit(left, enqueue)
+    # The remaining events' own tasks may already have run in vain, because this task held the object.
+    remaining = _current_events().of_object(event).ready().order_by("pk").first()
+    if remaining is not None:
+        enqueue_after_commit(remaining, enqueue)
 
 
 def process_due(limit: int = DUE_LIMIT) -> int:
-    """Process what is due, at most so many events, and what waits behind them; how many were tried.
+    """Process at most ``limit`` due events and the events queued behind them on the same objects.
+
+    Return the number of events that were attempted.
 
     Raises:
-        django.db.Error: the database does not answer; the events still wait to be processed.
+        django.db.Error: the database is unavailable. The events remain due.
     """
-    return sum(1 for _event in drain(_events(), limit=limit))
+    return sum(1 for _event in drain(_current_events(), limit=limit))
 
 
-def _events() -> WebhookEventQuerySet:
-    # Not from where is read by default: a replica may not have the event yet.
+def _current_events() -> WebhookEventQuerySet:
+    # Read from the primary, because a replica may not have the event yet.
     events: WebhookEventQuerySet = WebhookEvent.objects.using(router.db_for_write(WebhookEvent))
     return events

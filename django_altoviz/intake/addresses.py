@@ -1,4 +1,4 @@
-"""Where a request comes from: the peer's address, or the one that a trusted proxy vouches for."""
+"""The client's address: the peer's, or the one that a trusted proxy reports."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-#: What stands in ``TRUSTED_PROXIES`` for a proxy that connects by a unix socket (no address at all).
+#: The entry in ``TRUSTED_PROXIES`` for a proxy on a unix socket, which has no address.
 UNIX_SOCKET = "unix"
 
-# 192.0.2.1:8080 and [2001:db8::1]:8080, as some proxies write them.
+# Some proxies add the port: 192.0.2.1:8080 and [2001:db8::1]:8080.
 _WITH_PORT = re.compile(r"(?P<v4>[^:\[\]]+):\d+|\[(?P<v6>[^\]]+)\](?::\d+)?")
 
 
 def parse_network(text: str) -> Network:
-    """The network that ``text`` names, one address being a network of its own.
+    """Parse a network. A single address is a network of its own.
 
     Raises:
-        ValueError: it is neither an address nor a network in CIDR notation.
+        ValueError: the text is neither an address nor a network in CIDR notation.
     """
     return ip_network(text.strip(), strict=False)
 
 
 def parse_address(text: str) -> Address | None:
-    """The address in ``text``, with or without a port, or ``None``. Mapped IPv4 is IPv4."""
+    """Parse an address with or without a port, or return ``None``.
+
+    An IPv4 address that is mapped to IPv6 is returned as IPv4.
+    """
     text = text.strip()
     if with_port := _WITH_PORT.fullmatch(text):
         text = with_port["v4"] or with_port["v6"]
@@ -38,15 +41,16 @@ def parse_address(text: str) -> Address | None:
 
 
 def is_in(address: Address | None, networks: Sequence[str]) -> bool:
-    """Whether one of the networks holds the address. An unknown address is in none of them."""
+    """Return True if one of the networks contains the address. No network contains ``None``."""
     return address is not None and any(address in parse_network(text) for text in networks)
 
 
 def client_address(meta: Mapping[str, str], trusted_proxies: Sequence[str]) -> Address | None:
-    """The address a request came from, or ``None`` where nothing trustworthy tells.
+    """Return the address of the client, or ``None`` if it is not reliably known.
 
-    ``X-Forwarded-For`` is read only when the peer is a trusted proxy, and from the right: what
-    stands left of the first address that is not a trusted proxy, anybody may have written.
+    ``X-Forwarded-For`` is read only if the peer is a trusted proxy, and from right to left. The
+    first address that is not a trusted proxy is the client. The client may have forged everything to
+    the left of it.
     """
     peer = meta.get("REMOTE_ADDR", "")
     address = parse_address(peer)

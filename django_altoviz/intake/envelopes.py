@@ -1,4 +1,8 @@
-"""What Altoviz posts: ``{"id": ..., "type": ..., "data": ...}`` in UTF-8 [observed], kept as text."""
+"""The body of a delivery: ``{"id": ..., "type": ..., "data": ...}`` in UTF-8 [observed].
+
+The body is stored as text, from which the exact bytes can be recovered. This module also says which
+text and which integers every supported database can store.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +17,35 @@ from django_altoviz.exceptions import MalformedBody
 
 MAX_ID_LENGTH = 255
 MAX_TYPE_LENGTH = 100
-MAX_OBJECT_ID = 2**63 - 1
+#: The beginning of an event's own id [observed].
+EVENT_ID_PREFIX = "evt_"
+#: The largest integer that every database stores: 64 bits with a sign.
+MAX_INTEGER = 2**63 - 1
 
-# JSON has no raw control characters but white space, so a body that is JSON is kept letter for
-# letter, and only what is none is ever escaped.
+_NUL = "\x00"
+# NUL, which PostgreSQL refuses, and lone surrogates, which can't be encoded in UTF-8.
+_UNSTORABLE = f"{_NUL}\ud800-\udfff"
+#: A character that a database may refuse to store.
+UNSTORABLE = re.compile(f"[{_UNSTORABLE}]")
+
+# JSON has no raw control characters except white space. So a body that is JSON is stored unchanged,
+# and only other bodies are ever escaped.
 _ESCAPE = "\x1b"
-_UNSTORABLE = re.compile("[\x00\x1b\udc80-\udcff]")
+_TO_ESCAPE = re.compile(f"[{_UNSTORABLE}{_ESCAPE}]")
 _ESCAPED = re.compile(_ESCAPE + "([0-9a-f]{2})")
 
 
 def body_to_text(body: bytes) -> str:
-    """The body as text that every database takes: NUL, and what is not UTF-8, is escaped."""
+    """Return the body as text for the database. Escape NUL and bytes that are not UTF-8."""
     if b"\0" not in body and b"\x1b" not in body:
         with contextlib.suppress(UnicodeDecodeError):
-            return body.decode()  # as good as always, and told several times as fast
+            return body.decode()  # the usual case, and several times faster
     text = body.decode("utf-8", "surrogateescape")
-    return _UNSTORABLE.sub(lambda match: f"{_ESCAPE}{ord(match[0]) & 0xFF:02x}", text)
+    return _TO_ESCAPE.sub(lambda match: f"{_ESCAPE}{ord(match[0]) & 0xFF:02x}", text)
 
 
 def text_to_body(text: str) -> bytes:
-    """The bytes that ``body_to_text`` was given."""
+    """Return the bytes that ``body_to_text`` was given."""
     escaped = _ESCAPED.sub(lambda match: _unescape(int(match[1], 16)), text)
     return escaped.encode("utf-8", "surrogateescape")
 
@@ -42,16 +55,17 @@ def _unescape(byte: int) -> str:
 
 
 def storable(text: str) -> str:
-    """Text of any origin (an error, a header) without what some databases refuse."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    """Escape the characters that a database may refuse, in text of any origin (an error, a header)."""
+    # Several times faster than UNSTORABLE.sub().
+    return text.replace(_NUL, r"\x00").encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """An understandable event.
+    """A well-formed event.
 
-    ``event_id`` is "" where the envelope has none. ``object_id`` is ``None`` where the data tells no
-    id that could be one: the bodies of deletions are documented nowhere.
+    ``event_id`` is "" if the envelope has no id. ``object_id`` is ``None`` if the data have no valid
+    id: the bodies of deletions are not documented anywhere.
     """
 
     event_id: str
@@ -64,30 +78,33 @@ class Envelope:
 
     @property
     def has_event_id(self) -> bool:
-        """Whether ``event_id`` is the event's own. Older documents have the webhook's there instead,
-        which is the same for all its events [documented]."""
-        return self.event_id.startswith("evt_")
+        """Return True if ``event_id`` identifies the event.
+
+        Older documents show the webhook's id instead, which all its events share [documented].
+        """
+        return self.event_id.startswith(EVENT_ID_PREFIX)
 
 
 def object_id_of(data: Any) -> int | None:
-    """The id of an object, or ``None`` where it can't be one."""
-    number = _whole(data.get("id") if isinstance(data, dict) else None)
+    """Return the id of an object, or ``None`` if it has no valid one."""
+    number = _to_int_if_whole(data.get("id") if isinstance(data, dict) else None)
     if isinstance(number, bool) or not isinstance(number, int):
         return None
-    return number if 0 < number <= MAX_OBJECT_ID else None
+    return number if 0 < number <= MAX_INTEGER else None
 
 
-def _whole(value: Any) -> Any:
-    """The integer where a whole number is written ``418206.0``, as Altoviz writes some; else the same."""
+def _to_int_if_whole(value: Any) -> Any:
+    """Convert ``418206.0`` to an integer, because Altoviz writes some integers so [observed]."""
+    # int() of a Decimal with a huge exponent would use up the memory, so test the exponent first.
     is_whole = isinstance(value, Decimal) and abs(value.adjusted()) < 20 and value == int(value)
     return int(value) if is_whole else value
 
 
 def parse_envelope(body: bytes) -> Envelope:
-    """Understand a body.
+    """Parse the body of a delivery.
 
     Raises:
-        MalformedBody: the body is not an event's.
+        MalformedBody: the body is not an event.
     """
     try:
         envelope = exact_json.loads(body.decode("utf-8-sig"))
@@ -97,7 +114,7 @@ def parse_envelope(body: bytes) -> Envelope:
         raise MalformedBody("The body is not a JSON object.")
     return Envelope(
         event_id=_event_id(envelope.get("id")),
-        type=_name(envelope.get("type"), "type", MAX_TYPE_LENGTH),
+        type=_printable(envelope.get("type"), "type", MAX_TYPE_LENGTH),
         data=envelope.get("data"),
     )
 
@@ -105,13 +122,13 @@ def parse_envelope(body: bytes) -> Envelope:
 def _event_id(value: Any) -> str:
     if value is None or value == "":
         return ""
-    value = _whole(value)
+    value = _to_int_if_whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return _name(value, "id", MAX_ID_LENGTH)
+    return _printable(value, "id", MAX_ID_LENGTH)
 
 
-def _name(value: Any, key: str, limit: int) -> str:
+def _printable(value: Any, key: str, limit: int) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
         raise MalformedBody(f'"{key}" is not a text of 1 to {limit} printable characters.')
     return value

@@ -1,7 +1,7 @@
 """X-SIGNATURE: HMAC-SHA256 of the raw body, keyed with the webhook's secret [documented].
 
-Which text form the 32 bytes take in the header is stated nowhere, so each usual one is accepted.
-They all say the same 32 bytes, so this gives nothing away.
+How the header encodes the 32 bytes is not documented, so each usual encoding is accepted. All encode
+the same 32 bytes, so accepting them weakens nothing.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _BASE64 = re.compile(r"[0-9A-Za-z+/_-]{43}=?")
 
 
 def digest(body: bytes, secret: str) -> bytes:
-    """The 32 bytes that sign ``body``. The secret is used as text, in UTF-8 [inferred]."""
+    """Return the HMAC of the body. The key is the secret, as text in UTF-8 [inferred]."""
     return hmac.digest(secret.encode(), body, "sha256")
 
 
 def sign(body: bytes, secret: str) -> str:
-    """The value of the ``X-SIGNATURE`` header, in lower-case hexadecimal."""
+    """Return the value of the ``X-SIGNATURE`` header, in lower-case hexadecimal."""
     return digest(body, secret).hex()
 
 
 def decode(header: str) -> tuple[bytes, str] | None:
-    """The 32 bytes that a header value says and the name of its encoding, or ``None``."""
+    """Decode a header's value. Return the 32 bytes and the name of the encoding, or ``None``."""
     text = _PREFIX.sub("", header.strip().strip("\"'").strip(), count=1)
     if _HEX.fullmatch(text):
         return bytes.fromhex(text), "hex"
@@ -45,18 +45,19 @@ def decode(header: str) -> tuple[bytes, str] | None:
 
 
 def verify(body: bytes, header: str, secrets: Iterable[str]) -> str:
-    """Return the name of the encoding in which the header signs the body with one of the secrets.
+    """Verify that the header signs the body with one of the secrets. Return its encoding's name.
 
     Raises:
-        InvalidSignature: the header is missing, is no signature, or is another body's or secret's.
+        InvalidSignature: the header is missing, unreadable, or signs another body or with another
+            secret.
     """
     signature = decode(header)
     if signature is None:
         raise InvalidSignature("no signature" if not header.strip() else "unreadable signature")
-    said, encoding = signature
-    # Bytes, for compare_digest raises TypeError on text outside ASCII; and no secret is left out,
-    # so that the time taken does not tell which one matched.
-    matches = [hmac.compare_digest(said, digest(body, secret)) for secret in secrets]
+    received, encoding = signature
+    # Compare bytes, because compare_digest raises TypeError on text outside ASCII. Compare with every
+    # secret, so that the time taken does not reveal which one matched.
+    matches = [hmac.compare_digest(received, digest(body, secret)) for secret in secrets]
     if not any(matches):
         raise InvalidSignature("wrong signature")
     return encoding

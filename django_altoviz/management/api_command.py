@@ -1,4 +1,4 @@
-"""What the commands that ask Altoviz's API have in common."""
+"""The base of the commands that use Altoviz's API: options, output and error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.conf import DEFAULT_ACCOUNT, Account, account_names, get_account
+from django_altoviz.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_altoviz.exceptions import (
     AllGone,
     APIFailure,
@@ -21,51 +21,51 @@ from django_altoviz.exceptions import (
     NotConfirmed,
     RateLimited,
 )
+from django_altoviz.management.selection import add_account
 
 
 class APICommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+        add_account(parser, default=DEFAULT_ACCOUNT)
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
-    def tell(self, format: str, text: str, value: dict[str, Any]) -> None:
+    def write_result(self, format: str, text: str, value: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(value) if format == "json" else text)
 
 
-#: What the operator can do; what is not among these says it itself.
-_CURES = {
+#: Messages that name the account and say what to do. Other failures explain themselves.
+_MESSAGES = {
     NotAuthorized: _(
         "Altoviz does not accept the API key of account “%(name)s”. Check its API_KEY and BASE_URL "
         "in ALTOVIZ."
     ),
     RateLimited: _(
-        "Altoviz takes no more requests for now. Run the command again in some minutes: that is "
-        "safe."
+        "Altoviz's rate limit is exceeded. Run the command again in a few minutes: that is safe."
     ),
     ConnectionFailed: _(
         "%(url)s can't be reached, or its answer broke off. Check the network, the proxy and "
-        "BASE_URL, and run the command again: that is safe."
+        "BASE_URL, then run the command again: that is safe."
     ),
     AllGone: _(
-        "Altoviz has none of the objects that the mirror of account “%(name)s” has: its API_KEY may be "
-        "another company's. Nothing was marked as deleted. If they are gone indeed, run it with "
-        "--all-gone."
+        "Altoviz has none of the objects in the mirror of account “%(name)s”, so its API_KEY may be "
+        "another company's. Nothing was marked as deleted. If the objects really are gone, run the "
+        "command with --all-gone."
     ),
     NotConfirmed: _(
-        "Altoviz took the change, but its list does not show it yet. Nothing was removed whose "
-        "successor is not listed. Run the command again in a minute: that is safe."
+        "Altoviz accepted the change, but its list does not show it yet. No webhook was removed "
+        "before its replacement was listed. Run the command again in a minute: that is safe."
     ),
 }
 
 
 @contextmanager
-def api_of(account: Account) -> Iterator[AltovizClient]:
-    """The account's client; what goes wrong with it is told with its cure."""
+def api_client(account: Account) -> Iterator[AltovizClient]:
+    """Provide the account's client. Turn its failures into ``CommandError``."""
     if not account.api_key:
         raise CommandError(
             _(
-                "Account “%(name)s” has no API_KEY. Create one in Altoviz, under API keys, and put "
-                "it into ALTOVIZ."
+                "Account “%(name)s” has no API_KEY. Create one in Altoviz, under API keys, and add "
+                "it to ALTOVIZ."
             )
             % {"name": account.name}
         )
@@ -75,13 +75,15 @@ def api_of(account: Account) -> Iterator[AltovizClient]:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except APIFailure as error:
+        # By the exact class: StoredOtherwise, a subclass of NotConfirmed, explains itself.
         text = str(error)
-        if cure := _CURES.get(type(error)):
-            text = cure % {"name": account.name, "url": account.base_url}
+        if message := _MESSAGES.get(type(error)):
+            text = message % {"name": account.name, "url": account.base_url}
         raise CommandError(text) from error
 
 
 def configured_account(name: str) -> Account:
+    """Return the account of that name. Raise ``CommandError`` if its settings are invalid."""
     try:
         return get_account(name)
     except ImproperlyConfigured as error:

@@ -1,4 +1,4 @@
-"""How a command that goes on for long hears that it is to end."""
+"""Handle signals in commands that run for a long time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from contextlib import contextmanager
 
 @contextmanager
 def on_signals(handler: Callable[..., object], *numbers: signal.Signals) -> Iterator[None]:
-    """Within the block ``handler`` is called when one of the signals comes.
+    """Call ``handler`` when one of the signals arrives during the block.
 
-    Only a program's main thread may ask for signals; elsewhere the block runs without.
+    Outside the main thread the block runs without a handler, because Python allows only the main
+    thread to set one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = {number: signal.signal(number, handler) for number in numbers}
+    previous = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler_before in former.items():
-            signal.signal(number, handler_before)
+        for number, previous_handler in previous.items():
+            signal.signal(number, previous_handler)

@@ -1,4 +1,4 @@
-"""How far a sync is, told on the way and in the end."""
+"""Print the progress and the result of a sync."""
 
 from __future__ import annotations
 
@@ -14,91 +14,65 @@ from django_altoviz.models.sync_runs import COUNTS
 from django_altoviz.sync import Watcher
 
 # The seconds between two lines about the same list.
-_EVERY = 10.0
-
-
-class Plain:
-    """The error output, for what is none: not red, and without a line break of its own."""
-
-    def __init__(self, output: OutputWrapper) -> None:
-        self._output = output
-
-    def write(self, text: str) -> None:
-        self._output.write(text, str, "")
-
-    def flush(self) -> None:
-        self._output.flush()
+_INTERVAL = 10.0
 
 
 class Progress(Watcher):
-    """Remembers what was begun, and tells nothing on the way."""
+    """Print a line when a list begins, every ten seconds, and at each pause. Keep the runs."""
 
-    def __init__(self, output: OutputWrapper) -> None:
-        self.output = Plain(output)
+    def __init__(self, output: OutputWrapper, *, is_quiet: bool) -> None:
         self.runs: list[SyncRun] = []
+        self._output = output
+        self._is_quiet = is_quiet
+        self._printed_at = 0.0
 
     def began(self, run: SyncRun, *, goes_on: bool) -> None:
         self.runs.append(run)
-
-    def close(self) -> None:
-        """Nothing more is told on the way."""
-
-
-class Lines(Progress):
-    """Writes a line at the beginning of each list, every ten seconds, and at each pause."""
-
-    _last = 0.0
-
-    def began(self, run: SyncRun, *, goes_on: bool) -> None:
-        super().began(run, goes_on=goes_on)
-        self._last = time.monotonic()
-        text = _("%(objects)s: going on after %(seen)s.") if goes_on else _("%(objects)s: reading.")
-        self.write(text % {"objects": name_of(run), "seen": run.seen})
+        self._printed_at = time.monotonic()
+        text = _("%(objects)s: resuming after %(seen)s.") if goes_on else _("%(objects)s: reading.")
+        self._print(text % {"objects": plural_name(run), "seen": run.seen})
 
     def progressed(self, run: SyncRun) -> None:
-        if time.monotonic() - self._last < _EVERY:
+        if time.monotonic() - self._printed_at < _INTERVAL:
             return
-        self._last = time.monotonic()
-        about = {"objects": name_of(run), "seen": run.seen, "total": total_of(run) or "?"}
-        self.write(_("%(objects)s: %(seen)s of %(total)s.") % about)
+        self._printed_at = time.monotonic()
+        # Altoviz may not say how many objects there are.
+        total = run.position.get("records") or "?"
+        values = {"objects": plural_name(run), "seen": run.seen, "total": total}
+        self._print(_("%(objects)s: %(seen)s of %(total)s.") % values)
 
     def paused(self, seconds: float) -> None:
-        self.write(pause_explained(seconds))
+        self._print(
+            _(
+                "Waiting %(seconds)d s: Altoviz accepts about 100 requests a minute, and "
+                "API_REQUESTS_PER_MINUTE keeps below this rate limit."
+            )
+            % {"seconds": max(round(seconds), 1)}
+        )
 
-    def write(self, text: str) -> None:
-        self.output.write(f"{text}\n")
-        self.output.flush()
+    def _print(self, text: str) -> None:
+        if not self._is_quiet:
+            self._output.write(text, str)  # without the red of errors
+            self._output.flush()
 
 
-def name_of(run: SyncRun) -> str:
+def plural_name(run: SyncRun) -> str:
     return str(MIRRORS[Entity(run.entity)]._meta.verbose_name_plural)
 
 
-def total_of(run: SyncRun) -> int | None:
-    """How many objects there are, as far as Altoviz has told."""
-    total: int | None = run.position.get("records")
-    return total
-
-
-def pause_explained(seconds: float) -> str:
-    return _(
-        "Waiting %(seconds)d s: Altoviz takes about 100 requests a minute, and "
-        "API_REQUESTS_PER_MINUTE keeps below that."
-    ) % {"seconds": max(round(seconds), 1)}
-
-
-def table(runs: list[SyncRun]) -> str:
-    """What was found, a line for each kind of object."""
+def runs_as_table(runs: list[SyncRun]) -> str:
+    """Return a table with the counts of each run."""
     columns = {field.name: str(field.verbose_name) for field in SyncRun._meta.concrete_fields}
     rows = [["", *(columns[name] for name in COUNTS)]]
-    rows += [[name_of(run), *(str(n) for n in run.counts.values())] for run in runs]
+    rows += [[plural_name(run), *(str(n) for n in run.counts.values())] for run in runs]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
     )
 
 
-def as_json(runs: list[SyncRun]) -> dict[str, Any]:
+def runs_as_json(runs: list[SyncRun]) -> dict[str, Any]:
+    """Return the counts and the state of each run, by kind of object."""
     return {
         f"{run.entity}s": run.counts
         | {"import": run.is_import, "finished": run.finished_at is not None, "error": run.error}

@@ -1,4 +1,4 @@
-"""How the commands read and show webhooks."""
+"""Options and output of the commands that manage webhooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_altoviz.registration import Registered, Wanted
 
 
 def event_types(text: str) -> list[EventType]:
-    """Names of event types from the command line, separated by commas."""
+    """Parse a comma-separated list of event types from the command line."""
     names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in EventType.values]:
         raise ArgumentTypeError(
@@ -25,53 +25,54 @@ def event_types(text: str) -> list[EventType]:
     return [EventType(name) for name in names]
 
 
-def chosen_url(account: Account, given: str | None) -> str:
-    """What was given, also if that is nothing: an unset variable of a script's is not a default."""
-    return account.webhook_url if given is None else given
+def url_or_default(account: Account, url: str | None) -> str:
+    """Return the option's value, or the account's URL if the option is missing.
+
+    Keep an empty value, which comes from an unset variable in a script: the default would be a URL
+    that nobody asked for.
+    """
+    return account.webhook_url if url is None else url
 
 
 def wanted_webhook(
     account: Account, url: str, name: str | None, types: list[list[EventType]] | None
 ) -> Wanted:
-    """The account's webhook as it should be. Fails where the account has no secret for it."""
+    """Return the account's webhook as it should be. Fail if the account has no webhook secret."""
     if not account.webhook_secrets:
         raise CommandError(
             _(
-                "Account “%(name)s” has no WEBHOOK_SECRET. Put one into ALTOVIZ: unsigned "
-                "deliveries are not accepted."
+                "Account “%(name)s” has no WEBHOOK_SECRET. Add one to ALTOVIZ, because unsigned "
+                "deliveries are rejected."
             )
             % {"name": account.name}
         )
-    chosen = [type for some in types for type in some] if types else list(EventType)
+    chosen = [type for group in types for type in group] if types else list(EventType)
     return Wanted(
         name=name or registration.default_name(account.name),
         url=url,
         types=frozenset(chosen),
+        # The first secret is the current one. Others are accepted during a rotation.
         secret=account.webhook_secrets[0],
     )
 
 
-def types_shown(types: frozenset[str]) -> str:
-    """How many, or that they are all."""
-    return _("all") if types == {*EventType.values} else str(len(types))
-
-
-def shown(webhook: Registered) -> str:
-    """One line on a webhook, without its secret."""
+def describe_webhook(webhook: Registered) -> str:
+    """Describe a webhook in one line, without its secret."""
+    has_all_types = webhook.types == {*EventType.values}
     return _("%(id)s “%(name)s” %(url)s (event types: %(types)s)") % {
         "id": webhook.id,
         "name": printable(webhook.name),
         "url": printable(webhook.url),
-        "types": types_shown(webhook.types),
+        "types": _("all") if has_all_types else len(webhook.types),
     }
 
 
 def printable(text: str) -> str:
-    """What others have written, without what moves a terminal's cursor."""
+    """Replace non-printable characters: remote text must not send escapes to the terminal."""
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
-def as_json(webhook: Registered) -> dict[str, Any]:
+def webhook_as_json(webhook: Registered) -> dict[str, Any]:
     return {
         "id": webhook.id,
         "name": webhook.name,

@@ -1,6 +1,6 @@
 """The models that a project queries, with their enums and querysets."""
 
-from django_altoviz.models.events import WebhookEvent
+from django_altoviz.models.events import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.mirrors import (
     MIRRORS,
     Contact,
@@ -13,7 +13,7 @@ from django_altoviz.models.mirrors import (
     Quote,
     QuoteLine,
 )
-from django_altoviz.models.queue import Source, Status, WebhookEventQuerySet
+from django_altoviz.models.queue import Source, Status
 from django_altoviz.models.receiver_runs import ReceiverRun
 from django_altoviz.models.sync_runs import SyncRun, SyncStep
 

@@ -1,18 +1,19 @@
-"""What came in, and what became of it."""
+"""The events: each webhook delivery or sync difference, and the state of its processing."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import uuid
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, router, transaction
+from django.db.models import Exists, F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.event_types import EventType
+from django_altoviz.conf import app_settings
+from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import MalformedBody
 from django_altoviz.intake.envelopes import (
     MAX_ID_LENGTH,
@@ -24,23 +25,105 @@ from django_altoviz.intake.envelopes import (
     text_to_body,
 )
 from django_altoviz.log import Log, log_about
-from django_altoviz.models.attempts import Queued
+from django_altoviz.models import queue
 from django_altoviz.models.mirrors.fields import IdentifierField
-from django_altoviz.models.queue import Source, Status
-from django_altoviz.models.statements import update
+from django_altoviz.models.queue import SETTLED, UNSETTLED, WAITING, Source, Status
+from django_altoviz.models.statements import insert
 
 
-class WebhookEvent(Queued):
-    """One event: its body as it was received, and the state and history of its processing.
+class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
+    def for_write(self) -> WebhookEventQuerySet:
+        """Read from the database that events are written to, because a replica may lag behind."""
+        return self.using(router.db_for_write(self.model))
 
-    The rows are also the queue: whatever is not settled is found here again after any crash.
+    def settled(self) -> WebhookEventQuerySet:
+        return self.filter(status__in=SETTLED)
+
+    def unsettled(self) -> WebhookEventQuerySet:
+        return self.filter(status__in=UNSETTLED)
+
+    def due(self) -> WebhookEventQuerySet:
+        """Return the events to process by now: new, failed, or left by a worker that is gone."""
+        return self.filter(queue.due(timezone.now()))
+
+    def lease_expired(self) -> WebhookEventQuerySet:
+        """Return the events that a worker left unfinished."""
+        return self.filter(queue.lease_expired(timezone.now()))
+
+    def ready(self) -> WebhookEventQuerySet:
+        """Return the due events that wait for no earlier event of their object."""
+        now = timezone.now()
+        before = queue.ahead_of(queue.Outer(), app_settings.WAIT_FOR_RETRIES)
+        not_yet = queue.leased(now) | queue.postponed(now)
+        return self.due().filter(~Exists(self.model.with_pruned.filter(before & not_yet)))
+
+    def of_object(self, event: WebhookEvent) -> WebhookEventQuerySet:
+        """Return all events of the event's object."""
+        return self.none() if event.object_id is None else self.filter(queue.same_object(event))
+
+    def ahead_of(self, event: WebhookEvent) -> WebhookEventQuerySet:
+        """Return the earlier events of its object that must be processed first, in their order."""
+        if event.object_id is None:
+            return self.none()
+        return self.filter(queue.ahead_of(event, app_settings.WAIT_FOR_RETRIES)).order_by("pk")
+
+    def as_read(self, event: WebhookEvent) -> WebhookEventQuerySet:
+        """Return the event if it is still in the state in which this instance was read."""
+        return self.filter(queue.as_read(event), pk=event.pk)
+
+    def store(self, event: WebhookEvent) -> WebhookEvent | None:
+        """Store a delivery, idempotently: a duplicate is counted on the event that is there already.
+
+        Return the event to process: the new one, or the stored one if it is not settled yet. Return
+        ``None`` if nothing is left to do.
+        """
+        using = router.db_for_write(self.model)
+        try:
+            # One statement in autocommit. Inside a transaction the conflict needs a savepoint, or
+            # PostgreSQL would refuse every statement after it.
+            in_transaction = transaction.get_connection(using).in_atomic_block
+            with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
+                insert(event, using)
+        except IntegrityError:
+            stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
+            count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
+            if stored.settled().update(**count):
+                return None
+            # A failed event becomes due at once: the sender has given it another chance.
+            if not stored.update(**count, next_attempt_at=None):
+                raise  # the dedupe key was not what conflicted
+            return stored.get()
+        return event if event.status == Status.PENDING else None
+
+
+class WithoutPruned(models.Manager.from_queryset(WebhookEventQuerySet)):  # type: ignore[misc]
+    """Hide the rows whose content was pruned: only their ids are kept, for deduplication."""
+
+    def get_queryset(self) -> WebhookEventQuerySet:
+        events: WebhookEventQuerySet = super().get_queryset()
+        return events.filter(pruned_at=None)
+
+
+class WebhookEvent(models.Model):
+    """An event: its body as it was received, and the state and history of its processing.
+
+    The rows are the outbox and the queue: whatever is not settled is found here again after a crash.
+    ``django_altoviz.processing`` is the only writer of the state.
     """
 
     event_id = IdentifierField(_("event id"), max_length=MAX_ID_LENGTH, blank=True)
     dedupe_key = models.UUIDField(_("dedupe key"), unique=True, editable=False)
+    account = models.CharField(_("account"), max_length=64)
     type = models.CharField(_("type"), max_length=MAX_TYPE_LENGTH, blank=True)
+    entity = models.CharField(_("entity"), max_length=16, blank=True, choices=Entity.choices)
+    object_id = models.BigIntegerField(_("object id"), null=True)
     source = models.CharField(
         _("source"), max_length=16, choices=Source.choices, default=Source.WEBHOOK
+    )
+    as_of = models.BigIntegerField(
+        _("as of event"),
+        null=True,
+        help_text=_("The last event that was stored before the sync read the object."),
     )
     body = models.TextField(_("body"))
     arrival = models.JSONField(
@@ -49,7 +132,31 @@ class WebhookEvent(Queued):
     received_at = models.DateTimeField(_("received at"), default=timezone.now)
     deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
     last_received_at = models.DateTimeField(_("last received at"), null=True)
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.PENDING
+    )
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    failures = models.PositiveIntegerField(
+        _("failures"), default=0, help_text=_("Failed attempts since it was last set to wait.")
+    )
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
+    mirrored_at = models.DateTimeField(_("mirrored at"), null=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True)
+    changes = models.JSONField(
+        _("changes"), default=dict, help_text=_("What the event changed in the mirror.")
+    )
+    business_signals = models.JSONField(
+        _("business signals"), default=list, help_text=_("The business signals that it causes.")
+    )
+    history = models.JSONField(_("history"), default=list, help_text=_("One entry per attempt."))
+    error = models.TextField(
+        _("error"), blank=True, help_text=_("Why the event failed or had no effect.")
+    )
     pruned_at = models.DateTimeField(_("pruned at"), null=True)
+
+    objects = WithoutPruned()
+    with_pruned = WebhookEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("webhook event")
@@ -63,50 +170,64 @@ class WebhookEvent(Queued):
             models.Index(fields=["object_id", "entity"], name="altoviz_event_object"),
             models.Index(fields=["event_id"], name="altoviz_event_event_id"),
         ]
+        constraints = [
+            # Without a lease to expire, a dead worker's event would never be found again.
+            models.CheckConstraint(
+                condition=models.Q(status=Status.PROCESSING, lease_expires_at__isnull=False)
+                | ~models.Q(status=Status.PROCESSING) & models.Q(lease_expires_at=None),
+                name="altoviz_event_lease",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.type or self.get_status_display()} {self.event_id or self.pk}"
 
     @classmethod
     def from_delivery(
-        cls, body: bytes, account: str, arrival: dict[str, str], source: Source = Source.WEBHOOK
+        cls,
+        body: bytes,
+        account: str,
+        arrival: dict[str, str],
+        source: Source = Source.WEBHOOK,
+        as_of: int | None = None,
     ) -> WebhookEvent:
-        """The event, not saved yet, that an authentic body tells of.
+        """Return the event, not saved yet, that an authentic body describes.
 
-        ``arrival`` says how it came in; its values may be texts of any origin.
+        ``arrival`` says how the body came in; its values may be text of any origin.
         """
         event = cls(
             account=account,
             source=source,
+            as_of=as_of,
             body=body_to_text(body),
             arrival={key: storable(value) for key, value in arrival.items()},
             received_at=timezone.now(),
         )
-        event._understand(body)
+        event._read_envelope(body)
         return event
 
-    def _understand(self, body: bytes) -> None:
+    def _read_envelope(self, body: bytes) -> None:
         try:
             envelope = parse_envelope(body)
         except MalformedBody as error:
-            self.dedupe_key = self._key("body", body)
+            self.dedupe_key = self._dedupe_key("body", body)
             self._settle_at_once(Status.MALFORMED, str(error))
             return
         self.envelope = envelope
         self.event_id, self.type = envelope.event_id, envelope.type
         self.object_id = envelope.object_id
         if envelope.has_event_id:
-            self.dedupe_key = self._key("id", envelope.event_id.encode())
+            self.dedupe_key = self._dedupe_key("id", envelope.event_id.encode())
         else:
-            self.dedupe_key = self._key("body", body)
+            self.dedupe_key = self._dedupe_key("body", body)
         if event_type := self.event_type:
             self.entity = event_type.entity
         else:
             self._settle_at_once(Status.IGNORED, "This version knows no such event type.")
 
-    def _key(self, kind: str, value: bytes) -> uuid.UUID:
+    def _dedupe_key(self, kind: str, value: bytes) -> uuid.UUID:
         key = hashlib.sha256(b"\0".join([self.account.encode(), kind.encode(), value]))
-        # MariaDB takes only UUIDs that follow the standard; 5 is the version of those from a hash.
+        # MariaDB accepts standard UUIDs only; version 5 is the one made from a hash.
         return uuid.UUID(bytes=key.digest()[:16], version=5)
 
     def _settle_at_once(self, status: Status, error: str) -> None:
@@ -114,13 +235,36 @@ class WebhookEvent(Queued):
 
     @cached_property
     def envelope(self) -> Envelope:
-        """What the body says. Raises ``MalformedBody``."""
+        """The parsed body. Raises ``MalformedBody``."""
         return parse_envelope(text_to_body(self.body))
 
     @property
     def event_type(self) -> EventType | None:
-        """The type, or ``None`` where this version does not know it."""
+        """The type, or ``None`` if this version does not know it."""
         return EventType.known(self.type)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in SETTLED
+
+    @property
+    def is_leased(self) -> bool:
+        """Return True if a worker was processing the event when this instance was read."""
+        expires_at = self.lease_expires_at
+        is_processing = self.status == Status.PROCESSING
+        return is_processing and expires_at is not None and expires_at > timezone.now()
+
+    @property
+    def has_expired_lease(self) -> bool:
+        """Return True if a worker left the event unfinished."""
+        return self.status == Status.PROCESSING and not self.is_leased
+
+    @property
+    def is_due(self) -> bool:
+        """Return True if the event may be processed by now, as far as its own columns say."""
+        if self.status not in WAITING:
+            return self.has_expired_lease
+        return self.next_attempt_at is None or self.next_attempt_at <= timezone.now()
 
     @property
     def log(self) -> Log:
@@ -131,39 +275,3 @@ class WebhookEvent(Queued):
             object_id=self.object_id,
             account=self.account,
         )
-
-    def amend(self, values: Mapping[str, Any]) -> bool:
-        """Write columns. False where the event was taken up, settled or pruned since it was read."""
-        condition, parameters = self._as_read()
-        return update(self, values, f"{condition} AND pruned_at IS NULL", parameters)
-
-    def reopen(self, *, from_scratch: bool = False) -> bool:
-        """Make the event wait again, whatever became of it, to be tried at once.
-
-        Receivers that have given it up are called again; with ``from_scratch`` so are those that
-        have handled it. False where there is nothing to process in it, a worker has it, or it is not
-        any more what this instance was read as.
-        """
-        if (
-            self.event_type is None
-            or self.pruned_at is not None
-            or self.status == Status.PROCESSING
-        ):
-            return False
-        waiting = {
-            "status": Status.PENDING,
-            "entity": self.event_type.entity,
-            "settled_at": None,
-            "next_attempt_at": None,
-            "failures": 0,
-        }
-        with transaction.atomic(using=self._state.db):
-            as_read = self._stored().filter(
-                pruned_at=None, status=self.status, attempts=self.attempts
-            )
-            if not as_read.update(**waiting):
-                return False
-            runs = self.receiver_runs.all()
-            (runs if from_scratch else runs.exclude(gave_up="")).delete()
-        self._take_over(waiting)
-        return True

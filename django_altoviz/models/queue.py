@@ -1,21 +1,20 @@
-"""The events as a queue: what is stored once, what waits, and whose turn it is."""
+"""The queue: the statuses of events, and the conditions that say whose turn it is.
+
+Each condition is written once, as a ``Q``. Querysets use it as it is, and ``models/statements.py``
+compiles it once per database for the statements that every event needs. The properties of
+``WebhookEvent`` that say the same about one instance are tested against it.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING
+import datetime
+from typing import Any, Protocol
 
-from django.db import IntegrityError, models, router, transaction
-from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
+from django.db import models
+from django.db.models import OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.conf import app_settings
-from django_altoviz.models.statements import insert
-
-if TYPE_CHECKING:
-    from django_altoviz.models.attempts import Queued
-    from django_altoviz.models.events import WebhookEvent
+from django_altoviz.models.statements import Parameter
 
 
 class Status(models.TextChoices):
@@ -33,99 +32,114 @@ class Source(models.TextChoices):
     SYNC = "sync", _("sync")
 
 
-#: Nothing more happens to an event in one of these, unless somebody asks for it.
+#: Nothing more happens to these events unless somebody asks for it.
 SETTLED = (Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED)
 UNSETTLED = (Status.PENDING, Status.PROCESSING, Status.FAILED)
+#: These wait for an attempt; no worker has them.
+WAITING = (Status.PENDING, Status.FAILED)
+#: Later events of the object always wait for these.
+IN_LINE = (Status.PENDING, Status.PROCESSING)
 
 
-def _leased() -> Q:
-    return Q(status=Status.PROCESSING, lease_expires_at__gt=timezone.now())
+class Place(Protocol):
+    """An event's place in the queue: the event itself, or expressions instead of its columns."""
+
+    @property
+    def account(self) -> Any: ...
+    @property
+    def entity(self) -> Any: ...
+    @property
+    def object_id(self) -> Any: ...
+    @property
+    def pk(self) -> Any: ...
 
 
-def _lease_expired() -> Q:
-    return Q(status=Status.PROCESSING, lease_expires_at__lte=timezone.now())
+class Outer:
+    """The place of the outer query's row, for a condition in a subquery."""
+
+    account, entity = OuterRef("account"), OuterRef("entity")
+    object_id, pk = OuterRef("object_id"), OuterRef("pk")
 
 
-def _retried() -> Q:
-    """Events whose receivers are being tried again, where others are to wait for that.
+class Given:
+    """The place and state of an event whose values are filled in when the statement runs."""
 
-    One that could not even be mirrored is passed: a later event has the whole object.
+    account, entity = Parameter("account"), Parameter("entity")
+    object_id, pk = Parameter("object_id"), Parameter("pk")
+    status, attempts = Parameter("status"), Parameter("attempts")
+    lease_expires_at: Parameter | None = Parameter("lease_expires_at")
+
+
+class GivenWithoutLease(Given):
+    """The same for an event that no worker has: SQL has no value that equals NULL."""
+
+    lease_expires_at = None
+
+
+def leased(now: datetime.datetime) -> Q:
+    """A worker is processing the event."""
+    return Q(status=Status.PROCESSING, lease_expires_at__gt=now)
+
+
+def lease_expired(now: datetime.datetime) -> Q:
+    """A worker died while it had the event, or was silent for longer than its lease."""
+    return Q(status=Status.PROCESSING, lease_expires_at__lte=now)
+
+
+def attempt_due(now: datetime.datetime) -> Q:
+    """The event has no backoff, or its backoff is over."""
+    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+
+
+def due(now: datetime.datetime) -> Q:
+    """The event may be processed by now, as far as its own columns say."""
+    return Q(attempt_due(now), status__in=WAITING) | lease_expired(now)
+
+
+def postponed(now: datetime.datetime) -> Q:
+    """The event waits for the end of its backoff."""
+    return Q(status__in=WAITING) & ~attempt_due(now)
+
+
+def same_object(place: Place) -> Q:
+    """The event is one of the object that the other event is about."""
+    return Q(object_id=place.object_id, entity=place.entity, account=place.account)
+
+
+def holds_up_later(waits_for_retries: bool) -> Q:
+    """Later events of the object wait for this one.
+
+    They do not wait for a failed event that could not be mirrored: a later one has the whole object.
     """
-    if not app_settings.WAIT_FOR_RETRIES:
-        return Q(pk__in=[])
-    return Q(status=Status.FAILED, mirrored_at__isnull=False)
+    in_line = Q(status__in=IN_LINE)
+    if not waits_for_retries:
+        return in_line
+    return in_line | Q(status=Status.FAILED, mirrored_at__isnull=False)
 
 
-def _due_now() -> Q:
-    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now())
+def ahead_of(place: Place, waits_for_retries: bool) -> Q:
+    """The event is an earlier one of the object, and must be processed first."""
+    return same_object(place) & Q(holds_up_later(waits_for_retries), pk__lt=place.pk)
 
 
-class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
-    def settled(self) -> WebhookEventQuerySet:
-        return self.filter(status__in=SETTLED)
+def blocking(place: Place, waits_for_retries: bool) -> Q:
+    """The event keeps the other one from its turn: it is ahead of it, or a worker has it.
 
-    def unsettled(self) -> WebhookEventQuerySet:
-        return self.filter(status__in=UNSETTLED)
-
-    def due(self) -> WebhookEventQuerySet:
-        """What is to be processed by now: new, failed, or left by a worker that is gone."""
-        waits = Q(status__in=(Status.PENDING, Status.FAILED)) & _due_now()
-        return self.filter(waits | _lease_expired())
-
-    def lease_expired(self) -> WebhookEventQuerySet:
-        """What a worker has left unfinished, or was silent about for longer than its lease."""
-        return self.filter(_lease_expired())
-
-    def ready(self) -> WebhookEventQuerySet:
-        """What is due and does not stand behind an event of its object that is not."""
-        earlier = self.model.with_pruned.filter(
-            account=OuterRef("account"),
-            entity=OuterRef("entity"),
-            object_id=OuterRef("object_id"),
-            pk__lt=OuterRef("pk"),
-        )
-        postponed = (Q(status=Status.PENDING) | _retried()) & ~_due_now()
-        return self.due().filter(~Exists(earlier.filter(_leased() | postponed)))
-
-    def of_object(self, event: Queued) -> WebhookEventQuerySet:
-        """All events of the event's object."""
-        if event.object_id is None:
-            return self.none()
-        return self.filter(account=event.account, entity=event.entity, object_id=event.object_id)
-
-    def ahead_of(self, event: Queued) -> WebhookEventQuerySet:
-        """The earlier events of its object that have their turn first."""
-        waits = Q(status__in=(Status.PENDING, Status.PROCESSING)) | _retried()
-        return self.of_object(event).filter(waits, pk__lt=event.pk).order_by("pk")
-
-    def store(self, event: WebhookEvent) -> WebhookEvent | None:
-        """Store a delivery, or count it on the event that is stored already.
-
-        Return the event that waits to be processed: the new one, or the one that an earlier delivery
-        left unsettled. ``None`` where there is nothing left to do.
-        """
-        using = router.db_for_write(self.model)
-        try:
-            # One statement in autocommit. Inside of a transaction the conflict needs a savepoint,
-            # or PostgreSQL would refuse whatever comes after it.
-            in_transaction = transaction.get_connection(using).in_atomic_block
-            with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
-                insert(event, using)
-        except IntegrityError:
-            stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
-            count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
-            if stored.settled().update(**count):
-                return None
-            # One that has failed is due at once: the sender has given it another chance.
-            if not stored.update(**count, next_attempt_at=None):
-                raise  # the conflict was another than this
-            return stored.get()
-        return event if event.status == Status.PENDING else None
+    A worker may have a later event: a database gives out primary keys before the rows are visible, so
+    the later of two events can be claimed while the earlier one is not there yet. An expired lease
+    blocks too, because its worker may come back; ``processing.claims.release`` ends it.
+    """
+    earlier = Q(holds_up_later(waits_for_retries), pk__lt=place.pk)
+    later = Q(status=Status.PROCESSING, pk__gt=place.pk)
+    return same_object(place) & (earlier | later)
 
 
-class WithoutPruned(models.Manager.from_queryset(WebhookEventQuerySet)):  # type: ignore[misc]
-    """Hides the rows of which only the id is left, for the sake of deduplication."""
+def unsettled_sibling(place: Place) -> Q:
+    """The event is another one of the object, and not settled."""
+    return same_object(place) & Q(status__in=UNSETTLED) & ~Q(pk=place.pk)
 
-    def get_queryset(self) -> WebhookEventQuerySet:
-        events: WebhookEventQuerySet = super().get_queryset()
-        return events.filter(pruned_at=None)
+
+def as_read(event: Any) -> Q:
+    """The event is still in the state in which this instance was read. ``attempts`` is the fence:
+    each claim has its own number."""
+    return Q(status=event.status, attempts=event.attempts, lease_expires_at=event.lease_expires_at)

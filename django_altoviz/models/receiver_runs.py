@@ -1,4 +1,4 @@
-"""Which receivers have handled which events."""
+"""The record of which receivers have handled which events."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django_altoviz.models.mirrors.fields import IdentifierField
 
 
 class ReceiverRun(models.Model):
-    """A receiver has handled an event. The row commits together with the receiver's own work.
+    """The record that a receiver has handled an event. It commits together with the receiver's work.
 
-    One that has given the event up has a row too, with the reason in ``gave_up`` and no work.
+    A receiver that gave the event up has a row too, with the reason in ``gave_up``.
     """
 
     event = models.ForeignKey(

@@ -1,27 +1,86 @@
-"""The few statements that every event needs, written out.
+"""The few statements that every event needs, written by hand.
 
 Django's query builder takes several times as long to write such a statement as a database takes to
-run it; that would be most of the time that an event takes. Values are prepared and read by the
-fields, as always. Whatever is not on the way of every event goes by querysets.
+run it, and that would be most of the time that an event takes. Fields still prepare and convert the
+values, and conditions are ordinary ``Q`` objects, compiled once. Everything else uses querysets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.models.expressions import Expression
 from django.db.models.signals import post_save, pre_save
 
 Row = TypeVar("Row", bound=models.Model)
+#: A condition in SQL, with its parameters.
+Where = tuple[str, list[Any]]
+
+
+class Parameter(Expression):
+    """The value of a row's column in a compiled condition, filled in each time it is used."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", [self]
+
+
+def where(row: models.Model, condition: Callable[..., models.Q], *arguments: Any) -> Where:
+    """Return ``condition(*arguments)`` as SQL on the row's table, filled in with the row's values."""
+    using = row._state.db or DEFAULT_DB_ALIAS
+    sql, parameters = _compiled(type(row), using, condition, arguments)
+    connection = connections[using]
+    filled = [
+        _field(row, each.name).get_db_prep_value(getattr(row, each.name), connection)
+        if isinstance(each, Parameter)
+        else each
+        for each in parameters
+    ]
+    return sql, filled
+
+
+def exists(row: models.Model, condition: Callable[..., models.Q], *arguments: Any) -> Where:
+    """Return the SQL condition that some row of the row's table fulfils ``condition(*arguments)``."""
+    sql, parameters = where(row, condition, *arguments)
+    quote = connections[row._state.db or DEFAULT_DB_ALIAS].ops.quote_name
+    return f"EXISTS (SELECT 1 FROM {quote(row._meta.db_table)} WHERE {sql})", parameters
+
+
+@cache
+def _compiled(
+    model: type[models.Model],
+    using: str,
+    condition: Callable[..., models.Q],
+    arguments: tuple[Any, ...],
+) -> Where:
+    query = model._base_manager.using(using).filter(condition(*arguments)).query
+    sql, parameters = query.get_compiler(using).compile(query.where)
+    return sql, list(parameters)
+
+
+def _field(row: models.Model, name: str) -> Any:
+    return row._meta.pk if name == "pk" else row._meta.get_field(name)
+
+
+def holds(condition: Where, using: str) -> bool:
+    """Return True if a condition that refers to no row holds."""
+    sql, parameters = condition
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT CASE WHEN {sql} THEN 1 ELSE 0 END", parameters)
+        return bool(cursor.fetchone()[0])
 
 
 def insert(row: models.Model, using: str) -> None:
-    """Insert a new row, and give it its primary key. Django's signals of saving are sent as usual.
+    """Insert a new row and set its primary key. Django's save signals are sent as usual.
 
     Raises:
-        django.db.Error: the database refuses it, or does not answer.
+        django.db.Error: the database refuses the row or does not answer.
     """
     about: dict[str, Any] = {"instance": row, "raw": False, "using": using, "update_fields": None}
     pre_save.send(type(row), **about)
@@ -34,21 +93,20 @@ def _insert(row: models.Model, using: str) -> None:
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     meta = row._meta
-    columns, fields, values = [], [], []
+    columns, values = [], []
     for field, column in _columns(type(row), using).values():
         value = field.pre_save(row, True)
-        # What is NULL is so without being said, the primary key of a new row among it.
+        # A column that is left out is NULL, and the primary key is then made by the database.
         if value is not None:
             columns.append(column)
-            fields.append(field)
-            values.append(value)
-    places, parameters = _written(fields, values, connection)
-    sql = f"INSERT INTO {quote(meta.db_table)} ({', '.join(columns)}) VALUES ({', '.join(places)})"
+            values.append(field.get_db_prep_save(value, connection))
+    places = ", ".join(["%s"] * len(values))
+    sql = f"INSERT INTO {quote(meta.db_table)} ({', '.join(columns)}) VALUES ({places})"
     returns = connection.features.can_return_columns_from_insert
     if returns:
         sql += f" RETURNING {quote(meta.pk.column)}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(sql, values)
         if returns:
             row.pk = cursor.fetchone()[0]
         else:
@@ -56,7 +114,7 @@ def _insert(row: models.Model, using: str) -> None:
 
 
 def save(row: models.Model, names: Collection[str]) -> None:
-    """Write these columns of a row that is there, by attribute name, with Django's signals."""
+    """Write these columns of a stored row, by attribute name. Django's save signals are sent."""
     about: dict[str, Any] = {
         "instance": row,
         "raw": False,
@@ -68,77 +126,49 @@ def save(row: models.Model, names: Collection[str]) -> None:
     post_save.send(type(row), created=False, **about)
 
 
-def update(
-    row: models.Model, values: Mapping[str, Any], where: str = "", parameters: Sequence[Any] = ()
-) -> bool:
-    """Set columns, by attribute name, of the row as it is stored. Whether it is there, and fulfils the
-    condition if there is one."""
+def update(row: models.Model, values: Mapping[str, Any], *conditions: Where) -> bool:
+    """Set columns of the stored row, by attribute name, if it fulfils the conditions.
+
+    Return False if it does not, or is gone.
+    """
     using = row._state.db or DEFAULT_DB_ALIAS
     connection: Any = connections[using]
     quote = connection.ops.quote_name
-    meta = row._meta
     known = _columns(type(row), using)
-    places, prepared = _written([known[name][0] for name in values], values.values(), connection)
-    settings = ", ".join(
-        f"{known[name][1]} = {place}" for name, place in zip(values, places, strict=True)
-    )
-    sql = f"UPDATE {quote(meta.db_table)} SET {settings} WHERE {quote(meta.pk.column)} = %s"
+    settings: list[str] = []
+    parameters: list[Any] = []
+    for name, value in values.items():
+        field, column = known[name]
+        settings.append(f"{column} = %s")
+        parameters.append(field.get_db_prep_save(value, connection))
+    tests = [f"{quote(row._meta.pk.column)} = %s"]
+    parameters.append(row.pk)
+    for sql, more in conditions:
+        tests.append(sql)
+        parameters += more
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql} AND {where}" if where else sql, [*prepared, row.pk, *parameters])
+        cursor.execute(
+            f"UPDATE {quote(row._meta.db_table)} SET {', '.join(settings)} "
+            f"WHERE {' AND '.join(tests)}",
+            parameters,
+        )
         return bool(cursor.rowcount)
 
 
 @cache
 def _columns(model: type[models.Model], using: str) -> dict[str, tuple[Any, str]]:
-    """The fields that are columns, by attribute name, and how these are called in a statement."""
+    """Return the fields that are columns, by attribute name, with the columns' quoted names."""
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     return {field.attname: (field, quote(field.column)) for field in model._meta.concrete_fields}
 
 
-def _written(
-    fields: Iterable[Any], values: Iterable[Any], connection: Any
-) -> tuple[list[str], list[Any]]:
-    """How the values of fields stand in a statement, and its parameters.
-
-    To adapt a parameter costs more than to write a constant, and most of a new event is constant.
-    """
-    # SQLite keeps a statement prepared by its text, so there what varies must not be part of it.
-    writes_numbers = connection.vendor != "sqlite"
-    places: list[str] = []
-    parameters: list[Any] = []
-    for field, value in zip(fields, values, strict=True):
-        if type(value) is int and (writes_numbers or value == field.default):
-            places.append(str(value))
-            continue
-        place = _constant(field, value)
-        if place is None:
-            place = "%s"
-            parameters.append(field.get_db_prep_save(value, connection))
-        places.append(place)
-    return places, parameters
-
-
-def _constant(field: Any, value: Any) -> str | None:
-    """The value as SQL, if it is one that is the same on all databases and holds nothing foreign."""
-    if value is None:
-        return "NULL"
-    if isinstance(field, models.JSONField):
-        return "'{}'" if value == {} else "'[]'" if value == [] else None
-    if value == "":
-        return "''"
-    if isinstance(value, models.TextChoices):
-        return f"'{value.value}'"
-    return None
-
-
 def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
-    """The row whose column has that value, lease expires at the end of the transaction."""
+    """Return the row whose column has that value, locked until the end of the transaction."""
     connection: Any = connections[using]
     quote = connection.ops.quote_name
-    meta = model._meta
     columns = ", ".join(name for _field, name in _columns(model, using).values())
-    sql = f"SELECT {columns} FROM {quote(meta.db_table)} WHERE {quote(column)} = %s"
+    sql = f"SELECT {columns} FROM {quote(model._meta.db_table)} WHERE {quote(column)} = %s"
     if connection.features.has_select_for_update:
         sql += f" {_for_update(connection)}"
     with connection.cursor() as cursor:
@@ -148,8 +178,11 @@ def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
 
 
 def lock_at_once(row: models.Model) -> bool:
-    """Lock the row until the end of the transaction. False where another transaction has it, or it is
-    gone. Where a database can't tell without waiting, nothing is locked, and it is to be had."""
+    """Lock the row until the end of the transaction, without waiting for another transaction.
+
+    Return False if another transaction has locked it, or it is gone. On a database without SKIP
+    LOCKED, lock nothing and return True.
+    """
     using = row._state.db or DEFAULT_DB_ALIAS
     connection: Any = connections[using]
     if not connection.features.has_select_for_update_skip_locked:
@@ -163,7 +196,7 @@ def lock_at_once(row: models.Model) -> bool:
 
 
 def _for_update(connection: Any, **options: bool) -> str:
-    # On PostgreSQL a row is then not waited for because others have just been linked to it.
+    # On PostgreSQL, FOR NO KEY UPDATE does not wait for transactions that insert foreign keys to it.
     no_key = connection.features.has_select_for_no_key_update
     sql: str = connection.ops.for_update_sql(no_key=no_key, **options)
     return sql
@@ -179,7 +212,7 @@ def _from_db(model: type[Row], row: Sequence[Any], using: str) -> Row:
 
 @cache
 def _converters(model: type[Row], using: str) -> list[tuple[int, Any, list[Any]]]:
-    """How the columns are read, where that takes more than to take the value."""
+    """Return the columns whose values must be converted when they are read, with their converters."""
     connection: Any = connections[using]
     found = []
     for index, field in enumerate(model._meta.concrete_fields):
@@ -189,10 +222,3 @@ def _converters(model: type[Row], using: str) -> list[tuple[int, Any, list[Any]]
         if converters:
             found.append((index, column, converters))
     return found
-
-
-def holds(condition: str, parameters: Sequence[Any], using: str) -> bool:
-    """Whether a condition without reference to a row holds."""
-    with connections[using].cursor() as cursor:
-        cursor.execute(f"SELECT CASE WHEN {condition} THEN 1 ELSE 0 END", parameters)
-        return bool(cursor.fetchone()[0])

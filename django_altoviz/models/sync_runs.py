@@ -1,4 +1,4 @@
-"""How far a sync came, so that one that was interrupted goes on from there."""
+"""Store the progress of a sync, so that the next one resumes it after an interruption."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
 from django_altoviz.models.mirrors.fields import IdentifierField
 
-#: What a sync counts. Each object that was seen is one of the others, too, but for the deleted.
+#: The counts of a sync. Each seen object is also new, changed, unchanged or failed; deleted objects
+#: are not seen.
 COUNTS = ("seen", "new", "changed", "deleted", "unchanged", "failed")
 
 
 class SyncRun(models.Model):
-    """One sync of one kind of object of an account: what it found, and how far it came.
+    """A sync of one kind of object of an account: its counts and its progress.
 
-    Of two processes that work at the same run, the later one has it; the other one notices at its
-    next step.
+    If two processes work on one run, the last to claim it owns it; the other gets ``SyncTakenOver``
+    at its next write. ``claims`` is the optimistic lock for that.
     """
 
     account = IdentifierField(_("account"), max_length=64)
     entity = models.CharField(_("entity"), max_length=16, choices=Entity.choices)
     is_import = models.BooleanField(
-        _("import"), help_text=_("The first one, which fills the mirror.")
+        _("import"), help_text=_("The first sync, which fills the mirror.")
     )
     is_dry_run = models.BooleanField(_("dry run"), default=False)
     started_at = models.DateTimeField(_("started at"), default=timezone.now)
@@ -40,13 +41,15 @@ class SyncRun(models.Model):
     deleted = models.PositiveIntegerField(_("deleted"), default=0)
     unchanged = models.PositiveIntegerField(_("unchanged"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)
-    error = models.TextField(_("error"), blank=True, help_text=_("Why it stopped before the end."))
+    error = models.TextField(_("error"), blank=True, help_text=_("Why the sync stopped early."))
     as_of = models.BigIntegerField(
-        _("as of"), help_text=_("The last event that had been stored when it began.")
+        _("as of"), help_text=_("The last event that was stored before the sync began.")
     )
-    position = models.JSONField(_("position"), default=dict, help_text=_("How far it came."))
+    position = models.JSONField(
+        _("position"), default=dict, help_text=_("How far the list was read.")
+    )
     claims = models.PositiveIntegerField(
-        _("claims"), default=0, help_text=_("How many processes have worked at it.")
+        _("claims"), default=0, help_text=_("How often a process has claimed this sync.")
     )
 
     class Meta:
@@ -63,53 +66,60 @@ class SyncRun(models.Model):
 
     @property
     def is_in_step(self) -> bool:
-        """Whether the mirror was found to be as Altoviz is."""
+        """Return True if the sync has finished and found no drift."""
         return self.finished_at is not None and not (
             self.new or self.changed or self.deleted or self.failed
         )
 
     def claim(self) -> None:
-        """Take the run; whoever has had it stops at its next step.
+        """Claim the run. A process that had claimed it before stops at its next write.
 
-        Raises ``SyncTakenOver`` where another process has claimed it in the same moment, or ended it.
+        Raises:
+            SyncTakenOver: another process has claimed or ended the run since it was read.
         """
         claims = self.claims + 1
         as_read = self._stored().filter(finished_at=None, claims=self.claims)
         if not as_read.update(claims=claims, active_at=timezone.now(), error=""):
             raise self._taken_over()
         self.refresh_from_db(using=self._state.db)
-        self.claims = claims  # even if it has been claimed again by now: then it is not this one's
+        # Another process may have claimed the run between the two statements. With its number this
+        # process would believe that it owns the run.
+        self.claims = claims
 
-    def keep(self, **values: Any) -> None:
-        """Write values of the run. Raises ``SyncTakenOver`` where another process has it."""
+    def write(self, **values: Any) -> None:
+        """Write columns of the run.
+
+        Raises:
+            SyncTakenOver: another process has claimed the run.
+        """
         values["active_at"] = timezone.now()
         if not self._stored().filter(claims=self.claims).update(**values):
             raise self._taken_over()
         for name, value in values.items():
             setattr(self, name, value)
 
-    def add(self, counts: Mapping[str, int], **values: Any) -> None:
-        """Add to what was counted, and write other values with it."""
-        self.keep(**values, **{name: getattr(self, name) + counts[name] for name in COUNTS})
+    def add_counts(self, counts: Mapping[str, int], **values: Any) -> None:
+        """Add to the counts, and write other columns in the same statement."""
+        self.write(**values, **{name: getattr(self, name) + counts[name] for name in COUNTS})
 
     def finish(self, error: str = "") -> None:
-        """It has come to its end, or to one from which it can't go on. The steps are done with."""
+        """Finish the run, with an error if it can't be resumed, and delete its steps."""
         with transaction.atomic(using=self._state.db):
-            self.keep(finished_at=timezone.now(), error=error)
+            self.write(finished_at=timezone.now(), error=error)
             self.steps.all().delete()
 
     def _taken_over(self) -> SyncTakenOver:
-        return SyncTakenOver(f"The sync {self.pk} was taken over by another process.")
+        return SyncTakenOver(f"Another process has taken over sync {self.pk}.")
 
     def _stored(self) -> models.QuerySet[SyncRun]:
         return type(self).objects.using(self._state.db).filter(pk=self.pk)
 
 
 class SyncStep(models.Model):
-    """The ids that were read in one step, which is some pages of a list.
+    """The ids in one batch of a list.
 
-    They are asked for by their range, so however many objects there are, no more than a step's are
-    in memory.
+    Steps are found by their range of ids and unpacked one by one, so the ids of a whole list are
+    never in memory.
     """
 
     run = models.ForeignKey(SyncRun, models.CASCADE, related_name="steps")
@@ -136,7 +146,7 @@ class SyncStep(models.Model):
 
     @classmethod
     def seen(cls, run: SyncRun, ids: Iterable[int], **filters: int) -> set[int]:
-        """Those of the ids that a step of the run has read."""
+        """Return which of the ids a step of the run has read."""
         sought = set(ids)
         if not sought:
             return set()

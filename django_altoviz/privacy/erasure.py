@@ -1,8 +1,8 @@
-"""Personal data of a customer or a contact are removed; what accounting needs stays.
+"""Erase the personal data of a customer or a contact (GDPR, article 17).
 
-Names, addresses, notes and whatever else says who somebody is become ``null``, in the mirror, in
-documents, and in the events that told of them. Ids, numbers, dates and amounts stay. The rows are
-marked, so that nothing brings back what was removed.
+Names, addresses, notes and anything else that identifies a person become ``null``: in the mirror, in
+documents, and in stored events. Ids, numbers, dates and amounts stay, because accounting needs them.
+The erased rows are marked, so that no later event or sync restores what was erased.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import body_to_text, text_to_body
 from django_altoviz.models import MIRRORS, Contact, Customer, Mirror, Status, WebhookEvent
 from django_altoviz.models.mirrors.personal_data import DOCUMENTS
-from django_altoviz.privacy.traces import EventTrace, Left, find
+from django_altoviz.privacy.traces import EventTrace, Redact, find_traces
 
-#: In place of an error's text.
-FORGOTTEN = "Forgotten."
+#: Replaces the text of an error.
+ERASED_ERROR = "Forgotten."
 
 
 @dataclass
-class Forgotten:
-    """How many rows of what, and events, held personal data, and where some may be left.
+class Erasure:
+    """The result of an erasure.
 
-    Of the ``unclear`` events, by their primary keys, and documents, by their kinds and ids, nobody
-    can tell whom they concern. Of the ``unsettled`` events a worker may yet make a row that is not
-    marked, or note an error.
+    ``counts`` are the rows of each entity, and the events, that held personal data. For the events in
+    ``unclear`` (primary keys) and the documents in ``unclear_documents`` it is impossible to say whom
+    they concern. The events in ``unsettled`` may still create a row that is not marked, or record an
+    error: run the erasure again once they are settled.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -42,45 +43,49 @@ class Forgotten:
     unsettled: list[int] = field(default_factory=list)
 
 
-def forget(entity: Entity, id: int, account: str, *, dry_run: bool = False) -> Forgotten:
-    """Remove the personal data of a customer or contact, and keep them out.
+def erase(entity: Entity, id: int, account: str, *, dry_run: bool = False) -> Erasure:
+    """Erase the personal data of a customer or contact, and keep them out of the mirror.
 
-    It may be interrupted, and run again. Whatever is shown in a forgotten row from then on is shown
-    without personal data, until it is lifted; what is delivered is stored as it is nevertheless.
+    The erasure is idempotent: it may be interrupted and run again. From then on the erased rows take
+    no personal data from events, until ``allow_again``. New deliveries are still stored as received.
     """
     using = router.db_for_write(WebhookEvent)
-    traces = find(entity, id, account, using)
-    forgotten = Forgotten(unclear=traces.unclear, unclear_documents=traces.unclear_documents)
+    traces = find_traces(entity, id, account, using)
+    erasure = Erasure(unclear=traces.unclear, unclear_documents=traces.unclear_documents)
     events = 0
-    # The events come first, for a row may be made of one until then.
+    # Events before rows, because an event may create a row until it is erased itself.
     for pk, event_trace in sorted(traces.events.items()):
-        events += _forget_event(pk, event_trace, using, dry_run, forgotten.unsettled)
+        events += _erase_event(pk, event_trace, using, dry_run, erasure.unsettled)
     for trace in traces.rows:
         rows = MIRRORS[trace.entity].with_deleted.using(using).filter(account=account)
         for row in rows.filter(trace.condition).order_by("pk"):
-            if row.forgotten_at is None or trace.left(row.data) != row.data:
-                forgotten.counts[trace.entity.value] += int(trace.left(row.data) != row.data)
+            has_personal_data = trace.redact(row.data) != row.data
+            if row.forgotten_at is None or has_personal_data:
+                erasure.counts[trace.entity.value] += int(has_personal_data)
                 if not dry_run:
-                    _forget_row(rows.filter(trace.condition, pk=row.pk), trace.left)
-    forgotten.counts["event"] = events
-    forgotten.counts = +forgotten.counts
-    return forgotten
+                    # Filter by the condition again: a document may have changed its customer since.
+                    _erase_row(rows.filter(trace.condition, pk=row.pk), trace.redact)
+    erasure.counts["event"] = events
+    erasure.counts = +erasure.counts  # drop the zeros
+    return erasure
 
 
-def lift(entity: Entity, id: int, account: str, *, dry_run: bool = False) -> Counter[str]:
-    """Let personal data in again; how many rows of what were forgotten. The next event or sync of
-    each brings them."""
+def allow_again(entity: Entity, id: int, account: str, *, dry_run: bool = False) -> Counter[str]:
+    """Lift an erasure, and return the number of erased rows of each entity.
+
+    The next event or sync of each object brings its personal data back.
+    """
     using = router.db_for_write(WebhookEvent)
     counts: Counter[str] = Counter()
-    for trace in find(entity, id, account, using).rows:
+    for trace in find_traces(entity, id, account, using).rows:
         rows = MIRRORS[trace.entity].with_deleted.using(using).filter(trace.condition)
         rows = rows.filter(account=account).exclude(forgotten_at=None)
         counts[trace.entity.value] = rows.count() if dry_run else rows.update(forgotten_at=None)
     return +counts
 
 
-def knows(entity: Entity, id: int, account: str) -> bool:
-    """Whether there is, or was, such a customer or contact."""
+def is_known(entity: Entity, id: int, account: str) -> bool:
+    """Return True if the mirror or a stored event has, or had, this customer or contact."""
     found: list[QuerySet[Any]] = [
         MIRRORS[entity].with_deleted.filter(account=account, altoviz_id=id),
         WebhookEvent.objects.filter(account=account, entity=entity, object_id=id),
@@ -91,8 +96,11 @@ def knows(entity: Entity, id: int, account: str) -> bool:
     return any(rows.exists() for rows in found)
 
 
-def contacts_of(id: int, account: str) -> list[int]:
-    """The contacts with a customer's e-mail address: Altoviz makes one with each customer."""
+def contacts_with_email_of(id: int, account: str) -> list[int]:
+    """Return the contacts with the customer's e-mail address.
+
+    Altoviz creates such a contact with each customer.
+    """
     customer = Customer.with_deleted.filter(account=account, altoviz_id=id).first()
     if not isinstance(customer, Customer) or not customer.email:
         return []
@@ -100,64 +108,73 @@ def contacts_of(id: int, account: str) -> list[int]:
     return sorted(contacts.values_list("altoviz_id", flat=True))
 
 
-def _forget_row(rows: QuerySet[Mirror], left: Left) -> None:
+def _erase_row(rows: QuerySet[Mirror], redact: Redact) -> None:
     now = Value(timezone.now(), output_field=DateTimeField())
     with transaction.atomic(using=rows.db):
-        # To write first locks the row on every database, so that no worker writes in between.
+        # Write first: on every database that locks the row, so that no worker writes in between.
         if rows.update(forgotten_at=Coalesce("forgotten_at", now)):
             row = rows.get()
-            row.save_shown(row.show(left(row.data), ""), rows.db)
+            row._save(row._apply(redact(row.data), ""), rows.db)
 
 
-def _forget_event(
+def _erase_event(
     pk: int, trace: EventTrace, using: str, dry_run: bool, unsettled: list[int]
 ) -> bool:
-    """Whether it held personal data. Its ``dedupe_key`` stays, so that the event is known if it is
-    delivered again."""
+    """Erase the event, and return True if it held personal data.
+
+    Its ``dedupe_key`` stays, so that a redelivery is still recognized.
+    """
+    # Try again whenever a worker has changed the event since it was read.
     while (event := WebhookEvent.objects.using(using).filter(pk=pk).first()) is not None:
-        runs = event.receiver_runs.exclude(gave_up__in=["", FORGOTTEN])
-        values = _values_left(event, trace)
+        runs = event.receiver_runs.exclude(gave_up__in=["", ERASED_ERROR])
+        values = _redacted_columns(event, trace)
         if not values and not runs.exists():
             return False
-        if dry_run or not values or event.amend(values):
+        if dry_run or not values or _amend(event, values):
             if not event.is_settled:
                 unsettled.append(pk)
             if not dry_run:
-                runs.update(gave_up=FORGOTTEN)
+                runs.update(gave_up=ERASED_ERROR)
             return True
     return False  # pruned meanwhile
 
 
-def _values_left(event: WebhookEvent, trace: EventTrace) -> dict[str, Any]:
-    """The columns to write."""
+def _amend(event: WebhookEvent, values: dict[str, Any]) -> bool:
+    """Write columns, unless the event was claimed, settled or pruned since it was read."""
+    events = WebhookEvent.objects.using(event._state.db)
+    return bool(events.as_read(event).update(**values))
+
+
+def _redacted_columns(event: WebhookEvent, trace: EventTrace) -> dict[str, Any]:
+    """Return the columns of the event that change, with their new values."""
     values: dict[str, Any] = {
-        "body": _body_left(event, trace.left),
+        "body": _redacted_body(event, trace.redact),
         "changes": {
             name: pair for name, pair in event.changes.items() if name not in trace.columns
         },
-        "error": _error_left(event.status, event.error),
+        "error": _redacted_error(event.status, event.error),
         "history": [
-            attempt | {"error": _error_left(attempt["status"], attempt["error"])}
+            attempt | {"error": _redacted_error(attempt["status"], attempt["error"])}
             for attempt in event.history
         ],
     }
     values = {name: value for name, value in values.items() if getattr(event, name) != value}
     if values and event.mirrored_at is None:
-        # A worker who has read what it said until now finds it taken over, and brings nothing in.
+        # A worker may have read the old body. Its claim fails now, because attempts has changed.
         values["attempts"] = event.attempts + 1
     return values
 
 
-def _body_left(event: WebhookEvent, left: Left) -> str:
-    """The body with what is left of the data, and of unknown keys beside them nothing."""
+def _redacted_body(event: WebhookEvent, redact: Redact) -> str:
+    """Return the body with redacted data, and with unknown keys of the envelope set to ``null``."""
     envelope = exact_json.loads(text_to_body(event.body).decode("utf-8-sig"))
-    stays = {name: value if name in ("id", "type") else None for name, value in envelope.items()}
-    stays["data"] = left(envelope["data"])
-    if stays == envelope:
+    kept = {name: value if name in ("id", "type") else None for name, value in envelope.items()}
+    kept["data"] = redact(envelope["data"])
+    if kept == envelope:
         return event.body
-    return body_to_text(exact_json.to_bytes(stays))
+    return body_to_text(exact_json.dumps_utf8(kept))
 
 
-def _error_left(status: str, error: str) -> str:
-    """Why an event has no effect is this app's own text; an exception's may have anything in it."""
-    return FORGOTTEN if error and status not in (Status.IGNORED, Status.MALFORMED) else error
+def _redacted_error(status: str, error: str) -> str:
+    """Keep this app's own reasons for ignoring an event. An exception's text may name a person."""
+    return ERASED_ERROR if error and status not in (Status.IGNORED, Status.MALFORMED) else error

@@ -1,4 +1,4 @@
-"""Where the personal data of a customer or a contact are: in which rows, and in which events."""
+"""Find the rows and events that hold the personal data of a customer or a contact."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.models.mirrors.personal_data import (
     COLUMNS,
     DOCUMENTS,
-    leaves,
+    scalars,
     without_contacts,
     without_personal_data,
     without_texts,
 )
 
-#: What is left of an object.
-Left = Callable[[Any], Any]
+#: Returns the data of an object or an event without the subject's personal data.
+Redact = Callable[[Any], Any]
 
-# How an object of a kind that this version does not know may name somebody. The ``thirdId`` of a
-# document's commitments is its customer's id [documented].
-_NAMED_BY = {
+# The last keys of a path by which an object of an unknown entity may refer to the subject. The
+# ``thirdId`` in a document's commitments is the customer's id [documented].
+_REFERENCES = {
     Entity.CUSTOMER: {("customerId",), ("thirdId",), ("customer", "id"), ("third", "id")},
     Entity.CONTACT: {("contactId",), ("contact", "id")},
 }
-# A type that tells of a known kind, though perhaps of something unknown that happens to it.
+# An event type of a known entity, perhaps with an action that this version does not know.
 _TYPE = re.compile(f"({'|'.join(entity.capitalize() for entity in Entity)})[A-Z][a-z]+")
 _EMAIL = re.compile(r"\w@\w")
-# What JSON never writes as an escape.
-_AS_IT_IS = re.compile(r"[\w.@-]+", re.ASCII)
+# Characters that JSON never escapes.
+_UNESCAPED = re.compile(r"[\w.@-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Who:
-    """A customer or contact of an account, with all its e-mail addresses in lower case."""
+class Subject:
+    """The customer or contact to erase, with all of its e-mail addresses in lower case."""
 
     entity: Entity
     id: int
@@ -58,39 +58,47 @@ class Who:
         return events.filter(*conditions, account=self.account, **more).order_by("pk")
 
     def events_of(self, entity: Entity, id: int) -> Iterator[WebhookEvent]:
-        """The events of an object, also those of a type that this version does not know."""
+        """Yield the events of an object, including those of an unknown type."""
         for event in self.events(entity__in=[entity, ""], object_id=id):
-            if kind_of(event) == entity:
+            if entity_of(event) == entity:
                 yield event
 
-    def writes(self, field: str) -> Q:
-        """That a JSON text may have one of the e-mail addresses in it."""
-        found = Q(pk__in=[])
+    def may_be_in(self, field: str) -> Q:
+        """Return a condition that matches all rows whose JSON text has one of the addresses.
+
+        The condition may match other rows, too: it searches for the longest part of an address that
+        JSON does not escape.
+        """
+        condition = Q(pk__in=[])
         for email in self.emails:
-            found |= Q(**{f"{field}__icontains": max(_AS_IT_IS.findall(email), key=len)})
-        return found
+            condition |= Q(**{f"{field}__icontains": max(_UNESCAPED.findall(email), key=len)})
+        return condition
 
 
 @dataclass(frozen=True)
 class EventTrace:
-    """What is ``left`` of the data of an event, and the ``columns`` whose changes go."""
+    """The way to redact an event: its data, and the ``columns`` to remove from its changes."""
 
-    left: Left
+    redact: Redact
     columns: Collection[str] = ()
 
 
 @dataclass(frozen=True)
 class RowTrace:
-    """What is ``left`` of the data of the rows that fulfil a condition."""
+    """The way to redact the rows of an entity that match a condition."""
 
     entity: Entity
     condition: Q
-    left: Left
+    redact: Redact
 
 
 @dataclass
 class Traces:
-    """The events by their primary keys. Of the unclear ones nobody can tell whether they are some."""
+    """The places that hold the subject's personal data.
+
+    ``events`` is keyed by primary key. ``unclear`` and ``unclear_documents`` may concern the subject
+    or somebody else.
+    """
 
     events: dict[int, EventTrace] = field(default_factory=dict)
     rows: list[RowTrace] = field(default_factory=list)
@@ -98,86 +106,94 @@ class Traces:
     unclear_documents: list[tuple[Entity, int]] = field(default_factory=list)
 
 
-def kind_of(event: WebhookEvent) -> Entity | None:
-    """The kind of object that the event is about, ``None`` where this version knows none such."""
+def entity_of(event: WebhookEvent) -> Entity | None:
+    """Return the entity that the event's type names, or ``None`` if this version knows no such."""
     found = _TYPE.fullmatch(event.type)
     return Entity(found[1].lower()) if found else None
 
 
-def find(entity: Entity, id: int, account: str, using: str) -> Traces:
+def find_traces(entity: Entity, id: int, account: str, using: str) -> Traces:
     """Find the traces of a customer or contact.
 
-    The documents of a customer are those that name it, or named it when they last named any; of
-    those that others have now, it is in the events of before.
+    A document belongs to the customer that it names, or, if it names nobody now, to the last one that
+    it named. If a document has been given to another customer, only its earlier events are traces.
     """
-    who = Who(entity, id, account, using)
-    left = partial(without_personal_data, entity)
-    traces = Traces(rows=[RowTrace(entity, Q(altoviz_id=id), left)])
-    emails = set(who.rows(entity).filter(altoviz_id=id).values_list("email", flat=True))
-    for event in who.events_of(entity, id):
-        traces.events[event.pk] = EventTrace(left, COLUMNS[entity])
+    subject = Subject(entity, id, account, using)
+    redact = partial(without_personal_data, entity)
+    traces = Traces(rows=[RowTrace(entity, Q(altoviz_id=id), redact)])
+    emails = set(subject.rows(entity).filter(altoviz_id=id).values_list("email", flat=True))
+    for event in subject.events_of(entity, id):
+        traces.events[event.pk] = EventTrace(redact, COLUMNS[entity])
         emails.add(event.envelope.data.get("email"))
     known = {email.lower() for email in emails if isinstance(email, str) and _EMAIL.search(email)}
-    who = Who(entity, id, account, using, frozenset(known))
+    subject = Subject(entity, id, account, using, frozenset(known))
     for each in DOCUMENTS:
         if entity == Entity.CUSTOMER:
-            _find_documents(who, each, traces)
+            _find_documents(subject, each, traces)
         else:
-            _find_contacts(who, each, traces)
-    _find_others(who, traces)
+            _find_contacts(subject, each, traces)
+    _find_other_events(subject, traces)
     return traces
 
 
-def _find_documents(who: Who, entity: Entity, traces: Traces) -> None:
-    left = partial(without_personal_data, entity)
-    nameless, is_shared = _nameless(who, entity)
-    documents = _ever_theirs(who, entity)
+def _find_documents(subject: Subject, entity: Entity, traces: Traces) -> None:
+    redact = partial(without_personal_data, entity)
+    by_number, is_shared = _documents_by_number(subject, entity)
+    candidates = _documents_by_id(subject, entity)
     if is_shared:
-        traces.unclear_documents += [(entity, id) for id in sorted(nameless - documents)]
+        traces.unclear_documents += [(entity, id) for id in sorted(by_number - candidates)]
     else:
-        documents |= nameless
-    theirs = []
-    for id in sorted(documents):
+        candidates |= by_number
+    owned = []
+    for id in sorted(candidates):
         owner = None
-        for event in who.events_of(entity, id):
+        for event in subject.events_of(entity, id):
             former, owner = _owners(event, owner)
-            if owner in (None, who.id):
-                traces.events[event.pk] = EventTrace(left, COLUMNS[entity])
-            elif former == who.id:  # what it was before is in the changes
+            if owner in (None, subject.id):
+                traces.events[event.pk] = EventTrace(redact, COLUMNS[entity])
+            elif former == subject.id:
+                # The event gave the document away. Its changes still have the old values.
                 traces.events[event.pk] = EventTrace(lambda data: data, COLUMNS[entity])
-        if owner in (None, who.id):
-            theirs.append(id)
-    condition = Q(customer=who.id) | Q(customer=None, altoviz_id__in=theirs)
-    traces.rows.append(RowTrace(entity, condition, left))
+        if owner in (None, subject.id):
+            owned.append(id)
+    condition = Q(customer=subject.id) | Q(customer=None, altoviz_id__in=owned)
+    traces.rows.append(RowTrace(entity, condition, redact))
 
 
-def _nameless(who: Who, entity: Entity) -> tuple[set[int], bool]:
-    """The documents that name nobody but have the customer's number, and whether others have that
-    number, too: none is said to be unique."""
-    customers = who.rows(Entity.CUSTOMER)
-    number = customers.filter(altoviz_id=who.id).values_list("number", flat=True).first()
+def _documents_by_number(subject: Subject, entity: Entity) -> tuple[set[int], bool]:
+    """Return the documents that have the customer's number but not its id.
+
+    The boolean is True if other customers share the number, which Altoviz does not say is unique.
+    """
+    customers = subject.rows(Entity.CUSTOMER)
+    number = customers.filter(altoviz_id=subject.id).values_list("number", flat=True).first()
     if not number:
         return set(), False
-    found = who.rows(entity).filter(customer=None, customer_number=number)
-    is_shared = customers.filter(number=number).exclude(altoviz_id=who.id).exists()
+    found = subject.rows(entity).filter(customer=None, customer_number=number)
+    is_shared = customers.filter(number=number).exclude(altoviz_id=subject.id).exists()
     return {*found.values_list("altoviz_id", flat=True)}, is_shared
 
 
-def _ever_theirs(who: Who, entity: Entity) -> set[int]:
-    """The documents that name the customer, or have named it."""
-    found = {*who.rows(entity).filter(customer=who.id).values_list("altoviz_id", flat=True)}
-    events = who.events(entity=entity, object_id__isnull=False)
-    events = events.annotate(was=Cast("changes", TextField()))
-    named = Q(body__contains=str(who.id)) | Q(was__contains=str(who.id))
-    for event in events.filter(named).iterator(chunk_size=100):
-        if who.id in (event.envelope.data.get("customerId"), *_changed_owner(event)):
+def _documents_by_id(subject: Subject, entity: Entity) -> set[int]:
+    """Return the documents that name the customer's id now, or did so in a stored event."""
+    found = {*subject.rows(entity).filter(customer=subject.id).values_list("altoviz_id", flat=True)}
+    events = subject.events(entity=entity, object_id__isnull=False)
+    events = events.annotate(changes_text=Cast("changes", TextField()))
+    id = str(subject.id)
+    # A substring may be part of another number, so test the parsed values below.
+    candidates = events.filter(Q(body__contains=id) | Q(changes_text__contains=id))
+    for event in candidates.iterator(chunk_size=100):
+        if subject.id in (event.envelope.data.get("customerId"), *_changed_owner(event)):
             assert event.object_id is not None
             found.add(event.object_id)
     return found
 
 
 def _owners(event: WebhookEvent, owner: Any) -> tuple[Any, Any]:
-    """Whose the document was before an event and after it; one that names nobody changes nothing."""
+    """Return the document's customer before and after the event.
+
+    ``owner`` is the customer known so far. An event that names no customer does not change it.
+    """
     former = next((id for id in _changed_owner(event)[:1] if id is not None), owner)
     named = event.envelope.data.get("customerId")
     return former, former if named is None else named
@@ -188,61 +204,66 @@ def _changed_owner(event: WebhookEvent) -> list[Any]:
     return changed
 
 
-def _find_contacts(who: Who, entity: Entity, traces: Traces) -> None:
-    """A document's contacts have no id, so they are known by their e-mail address."""
-    left = partial(without_contacts, emails=who.emails)
-    rows = who.rows(entity).annotate(text=Cast("data", TextField())).filter(who.writes("text"))
-    found = [row.altoviz_id for row in rows.iterator(chunk_size=100) if left(row.data) != row.data]
-    traces.rows.append(RowTrace(entity, Q(altoviz_id__in=found), left))
-    events = who.events(who.writes("body"), entity=entity)
+def _find_contacts(subject: Subject, entity: Entity, traces: Traces) -> None:
+    """Find the contact in documents, by e-mail address, because there it has no id."""
+    redact = partial(without_contacts, emails=subject.emails)
+    rows = subject.rows(entity).annotate(text=Cast("data", TextField()))
+    rows = rows.filter(subject.may_be_in("text"))
+    found = [
+        row.altoviz_id for row in rows.iterator(chunk_size=100) if redact(row.data) != row.data
+    ]
+    traces.rows.append(RowTrace(entity, Q(altoviz_id__in=found), redact))
+    events = subject.events(subject.may_be_in("body"), entity=entity)
     for event in events.iterator(chunk_size=100):
         data = event.envelope.data
-        if isinstance(data, dict) and left(data) != data:
-            traces.events[event.pk] = EventTrace(left)
+        if isinstance(data, dict) and redact(data) != data:
+            traces.events[event.pk] = EventTrace(redact)
 
 
-def _find_others(who: Who, traces: Traces) -> None:
-    """Events that are of no object: of an unknown type, without an id, or malformed."""
-    of_none = Q(entity="") | Q(object_id=None)
-    named = Q(body__contains=str(who.id)) | who.writes("body")
-    for event in who.events(of_none, named).iterator(chunk_size=100):
+def _find_other_events(subject: Subject, traces: Traces) -> None:
+    """Find the events without an object: of an unknown type, without an id, or malformed."""
+    without_object = Q(entity="") | Q(object_id=None)
+    may_concern = Q(body__contains=str(subject.id)) | subject.may_be_in("body")
+    for event in subject.events(without_object, may_concern).iterator(chunk_size=100):
         if event.pk in traces.events:
             continue
-        speaks = _speaks_of(event, who)
-        if speaks is None:
+        is_concerned = _concerns(event, subject)
+        if is_concerned is None:
             traces.unclear.append(event.pk)
-        elif speaks:
-            traces.events[event.pk] = _trace_of_other(event)
+        elif is_concerned:
+            traces.events[event.pk] = _trace_without_object(event)
 
 
-def _trace_of_other(event: WebhookEvent) -> EventTrace:
-    kind = kind_of(event)
-    if kind in COLUMNS and isinstance(event.envelope.data, dict):
-        return EventTrace(partial(without_personal_data, kind))
+def _trace_without_object(event: WebhookEvent) -> EventTrace:
+    entity = entity_of(event)
+    if entity in COLUMNS and isinstance(event.envelope.data, dict):
+        return EventTrace(partial(without_personal_data, entity))
     return EventTrace(without_texts)
 
 
-def _speaks_of(event: WebhookEvent, who: Who) -> bool | None:
-    """Whether an event of no object speaks of somebody, ``None`` where nobody can tell."""
+def _concerns(event: WebhookEvent, subject: Subject) -> bool | None:
+    """Return True if an event without an object concerns the subject, ``None`` if that is unclear."""
     try:
         data = event.envelope.data
     except MalformedBody:
-        is_named = re.search(rf"(?<!\d){who.id}(?!\d)", event.body)
-        return None if is_named or _has_email(event.body, who) else False
+        has_id = re.search(rf"(?<!\d){subject.id}(?!\d)", event.body)
+        return None if has_id or _has_email(event.body, subject) else False
     is_unclear = False
-    for path, leaf in leaves(data):
-        if isinstance(leaf, str) and _has_email(leaf, who):
+    for path, value in scalars(data):
+        if isinstance(value, str) and _has_email(value, subject):
             return True
-        if isinstance(leaf, bool) or leaf not in (who.id, str(who.id)):
+        if isinstance(value, bool) or value not in (subject.id, str(subject.id)):
             continue
-        if {path[-1:], path[-2:]} & _NAMED_BY[who.entity]:
+        if {path[-1:], path[-2:]} & _REFERENCES[subject.entity]:
             return True
+        # The id of the object itself is of another entity. Elsewhere the number may mean anything.
         is_unclear = is_unclear or path != ("id",)
     return None if is_unclear else False
 
 
-def _has_email(text: str, who: Who) -> bool:
-    """Whether one of the addresses stands in a text, and not as a part of a longer one."""
+def _has_email(text: str, subject: Subject) -> bool:
+    """Return True if the text has one of the addresses, and not as part of a longer one."""
     return any(
-        re.search(rf"(?<![\w.+-]){re.escape(email)}(?![\w-])", text.lower()) for email in who.emails
+        re.search(rf"(?<![\w.+-]){re.escape(email)}(?![\w-])", text.lower())
+        for email in subject.emails
     )

@@ -1,6 +1,6 @@
 """Bring each stored event to its effect, exactly once and in order per object."""
 
-from django_altoviz.processing.backlog import drain, replay
-from django_altoviz.processing.worker import process, process_again
+from django_altoviz.processing.backlog import Replay, drain, process_again, replay
+from django_altoviz.processing.worker import process
 
-__all__ = ["drain", "process", "process_again", "replay"]
+__all__ = ["Replay", "drain", "process", "process_again", "replay"]

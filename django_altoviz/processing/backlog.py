@@ -1,16 +1,36 @@
-"""The backlog is worked off, by any number of workers at once that need not know of each other."""
+"""Process the events that are due, or were chosen, with any number of workers at once."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
 
-from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing.worker import process, process_again
+from django.db import models
+from django.utils.translation import gettext_lazy as _
 
-# So many keys are read at once, and so many events.
-_WINDOW = 1000
-_CHUNK = 20
+from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.processing import claims
+from django_altoviz.processing.worker import process
+
+# Primary keys are read in windows, and events in chunks.
+_KEYS_IN_WINDOW = 1000
+_EVENTS_IN_CHUNK = 20
+
+
+class Replay(models.TextChoices):
+    """The outcome of processing an event again. The label of a refusal is its reason."""
+
+    PROCESSED = "processed", _("processed")
+    FAILED = "failed", _("failed again")
+    MALFORMED = "malformed", _("malformed body")
+    PRUNED = "pruned", _("pruned body")
+    UNKNOWN = "unknown", _("event type unknown to this version")
+    BLOCKED = "blocked", _("waiting for an earlier event of the object")
+    TAKEN = "taken", _("another worker has it, or has just processed it")
+
+    @property
+    def is_refusal(self) -> bool:
+        return self not in (Replay.PROCESSED, Replay.FAILED)
 
 
 def drain(
@@ -19,20 +39,41 @@ def drain(
     limit: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[WebhookEvent]:
-    """Process those of the events that are due, each once, and yield what was tried.
+    """Process the due events among these, each once, and yield those that were attempted.
 
-    In order of arrival, as long as no other worker is met: of two that are at the same events one
-    would only wait for the other, so from there on the order is by chance. Events of one object are
-    processed in their order in any case.
+    Events of one object are always processed in order. Otherwise the order is that of arrival until
+    another worker is met, and random from there on, because two workers in the same order would wait
+    for each other.
 
     Raises:
-        django.db.Error: the database does not answer; what was not tried is still there.
+        django.db.Error: the database does not answer; the rest is still due.
     """
     ready = (WebhookEvent.objects.all() if events is None else events).ready()
-    for window in _windows(ready, limit):
+    for window in _key_windows(ready, limit):
         yield from _drain_window(ready, window, stopped)
         if stopped():
             return
+
+
+def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
+    """Process an event at once, whatever became of it, and return the outcome.
+
+    Receivers that have handled it are not called again, unless it is done ``from_scratch``.
+
+    Raises:
+        django.db.Error: the database does not answer.
+    """
+    is_open = event.has_expired_lease or claims.reopen(event, from_scratch=from_scratch)
+    if is_open and event in process(event):
+        has_failed = event.status in (Status.FAILED, Status.DEAD)
+        return Replay.FAILED if has_failed else Replay.PROCESSED
+    if event.status == Status.MALFORMED:
+        return Replay.MALFORMED
+    if event.pruned_at is not None:
+        return Replay.PRUNED
+    if event.event_type is None:
+        return Replay.UNKNOWN
+    return Replay.BLOCKED if claims.is_blocked(event) else Replay.TAKEN
 
 
 def replay(
@@ -40,24 +81,25 @@ def replay(
     *,
     limit: int | None = None,
     from_scratch: bool = False,
-) -> Iterator[tuple[WebhookEvent, bool]]:
-    """Process the events whatever became of them, in order of arrival.
+) -> Iterator[tuple[WebhookEvent, Replay]]:
+    """Process the events again in order of arrival, whatever became of them, and yield the outcomes.
 
-    Yield each, with whether that could be done. ``from_scratch``: see ``process_again``. What is not
-    one of them any more when its turn comes, such as an event that was just processed behind an
-    earlier one of its object, is passed over.
+    ``from_scratch`` also calls the receivers that have handled them. An event that does not match
+    ``events`` any more at its turn is skipped: it may have been processed behind an earlier one of its
+    object.
     """
-    for window in _windows(events, limit):
+    events = events.for_write()  # an event must be read as it is now
+    for window in _key_windows(events, limit):
         for pk in window:
             for event in events.filter(pk=pk):
                 yield event, process_again(event, from_scratch=from_scratch)
 
 
-def _windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
-    """The keys of the events in order of arrival, those that come in meanwhile included."""
+def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
+    """Yield the keys of the events in order of arrival, with those that arrive meanwhile."""
     last, left = 0, limit
     while left is None or left > 0:
-        size = _WINDOW if left is None else min(_WINDOW, left)
+        size = _KEYS_IN_WINDOW if left is None else min(_KEYS_IN_WINDOW, left)
         later = events.filter(pk__gt=last).order_by("pk")
         keys = list(later.values_list("pk", flat=True)[:size])
         if not keys:
@@ -69,34 +111,35 @@ def _windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[i
 def _drain_window(
     ready: WebhookEventQuerySet, keys: list[int], stopped: Callable[[], bool]
 ) -> Iterator[WebhookEvent]:
-    chunks = [keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK)]
+    size = _EVENTS_IN_CHUNK
+    chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
     interrupted: list[list[int]] = []
     seen: set[int] = set()
     while chunks:
         chunk = chunks.pop(0)
-        for tried in _drain_chunk(ready, chunk, seen, stopped):
-            yield from tried
-            if not tried and chunks:
+        for attempted in _drain_chunk(ready, chunk, seen, stopped):
+            yield from attempted
+            if not attempted and chunks:
                 interrupted.append(chunk)
                 random.shuffle(chunks)
                 break
     for chunk in interrupted:
-        for tried in _drain_chunk(ready, chunk, seen, stopped):
-            yield from tried
+        for attempted in _drain_chunk(ready, chunk, seen, stopped):
+            yield from attempted
 
 
 def _drain_chunk(
     ready: WebhookEventQuerySet, chunk: list[int], seen: set[int], stopped: Callable[[], bool]
 ) -> Iterator[list[WebhookEvent]]:
-    """What was tried of each event's object: nothing, where another worker is at it."""
+    """Yield what was attempted per event: nothing if another worker is processing its object."""
     if stopped():
         return
-    # Read only now: others may have processed some of them meanwhile.
+    # Read the events only now: other workers may have processed some since the keys were read.
     for event in ready.filter(pk__in=chunk).order_by("pk"):
-        if event.pk in seen:  # it has had its turn with an earlier one of its object
+        if event.pk in seen:  # it was processed behind an earlier event of its object
             continue
-        tried = process(event)
-        seen.update(each.pk for each in tried)
-        yield tried
+        attempted = process(event)
+        seen.update(each.pk for each in attempted)
+        yield attempted
         if stopped():
             return

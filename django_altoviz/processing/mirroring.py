@@ -1,9 +1,14 @@
-"""One event's effect on the mirror: what it shows, and when it comes too late to show anything."""
+"""Apply an event to the mirror: lock the row, decide, write it, and return the result.
+
+An older event never overwrites a newer one, and only an object that was seen at the API comes back
+after its deletion.
+"""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, OperationalError
@@ -18,11 +23,48 @@ from django_altoviz.models.statements import locked
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What the mirror shows after an event.
+class Reading:
+    """An object as an event or the API shows it.
 
-    ``business_signals`` are the business signals that the event causes, and ``ignored`` says why it had no
-    effect. ``effect`` is what is to be kept of all this on the event.
+    ``data`` are its fields, ``raw`` is the text that they were read from, and ``is_gone`` says that
+    it was deleted. ``number`` is the primary key of the last event that was stored before the object
+    was read. ``from_api`` says that it was read at the API: a delivery may be late.
+    """
+
+    data: Any
+    raw: str
+    number: int
+    from_api: bool
+    is_gone: bool
+
+    def is_complete(self, known: Mapping[str, Any]) -> bool:
+        """Return True if it has every field that is known. A deletion may have no more than the id."""
+        fields = self.data if isinstance(self.data, dict) else {}
+        return all(name in fields for name, value in known.items() if value is not None)
+
+
+class Decision(enum.Enum):
+    """The effect that an event has on a row. The value of a refusal is the reason."""
+
+    SHOW = "show the object"
+    REVIVE = "show the object, although the row is a tombstone"
+    DELETE = "make the row a tombstone"
+    KEEP = "the row shows this event already, or a later one"
+    OVERTAKEN = "Another event came in after the object had been read."
+    SEEN_ALIVE = "The object was seen alive after this event."
+    DELETED = "The object was deleted before this event arrived."
+
+
+#: An event that comes too late is ignored.
+TOO_LATE = (Decision.OVERTAKEN, Decision.SEEN_ALIVE, Decision.DELETED)
+
+
+@dataclass(frozen=True)
+class MirrorResult:
+    """The row that an event was applied to, and what changed.
+
+    ``ignored`` says why the event had no effect. ``effect`` are the columns of the event in which all
+    this is kept for a later attempt.
     """
 
     instance: Mirror | None
@@ -32,136 +74,128 @@ class Shown:
     effect: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class News:
-    """What is known of an object: its ``data`` (``None`` where it is gone), and the ``text`` that
-    they were read from.
-
-    ``number`` is that of the last event before it was known. ``is_certain`` where it was seen at the
-    API, and not told by a delivery.
-    """
-
-    data: Any
-    text: str
-    number: int
-    is_certain: bool
-
-    def tells_as_much_as(self, known: Mapping[str, Any]) -> bool:
-        """Whether all that is known of the object is told again: a deletion may tell no more than
-        the id."""
-        told = self.data if isinstance(self.data, dict) else {}
-        return all(name in told for name, value in known.items() if value is not None)
+def reading_of(event: WebhookEvent) -> Reading:
+    """Return the object as the event itself shows it."""
+    is_gone = EventType(event.type).is_deletion
+    from_api = event.source == Source.SYNC
+    return Reading(event.envelope.data, event.body, event.pk, from_api, is_gone)
 
 
-def told_by(event: WebhookEvent) -> News:
-    """What the event itself says."""
-    is_certain = event.source == Source.SYNC
-    return News(event.envelope.data, event.body, event.pk, is_certain)
+def apply(event: WebhookEvent, refetched: Reading | None = None) -> MirrorResult:
+    """Apply the event to the mirror. Must run in a transaction.
 
-
-def mirror(event: WebhookEvent, seen: News | None = None) -> Shown:
-    """Bring the mirror up to the event; has to run in a transaction.
-
-    ``seen`` is the object as it was read at the API because of the event, if it was. An event that is
-    known to have had its effect already has none: what it showed then is told from the event.
+    ``refetched`` is the object as it was read at the API because of the event, if it was. An event
+    that was applied at an earlier attempt changes nothing; its result is read from the event.
 
     Raises:
         InvalidPayload: a value does not fit.
-        ForeignObject: the object is another account's.
+        ForeignObject: the object belongs to another account.
     """
-    event_type = EventType(event.type)
-    model = MIRRORS[event_type.entity]
     if event.object_id is None:
-        return _nothing_named(event, event_type)
-    row = locked(model, "altoviz_id", event.object_id, event._state.db or DEFAULT_DB_ALIAS)
-    if row is not None and row.account != event.account:
-        raise ForeignObject(f"{event_type.entity} {event.object_id} is another account's.")
+        return _without_object(event)
+    row = _lock_row(event)
     if event.mirrored_at is not None:
-        return Shown(row, load_changes(model, event.changes), tuple(event.business_signals))
-    if event.source == Source.SYNC and _is_overtaken(event, row):
-        return Shown(row, ignored="Another event came in after the object had been read.")
-    news = seen or told_by(event)
-    is_gone = event_type.is_deletion if seen is None else seen.data is None
-    shown = _delete(event, row, news) if is_gone else _show(event, row, news)
-    return shown if shown.ignored else replace(shown, effect=_effect(event, shown, seen))
-
-
-def _effect(event: WebhookEvent, shown: Shown, seen: News | None) -> dict[str, Any]:
+        changes = load_changes(MIRRORS[EventType(event.type).entity], event.changes)
+        return MirrorResult(row, changes, tuple(event.business_signals))
+    reading = refetched or reading_of(event)
+    decision = decide(
+        row,
+        reading,
+        is_overtaken=event.source == Source.SYNC and _is_overtaken(event, row),
+        is_seen_alive=reading.is_gone and _is_seen_alive(event, row, reading),
+    )
+    if decision in TOO_LATE:
+        return MirrorResult(row, ignored=decision.value)
+    if row is None:
+        model: Any = MIRRORS[EventType(event.type).entity]
+        row = model(altoviz_id=event.object_id, account=event.account)
+    changes, business_signals = _write(event, row, reading, decision)
     effect = {
         "mirrored_at": timezone.now(),
-        "changes": dump_changes(shown.changes),
-        "business_signals": [*shown.business_signals],
+        "changes": dump_changes(changes),
+        "business_signals": business_signals,
     }
-    if seen is not None:
-        found = "gone" if seen.data is None else "alive"
+    if refetched is not None:
+        found = "gone" if refetched.is_gone else "alive"
         effect["arrival"] = event.arrival | {"read_again": found}
-    return effect
+    return MirrorResult(row, changes, tuple(business_signals), effect=effect)
 
 
-def _nothing_named(event: WebhookEvent, event_type: EventType) -> Shown:
-    # Bodies of deletions are documented nowhere, and may be empty.
-    if event_type.is_deletion and not event.envelope.data:
-        return Shown(None, ignored="The event does not tell which object was deleted.")
+def decide(
+    row: Mirror | None, reading: Reading, *, is_overtaken: bool, is_seen_alive: bool
+) -> Decision:
+    """Return what the event does to the row, which may not be there yet.
+
+    ``is_overtaken`` and ``is_seen_alive`` are what other events of the object say.
+    """
+    if is_overtaken:
+        return Decision.OVERTAKEN
+    if reading.is_gone:
+        return Decision.SEEN_ALIVE if is_seen_alive else Decision.DELETE
+    if row is None:
+        return Decision.SHOW
+    if row.deleted_at is not None and not reading.from_api:
+        return Decision.DELETED
+    # The sync writes rows without events; they have the number of the last event before the reading.
+    if row.last_event_id >= reading.number:
+        return Decision.KEEP
+    return Decision.SHOW if row.deleted_at is None else Decision.REVIVE
+
+
+def _without_object(event: WebhookEvent) -> MirrorResult:
+    # The bodies of deletions are not documented, and may be empty.
+    if EventType(event.type).is_deletion and not event.envelope.data:
+        return MirrorResult(None, ignored="The event does not tell which object was deleted.")
     raise InvalidPayload("id", "expected a positive integer of at most 64 bits")
 
 
-def _is_overtaken(event: WebhookEvent, row: Mirror | None) -> bool:
-    """Whether what a sync has read may be older than another event of the object."""
-    if "as_of" not in event.arrival:
-        return False
-    as_of = int(event.arrival["as_of"])
-    if row is not None and row.last_event_id > as_of:
-        return True
-    events = WebhookEvent.with_pruned.using(event._state.db).of_object(event)
-    return bool(events.filter(pk__gt=as_of, pk__lt=event.pk).exists())
-
-
-def _show(event: WebhookEvent, row: Mirror | None, news: News) -> Shown:
-    revived = {}
-    if row is not None and row.deleted_at is not None:
-        if not news.is_certain:
-            return Shown(row, ignored="The object was deleted before this event arrived.")
-        revived = {"deleted_at": None}
-    # What was imported has the number of the last event that came before.
-    if row is not None and row.last_event_id >= news.number:
-        return Shown(row)
-    row = row or _new_row(event)
-    changes = row.show(news.data, news.text) | row.set(revived)
-    business_signals = row.reach(is_certain=news.is_certain)
-    return replace(_saved(event, row, changes, news), business_signals=tuple(business_signals))
-
-
-def _delete(event: WebhookEvent, row: Mirror | None, news: News) -> Shown:
-    if row is not None and row.last_event_id > news.number and _seen_alive_since(event):
-        return Shown(row, ignored="The object was seen alive after this event.")
-    is_new = row is None
-    row = row or _new_row(event)
-    if news.data is None:
-        news = replace(told_by(event), number=news.number)
-    changes: Changes = {}
-    # Where less is told than is known, the last known object is the best there is.
-    if is_new or news.tells_as_much_as(row.data):
-        changes = row.show(news.data, news.text)
-    changes |= row.set({"deleted_at": row.deleted_at or event.received_at})
-    return _saved(event, row, changes, news)
-
-
-def _new_row(event: WebhookEvent) -> Mirror:
-    model: Any = MIRRORS[EventType(event.type).entity]
-    row: Mirror = model(altoviz_id=event.object_id, account=event.account)
+def _lock_row(event: WebhookEvent) -> Mirror | None:
+    entity = EventType(event.type).entity
+    using = event._state.db or DEFAULT_DB_ALIAS
+    row = locked(MIRRORS[entity], "altoviz_id", event.object_id, using)
+    if row is not None and row.account != event.account:
+        raise ForeignObject(f"{entity} {event.object_id} is another account's.")
     return row
 
 
-def _saved(event: WebhookEvent, row: Mirror, changes: Changes, news: News) -> Shown:
-    row.last_event_id = max(row.last_event_id or 0, news.number)
+def _is_overtaken(event: WebhookEvent, row: Mirror | None) -> bool:
+    """Return True if a sync may have read the object before another event of it was stored."""
+    if event.as_of is None:
+        return False
+    if row is not None and row.last_event_id > event.as_of:
+        return True
+    events = WebhookEvent.with_pruned.using(event._state.db).of_object(event)
+    return events.filter(pk__gt=event.as_of, pk__lt=event.pk).exists()
+
+
+def _is_seen_alive(event: WebhookEvent, row: Mirror | None, reading: Reading) -> bool:
+    """Return True if a sync saw the object at the API after this deletion was stored."""
+    if row is None or row.last_event_id <= reading.number:
+        return False
+    later = WebhookEvent.with_pruned.using(event._state.db).of_object(event).filter(pk__gt=event.pk)
+    return later.filter(source=Source.SYNC).exclude(type=event.type).exists()
+
+
+def _write(
+    event: WebhookEvent, row: Mirror, reading: Reading, decision: Decision
+) -> tuple[Changes, list[str]]:
+    """Write the row. Return the columns that changed, and the business signals to send."""
+    if decision is Decision.KEEP:
+        return {}, []
+    changes: Changes = {}
+    business_signals: list[str] = []
+    # If a deletion tells less than is known, the row keeps the object as it was last known.
+    if decision is not Decision.DELETE or row._state.adding or reading.is_complete(row.data):
+        changes = row._apply(reading.data, reading.raw)
+    if decision is Decision.DELETE:
+        changes |= row._assign({"deleted_at": row.deleted_at or event.received_at})
+    else:
+        changes |= row._assign({"deleted_at": None})
+        business_signals = row._update_business_signals(from_api=reading.from_api)
+    row.last_event_id = max(row.last_event_id or 0, reading.number)
     try:
-        row.save_shown(changes, event._state.db or DEFAULT_DB_ALIAS)
+        row._save(changes, event._state.db or DEFAULT_DB_ALIAS)
     except (DataError, IntegrityError, OperationalError):
         explain_refusal(row.data)
         raise
-    return Shown(row, changes)
-
-
-def _seen_alive_since(event: WebhookEvent) -> bool:
-    later = WebhookEvent.with_pruned.using(event._state.db).of_object(event).filter(pk__gt=event.pk)
-    return bool(later.filter(source=Source.SYNC).exclude(type=event.type).exists())
+    return changes, business_signals

@@ -1,47 +1,54 @@
-"""An event is a hint: what it tells of is read again at Altoviz, so that deliveries that come in the
-wrong order end right."""
+"""Read an event's object again at Altoviz, if its account asks for that (``REFETCH``).
+
+Deliveries may come in the wrong order. The object as it is now makes the order irrelevant.
+"""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from django_altoviz.client import AltovizClient
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
 from django_altoviz.event_types import EventType
-from django_altoviz.exact_json import as_text
-from django_altoviz.exceptions import APIFailure, NotFound, QuotaUsedUp, UnknownAccount
-from django_altoviz.intake.envelopes import object_id_of
+from django_altoviz.exact_json import dumps_storable
+from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount, is_soft_time_limit
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
-from django_altoviz.processing.mirroring import News
+from django_altoviz.processing import claims
+from django_altoviz.processing.mirroring import Reading, reading_of
 
-# Seconds to connect, and between two bytes: an event waits for it, and perhaps Altoviz itself.
+# Connect and read timeouts, in seconds. They are short, because the event waits, and with the inline
+# dispatcher Altoviz waits too.
 _TIMEOUT = (3.0, 10.0)
 _clients = threading.local()
 
 
-def read_again(event: WebhookEvent) -> News | None:
-    """The event's object as it is at Altoviz now.
+def refetch(event: WebhookEvent) -> Reading | None:
+    """Return the event's object as it is at Altoviz now, or ``None`` to use what the event shows.
 
-    ``None`` where what the event says has to do: its account does not ask for more, a reading that
-    was made for another event of the object is newer than this one, the quota is used up, Altoviz
-    does not answer, whatever else keeps it from being read, or Altoviz does not know an object that
-    the event has whole.
+    That is the case if the account does not ask for more, the mirror shows a newer reading already,
+    or the object can't be read: the quota is used up, Altoviz does not answer, or it does not know
+    an object that the event does not call deleted.
+
+    Raises:
+        Exception: the time limit that a queue raises into its task.
     """
     if event.source != Source.WEBHOOK or event.object_id is None or event.mirrored_at is not None:
         return None
     account = _account(event)
-    if account is None or _is_shown(event, event.object_id) or event.is_blocked():
+    if account is None or _is_shown(event, event.object_id) or claims.is_blocked(event):
         return None
     number = _last_event(event)
     try:
-        data = _read(account, event)
-    except Exception as error:  # an unread object is no reason to lose what the event says
-        # By its class, for the text of an error may quote what was sent.
+        return replace(_read(account, event, event.object_id), number=number, from_api=True)
+    except Exception as error:
+        if is_soft_time_limit(error):
+            raise
+        # By its class only, because the text of an error may quote what was sent.
         reason = type(error).__name__
         event.log.warning("Event %s: its object could not be read again: %s", event.pk, reason)
         return None
-    return News(data, as_text(data), number, is_certain=True)
 
 
 def _account(event: WebhookEvent) -> Account | None:
@@ -53,44 +60,41 @@ def _account(event: WebhookEvent) -> Account | None:
 
 
 def _is_shown(event: WebhookEvent, object_id: int) -> bool:
-    """Whether the mirror shows the object as it was after the event came in."""
+    """Return True if the mirror shows the object as it was read after the event was stored."""
     rows = MIRRORS[EventType(event.type).entity].with_deleted.using(event._state.db)
     return rows.filter(altoviz_id=object_id, last_event_id__gte=event.pk).exists()
 
 
 def _last_event(event: WebhookEvent) -> int:
-    """The last event of the object: what is read from now on is at least as new."""
+    """Return the last event of the object. What is read from now on is at least as new."""
     events = WebhookEvent.with_pruned.using(event._state.db).of_object(event).order_by("-pk")
     return events.values_list("pk", flat=True).first() or event.pk
 
 
-def _read(account: Account, event: WebhookEvent) -> dict[str, object] | None:
+def _read(account: Account, event: WebhookEvent, object_id: int) -> Reading:
     event_type = EventType(event.type)
-    resource = getattr(_client(account), f"{event_type.entity}s")
     try:
-        data: dict[str, object] = resource.get(event.object_id)
+        data = _client(account).resource(event_type.entity).get(object_id)
     except NotFound:
         if event_type.is_deletion:
-            return None
-        # What is new may not be there to be read yet [inferred], and with a wrong BASE_URL or another
-        # company's key nothing is. If it is gone indeed, its deletion is told, or found by a sync.
+            return reading_of(event)
+        # A new object may not be readable yet [inferred], and with a wrong BASE_URL or another
+        # company's key no object is. If it is gone, an event or a sync will say so.
         raise
-    if object_id_of(data) != event.object_id:
-        raise APIFailure("Altoviz answered with another object.")
-    return data
+    return replace(reading_of(event), data=data, raw=dumps_storable(data), is_gone=False)
 
 
 def _client(account: Account) -> AltovizClient:
-    """This thread's client of the account, which neither repeats a request nor waits for the quota."""
+    """Return this thread's client, which neither repeats a request nor waits for the quota."""
     clients: dict[Account, AltovizClient] = vars(_clients).setdefault("by_account", {})
     if account not in clients:
         client = AltovizClient.for_account(
-            account.name, retry=AltovizRetry(total=0), timeout=_TIMEOUT, reads=1
+            account.name, retry=AltovizRetry(total=0), timeout=_TIMEOUT, read_attempts=1
         )
-        client.pace.on_pause = _refuse
+        client.rate_limiter.on_wait = _refuse_to_wait
         clients[account] = client
     return clients[account]
 
 
-def _refuse(seconds: float) -> None:
+def _refuse_to_wait(seconds: float) -> None:
     raise QuotaUsedUp(f"The quota is used up for {seconds:.0f} seconds.")

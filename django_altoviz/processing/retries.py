@@ -1,4 +1,4 @@
-"""When an event that has failed is tried again, and when no more."""
+"""Decide when a failed event is tried again: exponential backoff with jitter, then dead letter."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from django_altoviz.conf import app_settings
 from django_altoviz.exceptions import RetryLater
 from django_altoviz.models import Status
 
-# Beyond that the largest pause is reached with any base.
+# After this many doublings any base has reached the longest pause.
 _MOST_DOUBLINGS = 32
-# Nobody plans further ahead, and the calendar has an end.
-_LONGEST = datetime.timedelta(days=366)
+# Dates can't be arbitrarily far in the future.
+_LONGEST_PAUSE = datetime.timedelta(days=366)
 
 
 def after_failure(failures: int, errors: Sequence[Exception]) -> tuple[Status, dict[str, Any]]:
-    """The status of an event that has failed, so many times before, and what goes with it.
+    """Return the status of an event that has failed once more, and the columns that go with it.
 
-    A receiver that asks for a later attempt has not failed: it uses up none of ``MAX_ATTEMPTS``.
-    Where several have something to say, the longest pause holds, but none longer than a year.
+    ``failures`` is the number of earlier failures. ``RetryLater`` is not a failure and uses up none
+    of ``MAX_ATTEMPTS``. If several receivers failed, the longest pause counts, but at most a year.
     """
     pauses = [error.delay for error in errors if isinstance(error, RetryLater)]
     if len(pauses) < len(errors):
@@ -31,13 +31,16 @@ def after_failure(failures: int, errors: Sequence[Exception]) -> tuple[Status, d
         pauses.append(pause_after(failures))
     if failures >= app_settings.MAX_ATTEMPTS:
         return Status.DEAD, {"failures": failures}
-    next_attempt_at = timezone.now() + min(max(pauses), _LONGEST)
+    next_attempt_at = timezone.now() + min(max(pauses), _LONGEST_PAUSE)
     return Status.FAILED, {"failures": failures, "next_attempt_at": next_attempt_at}
 
 
 def pause_after(failures: int) -> datetime.timedelta:
-    """The pause after so many failures: doubled each time, and drawn from its upper half, so that
-    what has failed together is not tried again together."""
+    """Return the pause after the given number of failures.
+
+    It doubles with each failure. The jitter, which draws from the upper half, keeps events that
+    failed together from being tried again together.
+    """
     seconds = app_settings.RETRY_BACKOFF_SECONDS * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
-    longest = min(seconds, app_settings.RETRY_BACKOFF_MAX_SECONDS, _LONGEST.total_seconds())
+    longest = min(seconds, app_settings.RETRY_BACKOFF_MAX_SECONDS, _LONGEST_PAUSE.total_seconds())
     return datetime.timedelta(seconds=random.uniform(longest / 2, longest))

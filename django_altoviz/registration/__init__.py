@@ -1,6 +1,6 @@
-"""Bring an account's webhook at Altoviz to what is wanted."""
+"""Registration of an account's webhook at Altoviz: plan, apply and confirm the changes."""
 
-from django_altoviz.registration.applying import Outcome, register, unregister
+from django_altoviz.registration.applying import RegistrationResult, register, unregister
 from django_altoviz.registration.planning import (
     Plan,
     Registered,
@@ -8,6 +8,7 @@ from django_altoviz.registration.planning import (
     default_name,
     delivers_to,
     differences,
+    has_name,
     has_secret,
     id_of,
     is_ours,
@@ -15,13 +16,14 @@ from django_altoviz.registration.planning import (
 )
 
 __all__ = [
-    "Outcome",
     "Plan",
     "Registered",
+    "RegistrationResult",
     "Wanted",
     "default_name",
     "delivers_to",
     "differences",
+    "has_name",
     "has_secret",
     "id_of",
     "is_ours",

@@ -1,18 +1,17 @@
-"""Look, plan, act, confirm.
+"""Register and unregister webhooks: look, plan, act, confirm.
 
-It can be done at any time, again, and by several at once. What Altoviz lists lags behind by some
-seconds, and what was just deleted may show once more [observed].
+Both functions are idempotent and safe to run concurrently. Altoviz's list is eventually consistent:
+it lags by some seconds, so it may miss a new webhook and still show a deleted one [observed].
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-from django_altoviz.client.resources import Webhooks
+from django_altoviz.client.resources import WebhookResource
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import NotConfirmed, NotFound, StoredOtherwise
 from django_altoviz.registration import endpoints
@@ -24,150 +23,198 @@ from django_altoviz.registration.planning import (
     Wanted,
     delivers_to,
     differences,
+    has_name,
     id_of,
     plan,
 )
 
-#: The seconds before each further look at the list.
+#: The pause in seconds before each further look at the list.
 PAUSES = (0.5, 1.0, *[2.0] * 11)
-# So many looks in a row must show the same: one may be a ghost. Together they outlast the lag.
-_STEADY = 3
-_UNSEEN = (
-    "Altoviz's list does not show the webhook as it should be, or went on changing. Nothing is "
-    "removed before its successor is listed, and to run this again is safe."
-)
+# Trust the list only after this many identical looks, because a single one may show a deleted
+# webhook. The pauses between them add up to more than the list lags.
+_STABLE_LOOKS = 3
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RegistrationResult:
     kept: Registered
     created: bool
     removed: tuple[int, ...]
-    doubtful: tuple[Registered, ...]
-
-
-class _Looks:
-    """Looks at the list, of which some have to show the same before that is believed."""
-
-    def __init__(self) -> None:
-        self._last: object = None
-        self._number = 0
-
-    def show(self, what: object) -> bool:
-        """Take note of what a look shows, and say whether it is to be believed."""
-        self._number = self._number + 1 if what == self._last else 1
-        self._last = what
-        return self._number >= _STEADY
+    left: tuple[Registered, ...]
 
 
 def register(
-    webhooks: Webhooks,
+    webhooks: WebhookResource,
     wanted: Wanted,
     *,
     replace: bool = False,
     sleep: Callable[[float], None] = time.sleep,
-) -> Outcome:
-    """See to it that exactly one webhook of ours is there, and is as wanted.
+) -> RegistrationResult:
+    """Make sure that exactly one webhook of ours is registered, and that it is as wanted.
 
-    The new one is created and seen before another is removed. Of several right ones the one with
-    the highest id stays, so that two who do this at once agree. With ``replace`` a new one is
-    created in any case. That there is nothing to do is confirmed too.
+    Creates a webhook and sees it listed before it removes another. If several are right, keeps the
+    one with the highest id, so that concurrent runs agree. With ``replace``, creates a new webhook
+    even if one is right. Confirms the result also if there is nothing to do.
 
     Raises:
-        StoredOtherwise: Altoviz lists the new one, and not as it was sent.
-        NotConfirmed: the list did not show that it is so. To run it again is safe.
+        StoredOtherwise: Altoviz lists the new webhook with other values than it was sent.
+        NotConfirmed: the list did not show the wanted state in time. It is safe to run this again.
     """
-    rows = webhooks.all()
-    known = frozenset(map(id_of, rows))
-    distrusted = known if replace else frozenset()
-    now = plan(rows, wanted, distrusted=distrusted)
-    removed: list[int] = []
-    looks, created, is_steady = _Looks(), False, False
+    registration = _Registration(webhooks, wanted, replace=replace)
     for pause in PAUSES:
-        if now.create and not created:
-            _create(webhooks, wanted)
-            created = True
-        # What was there before is a successor only if it is no ghost.
-        elif now.keep and (now.keep.id not in known or is_steady):
-            removed += [_remove(webhooks, old.id) for old in now.remove]
+        registration.act()
         sleep(pause)
-        rows = webhooks.all()
-        living = [row for row in rows if id_of(row) not in removed]
-        now = plan(living, wanted, distrusted=distrusted, known=known)
-        is_steady = looks.show((now.keep, now.remove, len(rows) - len(living)))
-        if is_steady and now.keep and now.is_done and len(rows) == len(living):
-            return Outcome(now.keep, created, tuple(removed), now.doubtful)
-    if created:
-        _refuse_strange(webhooks, living, wanted, known)
-    raise NotConfirmed(_UNSEEN)
-
-
-def _refuse_strange(
-    webhooks: Webhooks, rows: Iterable[Mapping[str, Any]], wanted: Wanted, known: Collection[int]
-) -> None:
-    """Fail where what was created is listed, and not as it was sent.
-
-    Each further run would leave one more. So what was there before stays, or else the first one.
-    """
-    ours = [each for each in map(Registered.read, rows) if each.id and _resembles(each, wanted)]
-    strange = [each for each in ours if each.id not in known and _altered(each, wanted)]
-    if not strange:
-        return
-    left = min(ours, key=lambda each: (each.id not in known, each.id))
-    for each in strange:
-        if each.id != left.id:
-            _remove(webhooks, each.id)
-    raise StoredOtherwise(
-        f"Altoviz lists the new webhook otherwise than it was sent: {_altered(strange[0], wanted)}. "
-        f"Webhook {left.id} is left. Ask for what Altoviz keeps; to run this again changes nothing."
+        registration.look()
+        if result := registration.confirm():
+            return result
+    registration.check_stored_values()
+    raise NotConfirmed(
+        "Altoviz's list does not show the wanted webhook, or kept changing. Nothing is removed "
+        "before its replacement is listed, so it is safe to run this again."
     )
 
 
-def _resembles(webhook: Registered, wanted: Wanted) -> bool:
-    """Whether what has come since can hardly be anybody else's."""
-    if delivers_to(webhook, wanted.url):
-        return True
-    is_near = endpoints.host(webhook.url) == endpoints.host(wanted.url)
-    return is_near and webhook.name.strip() == wanted.name.strip()
+def unregister(
+    webhooks: WebhookResource,
+    ids: Collection[int],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Remove the webhooks with those ids. Ids that Altoviz does not have count as removed.
+
+    Raises:
+        NotConfirmed: the list still shows some of them.
+    """
+    if not ids:
+        return
+    for id in ids:
+        _remove(webhooks, id)
+    stability = _Stability()
+    for pause in PAUSES:
+        sleep(pause)
+        still_listed = {id_of(row) for row in webhooks.all()} & {*ids}
+        if stability.is_stable(still_listed) and not still_listed:
+            return
+    raise NotConfirmed(
+        "Altoviz's list still shows webhooks that were removed. It is safe to run this again."
+    )
 
 
-def _altered(webhook: Registered, wanted: Wanted) -> str:
-    """What Altoviz shows of a new webhook instead of what it was sent, or ""."""
+class _Registration:
+    """The state of a call of ``register``: what was listed at first, what is now, what was done."""
+
+    def __init__(self, webhooks: WebhookResource, wanted: Wanted, *, replace: bool) -> None:
+        self._webhooks, self._wanted = webhooks, wanted
+        self._created = False
+        self._removed: list[int] = []
+        self._stability = _Stability()
+        self._is_stable = False
+        self._rows = webhooks.all()
+        self._removed_but_listed = 0
+        self._ids_before = frozenset(map(id_of, self._rows))
+        self._replace = self._ids_before if replace else frozenset()
+        self._plan = plan(self._rows, wanted, replace=self._replace)
+
+    def act(self) -> None:
+        """Take the next step of the plan: create the wanted webhook, or remove the others."""
+        if self._plan.create and not self._created:
+            _create(self._webhooks, self._wanted)
+            self._created = True
+        elif self._plan.keep and self._may_replace_others(self._plan.keep):
+            self._removed += [_remove(self._webhooks, other.id) for other in self._plan.remove]
+
+    def _may_replace_others(self, webhook: Registered) -> bool:
+        # A webhook that appeared during this run exists. One that was listed from the start may have
+        # been deleted and still be listed, so wait until several looks agree.
+        return webhook.id not in self._ids_before or self._is_stable
+
+    def look(self) -> None:
+        """Read the list again and update the plan, ignoring what this run has removed."""
+        rows = self._webhooks.all()
+        self._rows = [row for row in rows if id_of(row) not in self._removed]
+        self._removed_but_listed = len(rows) - len(self._rows)
+        self._plan = plan(
+            self._rows, self._wanted, replace=self._replace, ids_before=self._ids_before
+        )
+        self._is_stable = self._stability.is_stable(
+            (self._plan.keep, self._plan.remove, self._removed_but_listed)
+        )
+
+    def confirm(self) -> RegistrationResult | None:
+        """Return the result if several looks agree that there is nothing left to do."""
+        keep = self._plan.keep
+        if keep is None or not self._plan.is_done or self._removed_but_listed:
+            return None
+        if not self._is_stable:
+            return None
+        return RegistrationResult(keep, self._created, tuple(self._removed), self._plan.leave)
+
+    def check_stored_values(self) -> None:
+        """Raise ``StoredOtherwise`` if the webhook that this run created is listed differently.
+
+        Otherwise each further run would create another such webhook. Keep the oldest webhook of
+        ours, preferably one from before this run, and remove the altered ones.
+        """
+        if not self._created:
+            return
+        ours = [webhook for webhook in map(Registered.read, self._rows) if self._resembles(webhook)]
+        altered = {
+            webhook.id: changes
+            for webhook in ours
+            if webhook.id not in self._ids_before and (changes := _changes(webhook, self._wanted))
+        }
+        if not altered:
+            return
+        kept = min(ours, key=lambda webhook: (webhook.id not in self._ids_before, webhook.id))
+        for id in altered:
+            if id != kept.id:
+                _remove(self._webhooks, id)
+        raise StoredOtherwise(
+            f"Altoviz stored the new webhook differently from what it was sent: "
+            f"{next(iter(altered.values()))}. Webhook {kept.id} is left. Running this again changes "
+            "nothing: ask for the values that Altoviz stores."
+        )
+
+    def _resembles(self, webhook: Registered) -> bool:
+        """Return True if a webhook is almost certainly ours, even if Altoviz altered it."""
+        if not webhook.id:
+            return False
+        if delivers_to(webhook, self._wanted.url):
+            return True
+        is_same_host = endpoints.host(webhook.url) == endpoints.host(self._wanted.url)
+        return is_same_host and has_name(webhook, self._wanted.name)
+
+
+class _Stability:
+    """Counter of the looks in a row at which the list showed the same."""
+
+    def __init__(self) -> None:
+        self._last: object = None
+        self._count = 0
+
+    def is_stable(self, view: object) -> bool:
+        """Count a view of the list. Return True if enough views in a row were equal to it."""
+        self._count = self._count + 1 if view == self._last else 1
+        self._last = view
+        return self._count >= _STABLE_LOOKS
+
+
+def _changes(webhook: Registered, wanted: Wanted) -> str:
+    """Describe what Altoviz lists instead of the values that it was sent. "" if nothing differs."""
     types = {type.value for type in wanted.types}
     values: dict[str, tuple[object, object]] = {
         URL: (webhook.url, wanted.url),
         TYPES: (sorted(webhook.types - types), sorted(types - webhook.types)),
         NAME: (webhook.name, wanted.name),
     }
-    found = [name for name in differences(webhook, wanted) if name in values]
+    changed = [name for name in differences(webhook, wanted) if name in values]
     return "; ".join(
-        f"{name}: {values[name][0]!r} instead of {values[name][1]!r}" for name in found
+        f"{name}: {values[name][0]!r} instead of {values[name][1]!r}" for name in changed
     )
 
 
-def unregister(
-    webhooks: Webhooks, ids: Collection[int], *, sleep: Callable[[float], None] = time.sleep
-) -> None:
-    """Remove the webhooks of those ids; one that is not there (any more) is as good as removed.
-
-    Raises:
-        NotConfirmed: the list went on showing one of them.
-    """
-    if not ids:
-        return
-    for id in ids:
-        _remove(webhooks, id)
-    looks = _Looks()
-    for pause in PAUSES:
-        sleep(pause)
-        left = {id_of(row) for row in webhooks.all()} & {*ids}
-        if looks.show(left) and not left:
-            return
-    raise NotConfirmed("Altoviz's list still shows what was removed. To run this again is safe.")
-
-
-def _create(webhooks: Webhooks, wanted: Wanted) -> None:
-    """What Altoviz answers is of no use: its id is 0 [observed]."""
+def _create(webhooks: WebhookResource, wanted: Wanted) -> None:
+    # Altoviz's answer is of no use, because the id in it is 0 [observed].
     webhooks.register(
         name=wanted.name,
         url=wanted.url,
@@ -176,8 +223,8 @@ def _create(webhooks: Webhooks, wanted: Wanted) -> None:
     )
 
 
-def _remove(webhooks: Webhooks, id: int) -> int:
-    """By its id in any case: by the URL, its successor would go as well."""
-    with suppress(NotFound):  # it was a ghost, or somebody else has removed it
+def _remove(webhooks: WebhookResource, id: int) -> int:
+    """Remove a webhook by its id. Removing by URL would remove its replacement too."""
+    with suppress(NotFound):  # already deleted and still listed, or removed by another run
         webhooks.unregister(id=id)
     return id

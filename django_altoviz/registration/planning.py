@@ -1,4 +1,4 @@
-"""What is registered, held against what is wanted."""
+"""The plan: compare the registered webhooks with the wanted one and decide what to do. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from django_altoviz.event_types import EventType
 from django_altoviz.registration import endpoints
 
-_MASKS = "*•●·…"
-#: What can differ, by the name of Altoviz's field.
+_MASK_CHARACTERS = "*•●·…"
+#: The fields that can differ, by Altoviz's names.
 URL, TYPES, NAME, SECRET = "url", "types", "name", "secretKey"
 
 
@@ -26,7 +26,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Registered:
-    """A webhook as Altoviz lists it. ``id`` is 0 where none can be read."""
+    """A webhook as Altoviz lists it. ``id`` is 0 if the listed id is not a positive integer."""
 
     id: int
     name: str
@@ -48,14 +48,15 @@ class Registered:
 
 @dataclass(frozen=True)
 class Plan:
-    """``keep`` the one that is right, or else ``create`` it; then ``remove`` ours that are not.
+    """The steps to exactly one right webhook of ours: keep or create it, then remove the others.
 
-    ``doubtful`` have the name of ours at another place: they may be another project's, and stay.
+    ``leave`` has the webhooks with our name at another URL. They may belong to another project, so
+    they are reported and not touched.
     """
 
     keep: Registered | None
     remove: tuple[Registered, ...]
-    doubtful: tuple[Registered, ...]
+    leave: tuple[Registered, ...]
 
     @property
     def create(self) -> bool:
@@ -63,11 +64,12 @@ class Plan:
 
     @property
     def is_done(self) -> bool:
+        """Return True if there is nothing to do."""
         return not self.create and not self.remove
 
 
 def default_name(account: str) -> str:
-    """How the app calls the webhook of an account, unless told otherwise."""
+    """Return the name that the app gives to an account's webhook by default."""
     return f"django-altoviz ({account})"
 
 
@@ -77,40 +79,47 @@ def id_of(row: Mapping[str, Any]) -> int:
 
 
 def delivers_to(webhook: Registered, url: str) -> bool:
-    return bool(url) and endpoints.normalised(webhook.url) == endpoints.normalised(url)
+    return bool(url) and endpoints.normalise(webhook.url) == endpoints.normalise(url)
 
 
 def is_ours(webhook: Registered, *, name: str, url: str) -> bool:
-    """Whether it delivers to the URL, or is a former one: of the same name, at the same place."""
+    """Return True if the webhook delivers to ``url``, or is an earlier version of that webhook.
+
+    An earlier version has the same name, and a URL under which the same project includes the app.
+    """
     if delivers_to(webhook, url):
         return True
-    place = endpoints.place(url)
-    is_at_home = place is not None and endpoints.place(webhook.url) == place
-    return is_at_home and webhook.name.strip() == name.strip()
+    project = endpoints.project_root(url)
+    is_same_project = project is not None and endpoints.project_root(webhook.url) == project
+    return is_same_project and has_name(webhook, name)
+
+
+def has_name(webhook: Registered, name: str) -> bool:
+    return webhook.name.strip() == name.strip()
 
 
 def differences(webhook: Registered, wanted: Wanted) -> list[str]:
-    """What is known to be other than wanted. A secret that is not shown in clear is not known."""
-    found = {
+    """Return the fields that differ. A secret that Altoviz hides does not count as different."""
+    differs = {
         URL: not delivers_to(webhook, wanted.url),
         TYPES: webhook.types != {type.value for type in wanted.types},
-        NAME: webhook.name.strip() != wanted.name.strip(),
+        NAME: not has_name(webhook, wanted.name),
         SECRET: has_secret(webhook, wanted.secret) is False,
     }
-    return [name for name, differs in found.items() if differs]
+    return [name for name, is_different in differs.items() if is_different]
 
 
 def has_secret(webhook: Registered, secret: str) -> bool | None:
-    """Whether it signs with the secret; ``None`` where the list does not tell.
+    """Return True if the webhook has the secret, ``None`` if Altoviz hides it.
 
-    Whether Altoviz lists secrets in clear, masked or not at all is not known.
+    Nobody knows yet whether Altoviz lists secrets in clear text, masked or not at all.
     """
-    shown = webhook.secret
-    if shown == secret:
+    listed = webhook.secret
+    if listed == secret:
         return True
-    is_masked = any(mask in shown for mask in _MASKS) or set(shown.lower()) == {"x"}
-    # Some show the beginning or the end of a secret and no more.
-    is_part = secret.startswith(shown) or secret.endswith(shown)
+    is_masked = any(mask in listed for mask in _MASK_CHARACTERS) or set(listed.lower()) == {"x"}
+    # Some APIs list only the beginning or the end of a secret.
+    is_part = secret.startswith(listed) or secret.endswith(listed)
     return None if is_masked or is_part else False
 
 
@@ -118,33 +127,36 @@ def plan(
     registered: Iterable[Mapping[str, Any]],
     wanted: Wanted,
     *,
-    distrusted: Collection[int] = (),
-    known: Collection[int] | None = None,
+    replace: Collection[int] = (),
+    ids_before: Collection[int] | None = None,
 ) -> Plan:
-    """What there is to do.
+    """Return the plan for the webhooks that Altoviz lists.
 
-    The ids in ``distrusted`` are right in no case. Those that are not among ``known``, if that is
-    given, were created since with the wanted secret: whatever the list shows of theirs is that.
+    Webhooks with an id in ``replace`` are never kept. With ``ids_before``, other ids are taken for
+    webhooks that were created since with the wanted secret. Their secret is not compared, because
+    Altoviz may list it in another form.
     """
 
     def is_right(webhook: Registered) -> bool:
-        if webhook.id in distrusted:
+        if webhook.id in replace:
             return False
-        is_new = known is not None and webhook.id not in known
+        is_new = ids_before is not None and webhook.id not in ids_before
         return not {*differences(webhook, wanted)} - ({SECRET} if is_new else set())
 
-    all_of_them = [Registered.read(row) for row in registered]
-    at_home = {"name": wanted.name, "url": wanted.url}
-    # By id, for it is by their ids that they are removed.
-    ours = {each.id: each for each in all_of_them if each.id and is_ours(each, **at_home)}
-    keep = max(filter(is_right, ours.values()), key=lambda each: each.id, default=None)
+    def belongs_to_us(webhook: Registered) -> bool:
+        return is_ours(webhook, name=wanted.name, url=wanted.url)
+
+    webhooks = [Registered.read(row) for row in registered]
+    # Without an id a webhook can't be removed, so it is only reported.
+    ours = {webhook.id: webhook for webhook in webhooks if webhook.id and belongs_to_us(webhook)}
+    # The highest id, so that concurrent runs keep the same webhook.
+    keep = max(filter(is_right, ours.values()), key=lambda webhook: webhook.id, default=None)
     return Plan(
         keep=keep,
         remove=tuple(ours[id] for id in sorted(ours) if keep is None or id != keep.id),
-        doubtful=tuple(
-            each
-            for each in all_of_them
-            if each.id not in ours
-            and (each.name.strip() == wanted.name.strip() or is_ours(each, **at_home))
+        leave=tuple(
+            webhook
+            for webhook in webhooks
+            if webhook.id not in ours and (has_name(webhook, wanted.name) or belongs_to_us(webhook))
         ),
     )

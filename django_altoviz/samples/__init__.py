@@ -1,4 +1,4 @@
-"""One delivery of each event type, invented, in the shape of 2026 (observed and documented)."""
+"""An invented delivery of each event type, in the shape of 2026 [observed and documented]."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from importlib import resources
 
 from django_altoviz import exact_json
 from django_altoviz.event_types import EventType
-from django_altoviz.intake.envelopes import Envelope
+from django_altoviz.intake.envelopes import EVENT_ID_PREFIX, Envelope
 
 _BASE36 = string.digits + string.ascii_lowercase
 
 
 def sample_body(event_type: EventType) -> bytes:
-    """The bytes of the delivery, with always the same event id."""
+    """Return the body of the sample. Its event id is always the same."""
     return (resources.files(__package__) / f"{event_type}.json").read_bytes()
 
 
 def sample(event_type: EventType) -> Envelope:
-    """The same, understood. Its data may be changed freely."""
+    """Return the parsed sample. The caller may modify its data."""
     body = exact_json.loads(sample_body(event_type).decode())
     return Envelope(event_id=body["id"], type=body["type"], data=body["data"])
 
 
 def new_event_id() -> str:
-    """An id as Altoviz draws them: ``evt_`` and 25 characters of base 36 [observed]."""
-    return "evt_" + "".join(secrets.choice(_BASE36) for _ in range(25))
+    """Return a random event id like Altoviz's: ``evt_`` and 25 characters of base 36 [observed]."""
+    return EVENT_ID_PREFIX + "".join(secrets.choice(_BASE36) for _ in range(25))
 
 
 def to_body(envelope: Envelope) -> bytes:
-    """The envelope as Altoviz would send it: accents are not escaped [inferred]."""
+    """Return the envelope as Altoviz would send it, without escaped accents [inferred]."""
     members = {"id": envelope.event_id, "type": envelope.type, "data": envelope.data}
     return exact_json.dumps(members).encode()

@@ -1,4 +1,4 @@
-"""Many new rows of the mirror at once, without events."""
+"""Insert new mirror rows in bulk, without events. Only the first sync does that."""
 
 from __future__ import annotations
 
@@ -7,44 +7,43 @@ from django.db import Error, transaction
 from django_altoviz import exact_json
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import Mirror, SyncRun
-from django_altoviz.sync.comparing import Objects, Texts, fingerprint, mirror_of
+from django_altoviz.sync.comparing import Objects, Raw, fingerprint, model_of
 
 
-def rows_of(
-    run: SyncRun, objects: Objects, texts: Texts, as_of: int
+def build_rows(
+    run: SyncRun, objects: Objects, raw: Raw, as_of: int
 ) -> tuple[list[Mirror], Objects]:
-    """The rows that show the objects, not saved yet, and the objects that do not fit."""
-    model = mirror_of(run)
+    """Return unsaved mirror rows for the objects, and the objects that do not fit the mirror."""
+    model = model_of(run)
     rows, misfits = [], {}
     for id, object in objects.items():
-        text = texts.get(id, "")
+        text = raw.get(id, "")
         row = model(altoviz_id=id, account=run.account, last_event_id=as_of)
         try:
-            row.show(object, text or exact_json.as_text(object))
+            row._apply(object, text or exact_json.dumps_storable(object))
         except InvalidPayload:
             misfits[id] = object
         else:
             row.fingerprint = fingerprint(text) if text else ""
-            row.reach(is_certain=True)  # what it has reached is not told any more
+            # The business signals that the document has passed count as sent.
+            row._update_business_signals(from_api=True)
             rows.append(row)
     return rows, misfits
 
 
-def fill(run: SyncRun, rows: list[Mirror]) -> None:
-    """Save the rows and what belongs to them; has to run in a transaction."""
-    if not rows:
-        return
+def save_rows(run: SyncRun, rows: list[Mirror]) -> None:
+    """Insert the rows and their lines. Must run in a transaction."""
     type(rows[0]).with_deleted.using(run._state.db).bulk_create(rows)
-    lines = [line for row in rows for line in row.lines_shown()]
+    lines = [line for row in rows for line in row._pending_lines()]
     if lines:
         type(lines[0])._default_manager.using(run._state.db).bulk_create(lines)
 
 
-def fill_one(run: SyncRun, row: Mirror) -> bool:
-    """The same for one row. False where the database refuses it: perhaps a webhook was faster."""
+def save_row(run: SyncRun, row: Mirror) -> bool:
+    """Insert one row. Return False if the database refuses it: a webhook may have been faster."""
     try:
         with transaction.atomic(using=run._state.db):
-            fill(run, [row])
+            save_rows(run, [row])
     except Error:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What was read, held against the mirror."""
+"""Compare fetched objects with the mirror."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from django.db.models.functions import Cast
 
 from django_altoviz import exact_json
 from django_altoviz.event_types import Entity
-from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.models import MIRRORS, Mirror, Status, SyncRun, WebhookEvent
 from django_altoviz.models.mirrors import FINGERPRINT
-from django_altoviz.models.mirrors.personal_data import shown_of_forgotten
+from django_altoviz.models.mirrors.personal_data import as_erased
+from django_altoviz.processing import process
 
-Object = dict[str, Any]
-#: By their Altoviz ids.
-Objects = dict[int, Object]
-#: What objects were read from, where a list has shown them, by their Altoviz ids.
-Texts = Mapping[int, str]
+#: An object as Altoviz shows it.
+RemoteObject = dict[str, Any]
+#: Fetched objects, by Altoviz id.
+Objects = dict[int, RemoteObject]
+#: The raw JSON of each listed object, by Altoviz id.
+Raw = Mapping[int, str]
 
-#: Events in one of these may have an effect on the mirror that they have not had yet.
-_OWING = (Status.PENDING, Status.PROCESSING, Status.FAILED, Status.DEAD)
+# Statuses of events that may still change the mirror. A dead event may, because somebody can process
+# it again.
+_MAY_CHANGE_MIRROR = (Status.PENDING, Status.PROCESSING, Status.FAILED, Status.DEAD)
 
 
 @dataclass
-class Found:
-    """Where the mirror is as Altoviz is, and where not.
+class Comparison:
+    """The result of comparing fetched objects with the mirror.
 
-    Of ``overtaken`` objects an event came in since they were read, so that what was read may be
-    older than what the mirror shows. Of others there is an event that says what was read: it
-    ``failed``, or ``waits`` for its turn.
+    ``overtaken`` objects have received an event after they were fetched, so the mirror may be newer
+    than what was fetched. Of ``failed`` and ``waiting`` objects an event with the same content is
+    stored already; it has failed, or waits to be processed.
     """
 
     unchanged: int = 0
@@ -41,85 +43,88 @@ class Found:
     differing: Objects = field(default_factory=dict)
     overtaken: list[int] = field(default_factory=list)
     failed: int = 0
-    waits: int = 0
+    waiting: int = 0
 
 
-def by_id(rows: Iterable[tuple[Object, str]]) -> tuple[Objects, dict[int, str], list[Object]]:
-    """The objects and their texts by their ids, and the objects whose id can't be one."""
-    objects, texts, nameless = {}, {}, []
-    for object, text in rows:
-        id = object_id_of(object)
-        if id is None:
-            nameless.append(object)
-        else:
-            objects[id], texts[id] = object, text
-    return objects, texts, nameless
-
-
-def mirror_of(run: SyncRun) -> type[Mirror]:
+def model_of(run: SyncRun) -> type[Mirror]:
     return MIRRORS[Entity(run.entity)]
 
 
 def newest_event(using: str | None) -> int:
-    """The number of the last event that was stored."""
+    """Return the primary key of the event that was stored last, or 0."""
     events = WebhookEvent.with_pruned.using(using).order_by("-pk")
     return events.values_list("pk", flat=True).first() or 0
 
 
-def owed(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
-    """The last event of each of the objects, if the mirror does not show it (yet)."""
+def fingerprint(raw: str) -> str:
+    """Return a digest by which the same raw JSON is recognised without reading the stored data."""
+    return hashlib.sha256(raw.encode()).hexdigest()[:FINGERPRINT]
+
+
+def compare(run: SyncRun, objects: Objects, raw: Raw, as_of: int) -> Comparison:
+    """Process the waiting events of fetched objects, then compare the objects with the mirror.
+
+    ``as_of`` is the last event that was stored before the objects were fetched. Erased personal data
+    are not compared.
+    """
+    objects = {**objects}  # a copy, from which erased personal data are removed
+    pending = _process_pending(run, objects, as_of)
+    last_events, same = _match(run, objects, raw)
+    comparison = Comparison()
+    for id, object in objects.items():
+        event, last_event = pending.get(id), last_events.get(id, -1)
+        # A row that is the same now does not stay so if a pending event changes it later.
+        if id in same and (event is None or event.pk <= last_event):
+            comparison.unchanged += 1
+        elif last_event > as_of:
+            comparison.overtaken.append(id)
+        elif event is not None and exact_json.same(event.envelope.data, object):
+            if event.status in (Status.FAILED, Status.DEAD):
+                comparison.failed += 1
+            else:
+                comparison.waiting += 1
+        elif id in last_events:
+            comparison.differing[id] = object
+        else:
+            comparison.missing[id] = object
+    return comparison
+
+
+def _process_pending(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
+    """Process the objects' waiting events, and return ``_pending_events`` after that.
+
+    A dry run processes nothing.
+    """
+    events = _pending_events(run, ids, as_of)
+    waiting = [event for event in events.values() if event.status == Status.PENDING]
+    if run.is_dry_run or not waiting:
+        return events
+    for event in waiting:
+        process(event)
+    return _pending_events(run, ids, as_of)
+
+
+def _pending_events(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
+    """Return the last event of each object that the mirror does not show yet."""
     events = WebhookEvent.objects.using(run._state.db).filter(
         account=run.account,
         entity=run.entity,
         pk__lte=as_of,
         mirrored_at=None,
-        status__in=_OWING,
+        status__in=_MAY_CHANGE_MIRROR,
     )
-    if not events.exists():  # as good as always, and faster to tell than for so many ids
+    # There is almost never one, and a query without hundreds of ids is cheaper.
+    if not events.exists():
         return {}
     return {event.object_id: event for event in events.filter(object_id__in=ids).order_by("pk")}
 
 
-def fingerprint(text: str) -> str:
-    """By this a text is known again: no two that differ have the same one by chance."""
-    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT]
+def _match(run: SyncRun, objects: Objects, raw: Raw) -> tuple[dict[int, int], set[int]]:
+    """Return the last event of each mirror row, and the ids of the rows equal to their object.
 
-
-def compare(
-    run: SyncRun, objects: Objects, texts: Texts, as_of: int, owed: Mapping[int, WebhookEvent]
-) -> Found:
-    """Hold objects against the mirror. ``as_of`` is the last event that came before they were read.
-
-    An object is unchanged only where no ``owed`` event can still change it. Of what was forgotten,
-    personal data are no difference, nor part of one.
+    Remove personal data from ``objects`` whose rows were erased.
     """
-    objects = {**objects}  # of which the personal data go that were forgotten
-    last_events, same = _shown(run, objects, texts)
-    found = Found()
-    for id, object in objects.items():
-        event, last_event = owed.get(id), last_events.get(id, -1)
-        if id in same and (event is None or event.pk <= last_event):
-            found.unchanged += 1
-        elif last_event > as_of:
-            found.overtaken.append(id)
-        elif event is not None and exact_json.same(event.envelope.data, object):
-            if event.status in (Status.FAILED, Status.DEAD):
-                found.failed += 1
-            else:
-                found.waits += 1
-        elif id in last_events:
-            found.differing[id] = object
-        else:
-            found.missing[id] = object
-    return found
-
-
-def _shown(run: SyncRun, objects: Objects, texts: Texts) -> tuple[dict[int, int], set[int]]:
-    """The last events of the rows, and the ids of those that show their object just as it is.
-
-    Takes the personal data out of ``objects`` whose rows were forgotten.
-    """
-    last_events, same, doubtful, forgotten = {}, set(), [], []
+    last_events, same, unclear, forgotten = {}, set(), [], []
     rows = _rows(run, objects).values_list(
         "altoviz_id", "account", "last_event_id", "deleted_at", "forgotten_at", "fingerprint"
     )
@@ -129,27 +134,29 @@ def _shown(run: SyncRun, objects: Objects, texts: Texts) -> tuple[dict[int, int]
             forgotten.append(id)
         if account != run.account or deleted_at is not None:
             continue
-        if id in texts and fingerprint(texts[id]) == known:
+        if id in raw and fingerprint(raw[id]) == known:
             same.add(id)
         else:
-            doubtful.append(id)
+            unclear.append(id)
     if forgotten:
-        for id, data in _data(run, forgotten):
-            objects[id] = shown_of_forgotten(mirror_of(run).entity(), objects[id], data)
-    if doubtful:
-        same.update(id for id, data in _data(run, doubtful) if exact_json.same(data, objects[id]))
+        for id, data in _stored_data(run, forgotten):
+            objects[id] = as_erased(model_of(run).entity(), objects[id], data)
+    if unclear:
+        stored = _stored_data(run, unclear)
+        same.update(id for id, data in stored if exact_json.same(data, objects[id]))
     return last_events, same
 
 
-def _data(run: SyncRun, ids: Collection[int]) -> Iterable[tuple[int, Object]]:
-    """The objects as the rows show them. To read them takes several times as long as all else."""
+def _stored_data(run: SyncRun, ids: Collection[int]) -> Iterable[tuple[int, RemoteObject]]:
+    """Return the ``data`` of the rows. Reading it costs several times as much as all the rest."""
     rows = [
         *_rows(run, ids).annotate(text=Cast("data", TextField())).values_list("altoviz_id", "text")
     ]
+    # One call of the parser for all rows is faster than one call for each.
     objects = exact_json.loads(f"[{','.join(text for _id, text in rows)}]")
     return zip((id for id, _text in rows), objects, strict=True)
 
 
 def _rows(run: SyncRun, ids: Iterable[int]) -> QuerySet[Mirror]:
-    rows: QuerySet[Mirror] = mirror_of(run).with_deleted.using(run._state.db)
+    rows: QuerySet[Mirror] = model_of(run).with_deleted.using(run._state.db)
     return rows.filter(altoviz_id__in=[*ids]).order_by()

@@ -1,4 +1,4 @@
-"""Whether the API key is that of the company whose objects the mirror has."""
+"""Check that the API key belongs to the company whose objects the mirror has."""
 
 from __future__ import annotations
 
@@ -7,42 +7,44 @@ from collections.abc import Collection
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import AllGone
 from django_altoviz.models import MIRRORS
-from django_altoviz.sync.reconciling import Reconciler, read, resource_of
+from django_altoviz.sync.reconciling import Reconciler, read
 
-# So many objects of a kind are looked up to find out.
+# The number of objects of one kind that are looked up.
 _PROBES = 5
-# That so many objects are gone, all of them, is not believed of a company whose key is right either.
+# A company may delete all of a few objects. That it deleted this many is not believed.
 _SUSPICIOUS = 10
 
 
-def refuse_strangers(reconciler: Reconciler, ids: Collection[int]) -> None:
-    """Judge the key by the ids that a list begins with, before anything of it is brought in.
+def check_key(reconciler: Reconciler, ids: Collection[int]) -> None:
+    """Check the API key with the first ids of a list, before anything from the list is applied.
 
-    One object that the mirror has and the key can read proves that the key is right, for no two
-    companies share an id [inferred]. Of a kind that the mirror does not have nothing can be said.
+    One object that the mirror has and the key can read proves that the key is right, because two
+    companies never share an id [inferred]. If the mirror has no object of this kind, there is
+    nothing to check.
 
     Raises:
-        AllGone: the list begins with none, and neither is one of those there that were looked up.
+        AllGone: the mirror has objects of this kind, and neither the list nor the lookups have any
+            of them.
     """
     run = reconciler.run
     known = reconciler.model.with_deleted.using(reconciler.using).filter(account=run.account)
-    if reconciler.all_gone or known.filter(altoviz_id__in=[*ids]).exists():
+    if known.filter(altoviz_id__in=[*ids]).exists():
         return
     number = reconciler.live().count()
-    # A company may have deleted all of a few: then what it has of other kinds tells.
+    # With few objects of this kind, an object of another kind proves the key as well.
     others = [each for each in MIRRORS if each != run.entity] if number < _SUSPICIOUS else []
     kinds = [Entity(run.entity), *others]
-    if not number or any(_is_any_there(reconciler, entity) for entity in kinds):
+    if not number or any(_can_read_any(reconciler, entity) for entity in kinds):
         return
     raise AllGone(
-        f"None of the {number} {run.entity}s that the mirror has was found at Altoviz. Nothing was "
-        "brought in or marked as deleted, for the API_KEY may be another company's."
+        f"Altoviz has none of the {number} {run.entity}s that the mirror has. Nothing was applied "
+        "or marked as deleted, because the API_KEY may be another company's."
     )
 
 
-def _is_any_there(reconciler: Reconciler, entity: Entity) -> bool:
-    """Whether the key can read one of the youngest objects of the kind that the mirror has."""
+def _can_read_any(reconciler: Reconciler, entity: Entity) -> bool:
+    """Return True if the key can read one of the newest mirrored objects of this kind."""
     live = MIRRORS[entity].objects.using(reconciler.using).filter(account=reconciler.run.account)
     ids = live.order_by("-altoviz_id").values_list("altoviz_id", flat=True)[:_PROBES]
-    resource = resource_of(reconciler.client, entity)
+    resource = reconciler.client.resource(entity)
     return any(read(resource, id) is not None for id in ids)

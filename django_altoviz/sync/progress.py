@@ -1,4 +1,4 @@
-"""Who wants to know how far a sync is."""
+"""Report the progress of a sync."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from django_altoviz.models import SyncRun
 
 
 class Watcher:
-    """Is told what a sync does, and makes nothing of it. The commands' watchers print it."""
+    """Progress callbacks that do nothing; subclass to report."""
 
     def began(self, run: SyncRun, *, goes_on: bool) -> None:
-        """A sync of one kind of object begins, or goes on from where it was interrupted."""
+        """Report that one kind of object is being read, from where it stopped if ``goes_on``."""
 
     def progressed(self, run: SyncRun) -> None:
-        """More was read and brought in."""
+        """Report that more objects were read and applied."""
 
     def paused(self, seconds: float) -> None:
-        """Altoviz takes no more requests for so long."""
+        """Report that the client waits for that long because of the rate limit."""
 
     def ended(self, run: SyncRun) -> None:
-        """All of it was read and brought in."""
+        """Report that all objects of this kind were read and applied."""

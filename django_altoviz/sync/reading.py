@@ -1,35 +1,36 @@
-"""A list is read page by page, until all of it was seen.
+"""Read a list page by page until it is complete.
 
-Altoviz's lists have no order, and rows move between pages while they are read [observed]. So a list
-is read again where it got shorter meanwhile, which moves others to pages that were read already, or
-where not as many objects were seen as Altoviz says there are. The ids that were read are kept with the run, for that and for going on after
-an interruption.
+Altoviz's lists have no order, and rows move between pages while they are read [observed]. A list is
+read again if it became shorter meanwhile, because the rows after the gap move to pages that were
+read already. It is also read again if fewer objects were seen than Altoviz says there are. The ids
+that were read are stored with the run, both for this and to resume after an interruption.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from django_altoviz.client.resources import Resource
 from django_altoviz.client.responses import Page
 from django_altoviz.exceptions import IncompleteList
+from django_altoviz.intake.envelopes import object_id_of
 from django_altoviz.models import SyncRun, SyncStep
-from django_altoviz.sync.comparing import Object, Objects, by_id, newest_event
-from django_altoviz.sync.key_check import refuse_strangers
-from django_altoviz.sync.progress import Watcher
-from django_altoviz.sync.reconciling import UNREADABLE, Action, Counts, Reconciler
+from django_altoviz.sync.comparing import Objects, RemoteObject, newest_event
 
-_PASSES = 3
-# Read and written in one step, unless they are long. What an interruption loses is a step at most.
+_MAX_PASSES = 3
+# The size of a batch. An interruption loses one batch at most.
 _PAGES = 5
 _CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Position:
-    """How far a list was read. ``rows`` of this pass are different ones; ``records`` are what
-    Altoviz says there are, ``None`` where it does not."""
+class ListPosition:
+    """A position in a list.
+
+    ``rows`` counts the distinct rows of this pass. ``records`` is the length of the list according
+    to Altoviz, ``None`` if Altoviz does not say.
+    """
 
     pass_number: int = 1
     page: int = 0
@@ -42,7 +43,7 @@ class Position:
     def is_complete(self) -> bool:
         return self.ended and not self.got_shorter and self.rows >= (self.records or 0)
 
-    def after(self, page: Page) -> Position:
+    def after(self, page: Page) -> ListPosition:
         got_shorter = (page.record_count or 0) < (self.records or 0)
         return replace(
             self,
@@ -53,107 +54,106 @@ class Position:
         )
 
 
-def read_list(reconciler: Reconciler, watcher: Watcher) -> None:
-    """Read all of the list, and bring it in.
+@dataclass
+class Batch:
+    """The objects of some pages.
 
-    A list that goes on changing is left after some passes: what they have all missed and the mirror
-    has is looked up, and what it does not have the next sync finds.
+    ``position`` is where the list goes on, ``as_of`` the last event that was stored before the pages
+    were read. ``without_id`` are objects whose id is missing or can't be an id.
+    """
+
+    is_first: bool
+    position: ListPosition
+    as_of: int
+    objects: Objects
+    raw: dict[int, str]
+    without_id: list[RemoteObject]
+    new_in_pass: Collection[int] = ()
+
+
+def read_list(run: SyncRun, resource: Resource) -> Iterator[Batch]:
+    """Read the list from the run's position on. The caller must save each batch before the next.
+
+    A list that keeps changing is given up after three passes. Objects that all passes have missed
+    are looked up if the mirror has them; the next sync finds the others.
 
     Raises:
-        IncompleteList: not even all passes together had as many objects as Altoviz speaks of, or
-            it shows the same pages again and again.
+        IncompleteList: all passes together had fewer objects than Altoviz says there are.
     """
-    run = reconciler.run
-    position = Position(**run.position)
-    while not position.is_complete:
-        if position.ended and position.pass_number == _PASSES:
+    while not (position := ListPosition(**run.position)).is_complete:
+        if position.ended and position.pass_number == _MAX_PASSES:
             if run.seen >= (position.records or 0):
                 return
             raise IncompleteList(
-                f"{reconciler.resource.path}: {run.seen} objects were read, and Altoviz speaks of "
+                f"{resource.path}: {run.seen} objects were read, but Altoviz says that there are "
                 f"{position.records}. Nothing was marked as deleted. Try again later."
             )
         if position.ended:
-            position = Position(pass_number=position.pass_number + 1)
-        position = _step(reconciler, position)
-        watcher.progressed(run)
+            position = ListPosition(pass_number=position.pass_number + 1)
+        yield _read_batch(run, resource, position)
 
 
-def _step(reconciler: Reconciler, position: Position) -> Position:
-    """Read some pages, and bring in what was not read before."""
-    run = reconciler.run
+def _read_batch(run: SyncRun, resource: Resource, position: ListPosition) -> Batch:
     as_of = newest_event(run._state.db)
-    after, rows = _read_pages(reconciler.resource, position)
-    objects, texts, nameless = by_id(rows)
-    if position == Position():
-        refuse_strangers(reconciler, objects)
-    seen = SyncStep.seen(run, objects)
-    seen_in_pass = seen
-    if position.pass_number > 1:
-        seen_in_pass = SyncStep.seen(run, objects, pass_number=position.pass_number)
-    new_in_pass = objects.keys() - seen_in_pass
-    if not (new_in_pass or after.ended):
-        raise IncompleteList(
-            f"{reconciler.resource.path}: the list goes on, and its pages up to {after.page} have "
-            "nothing new. Nothing was marked as deleted. Try again later."
-        )
-    after = replace(after, rows=position.rows + len(new_in_pass) + len(nameless))
-    fresh = {id: object for id, object in objects.items() if id not in seen}
-    counts: Counts = Counts(seen=len(fresh))
-    if position.pass_number == 1:
-        counts += _tell_nameless(reconciler, nameless, as_of)
-    counts += _complete(reconciler, fresh, texts)
-
-    def record(brought: Counts) -> None:
-        _record(run, after, counts + brought, new_in_pass)
-
-    reconciler.bring(fresh, texts, as_of, record)
-    return after
+    after, rows = _read_pages(resource, position)
+    objects, raw, without_id = _by_id(rows)
+    return Batch(
+        is_first=position == ListPosition(),
+        position=after,
+        as_of=as_of,
+        objects=objects,
+        raw=raw,
+        without_id=without_id,
+    )
 
 
 def _read_pages(
-    resource: Resource, position: Position
-) -> tuple[Position, list[tuple[Object, str]]]:
-    """The next pages' rows, each with the text that it was read from."""
-    rows: list[tuple[Object, str]] = []
+    resource: Resource, position: ListPosition
+) -> tuple[ListPosition, list[tuple[RemoteObject, str]]]:
+    """Return the rows of the next pages, each with its raw JSON, and the position after them."""
+    rows: list[tuple[RemoteObject, str]] = []
     for _ in range(_PAGES):
         page = resource.page(position.page + 1)
-        rows += zip(page.rows, page.texts, strict=True)
+        rows += zip(page.rows, page.raw_rows, strict=True)
         position = position.after(page)
         if position.ended or sum(len(text) for _row, text in rows) > _CHARACTERS:
             break
     return position, rows
 
 
-def _tell_nameless(reconciler: Reconciler, objects: list[Object], as_of: int) -> Counts:
-    """What has no proper id can't be mirrored; as an event that fails it can at least be seen."""
-    counts = Counts(seen=len(objects))
-    for object in objects:
-        counts[reconciler.tell(Action.CREATED, object, as_of) or "failed"] += 1
-    return counts
-
-
-def _complete(reconciler: Reconciler, objects: Objects, texts: dict[int, str]) -> Counts:
-    """Read singly what the list does not show whole, and take out what is gone or unreadable."""
-    counts: Counts = Counts()
-    for id in [id for id, object in objects.items() if reconciler.lacks_lines(object)]:
-        del texts[id]
-        try:
-            whole = reconciler.get(id)
-        except UNREADABLE as error:
-            counts += reconciler.count_unreadable(id, error)
-            del objects[id]
-            continue
-        if whole is None:
-            counts += reconciler.read_again(id)
-            del objects[id]
+def _by_id(
+    rows: Iterable[tuple[RemoteObject, str]],
+) -> tuple[Objects, dict[int, str], list[RemoteObject]]:
+    objects, raw, without_id = {}, {}, []
+    for object, text in rows:
+        id = object_id_of(object)
+        if id is None:
+            without_id.append(object)
         else:
-            objects[id] = whole
-    return counts
+            objects[id], raw[id] = object, text
+    return objects, raw, without_id
 
 
-def _record(run: SyncRun, position: Position, counts: Counts, ids: Collection[int]) -> None:
-    """Keep how far the list was read, in the transaction in which new rows are filled in."""
-    if ids:
-        SyncStep.of(run, position.pass_number, ids).save(using=run._state.db)
-    run.add(counts, position=asdict(position))
+def drop_seen(run: SyncRun, resource: Resource, batch: Batch) -> None:
+    """Remove from the batch what an earlier batch of the run had.
+
+    Raises:
+        IncompleteList: the batch has nothing new and does not end the list. Altoviz may repeat the
+            same pages for ever.
+    """
+    number = batch.position.pass_number
+    seen = seen_in_pass = SyncStep.seen(run, batch.objects)
+    if number > 1:
+        seen_in_pass = SyncStep.seen(run, batch.objects, pass_number=number)
+    batch.new_in_pass = batch.objects.keys() - seen_in_pass
+    if not (batch.new_in_pass or batch.position.ended):
+        raise IncompleteList(
+            f"{resource.path}: the list goes on, but its pages up to {batch.position.page} have "
+            "nothing new. Nothing was marked as deleted. Try again later."
+        )
+    rows = batch.position.rows + len(batch.new_in_pass) + len(batch.without_id)
+    batch.position = replace(batch.position, rows=rows)
+    batch.objects = {id: object for id, object in batch.objects.items() if id not in seen}
+    if number > 1:
+        # Without an id they can't be recognised, so only the first pass counts them.
+        batch.without_id = []

@@ -1,17 +1,14 @@
-"""A sync: each kind of object is read whole, compared, and what is gone is looked up once more."""
+"""Run a sync: read each list, apply what differs, look up what is missing. Start reading here."""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
-from django.db import Error, router
-from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db import Error
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.conf import DEFAULT_ACCOUNT, app_settings
+from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
     AllGone,
@@ -20,22 +17,25 @@ from django_altoviz.exceptions import (
     Conflict,
     IncompleteList,
     InvalidRequest,
+    ListsFailed,
     NotFound,
     ServerError,
     SyncTakenOver,
     UnexpectedAnswer,
 )
 from django_altoviz.models import SyncRun
-from django_altoviz.sync.comparing import newest_event
-from django_altoviz.sync.missing import recheck, seek_missing
+from django_altoviz.sync.claiming import claim_run
+from django_altoviz.sync.key_check import check_key
+from django_altoviz.sync.missing import look_up_changed, look_up_missing
 from django_altoviz.sync.progress import Watcher
-from django_altoviz.sync.reading import read_list
+from django_altoviz.sync.reading import drop_seen, read_list
 from django_altoviz.sync.reconciling import Reconciler
 
-#: What a sync reads, in this order: whom and what a document names comes before it.
+#: The kinds of object that a sync reads. Customers and products come before the documents that
+#: refer to them.
 ENTITIES = (Entity.CUSTOMER, Entity.CONTACT, Entity.PRODUCT, Entity.INVOICE, Entity.QUOTE)
 
-# What one list has may be no trouble of the others.
+# Errors that concern one list: the sync goes on with the next list.
 _OF_ONE_LIST = (
     Conflict,
     IncompleteList,
@@ -44,8 +44,6 @@ _OF_ONE_LIST = (
     ServerError,
     UnexpectedAnswer,
 )
-# What was read longer ago is not gone on with: it says little about today.
-_GOES_ON = datetime.timedelta(days=1)
 
 
 def sync(
@@ -58,105 +56,77 @@ def sync(
     client: AltovizClient | None = None,
     watcher: Watcher | None = None,
 ) -> list[SyncRun]:
-    """Bring the mirror of an account to what is at Altoviz, and return what was found.
+    """Reconcile the mirror of an account with Altoviz, and return one ``SyncRun`` per kind of object.
 
-    Differences become events of source ``sync``, which are processed at once. What is new in the
-    first sync of a kind of object is not told to receivers, unless ``signals``. With ``dry_run``
-    neither the mirror nor the events change; ``all_gone`` believes it if none of the objects is left.
+    Each difference becomes an event of source ``sync``, which is processed at once. The first sync
+    of a kind of object calls receivers for new objects only if ``signals`` is true. A ``dry_run``
+    changes neither the mirror nor the events. ``all_gone`` accepts that Altoviz has no objects left.
 
-    It can be interrupted at any time: nothing is marked as deleted that was not looked up, and the
-    next one goes on where this one was.
+    A sync can be interrupted at any time: it deletes only objects that it has looked up, and the
+    next sync resumes it.
 
     Raises:
-        APIFailure: not all could be read; what was, is brought in.
+        APIFailure: something could not be read; the rest is applied. ``ListsFailed``: several lists.
         AllGone: Altoviz has none of the objects that the mirror has.
-        SyncTakenOver: another process goes on with it.
+        SyncTakenOver: another process has taken over the sync.
         ImproperlyConfigured: the account has no ``API_KEY``.
     """
     watcher = watcher or Watcher()
-    with ExitStack() as stack:
-        client = client or stack.enter_context(AltovizClient.for_account(account))
-        client.pace.on_pause = watcher.paused
-        reconcilers = (
-            Reconciler(
-                _claim_run(account, entity, dry_run, watcher),
-                client,
-                signals=signals,
-                all_gone=all_gone,
-            )
-            for entity in ENTITIES
-            if entity in entities
-        )
-        return _sync_each(reconcilers, watcher)
-
-
-def _sync_each(reconcilers: Iterable[Reconciler], watcher: Watcher) -> list[SyncRun]:
     runs: list[SyncRun] = []
     failures: list[APIFailure] = []
-    for reconciler in reconcilers:
-        runs.append(reconciler.run)
-        try:
-            _sync_entity(reconciler, watcher)
-        except _OF_ONE_LIST as error:
-            failures.append(error)
+    with ExitStack() as stack:
+        client = client or stack.enter_context(AltovizClient.for_account(account))
+        stack.enter_context(_waits_reported(client, watcher.paused))
+        for entity in [each for each in ENTITIES if each in entities]:
+            runs.append(claim_run(account, entity, watcher, is_dry_run=dry_run))
+            reconciler = Reconciler(runs[-1], client, signals=signals)
+            try:
+                _reconcile(reconciler, watcher, all_gone=all_gone)
+            except _OF_ONE_LIST as error:
+                failures.append(error)
     if failures:
-        raise failures[0]
+        raise failures[0] if len(failures) == 1 else ListsFailed(failures)
     return runs
 
 
-def _claim_run(account: str, entity: Entity, dry_run: bool, watcher: Watcher) -> SyncRun:
-    """The run that was interrupted, or a new one."""
-    runs = SyncRun.objects.using(router.db_for_write(SyncRun))
-    runs = runs.filter(account=account, entity=entity)
-    begun = runs.filter(finished_at=None, is_dry_run=dry_run)
-    run = begun.filter(active_at__gt=timezone.now() - _GOES_ON).order_by("-pk").first()
-    goes_on = run is not None
-    if run is None:
-        is_import = _remove_old(runs) is None
-        run = SyncRun(account=account, entity=entity, is_import=is_import, is_dry_run=dry_run)
-        run.as_of = newest_event(runs.db)
-        run.save(using=runs.db)
-        # Two that begin in the same moment both claim the later run, so that one of them has it.
-        run = begun.order_by("-pk").first() or run
-        superseded = begun.exclude(pk=run.pk)
-        superseded.update(claims=F("claims") + 1)  # whoever is at one of them adds no more to it
-        superseded.delete()
-    run.claim()
-    watcher.began(run, goes_on=goes_on)
-    return run
+@contextmanager
+def _waits_reported(client: AltovizClient, report: Callable[[float], None]) -> Iterator[None]:
+    # The client may be the caller's, who uses it after the sync.
+    on_wait = client.rate_limiter.on_wait
+    client.rate_limiter.on_wait = report
+    try:
+        yield
+    finally:
+        client.rate_limiter.on_wait = on_wait
 
 
-def _remove_old(runs: QuerySet[SyncRun]) -> SyncRun | None:
-    """Remove the runs that are older than events are kept, but for the last that came to its end: it
-    says that the import is done, and is returned."""
-    done = runs.filter(finished_at__isnull=False, is_dry_run=False, error="")
-    last = done.order_by("-pk").first()
-    age = datetime.timedelta(days=app_settings.RETENTION_DAYS)
-    old = runs.filter(active_at__lt=timezone.now() - age)
-    (old.exclude(pk=last.pk) if last else old).delete()
-    return last
-
-
-def _sync_entity(reconciler: Reconciler, watcher: Watcher) -> None:
+def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> None:
+    """Reconcile one kind of object, and note in its run how that ended."""
     run = reconciler.run
     try:
-        read_list(reconciler, watcher)
-        seek_missing(reconciler, watcher)
-        recheck(reconciler, watcher)
+        for batch in read_list(run, reconciler.resource):
+            if batch.is_first and not all_gone:
+                check_key(reconciler, batch.objects)
+            drop_seen(run, reconciler.resource, batch)
+            reconciler.apply(batch)
+            watcher.progressed(run)
+        look_up_missing(reconciler, watcher)
+        look_up_changed(reconciler, watcher)
         run.finish()
     except (AllGone, IncompleteList) as error:
+        # This run can't be resumed: the next sync reads the list from its beginning.
         run.finish(str(error))
         raise
     except SyncTakenOver:
         raise
     except BaseException as error:
         with suppress(Error, SyncTakenOver):
-            run.keep(error=_reason(error))
+            run.write(error=_reason(error))
         raise
     watcher.ended(run)
 
 
 def _reason(error: BaseException) -> str:
-    """What may be kept of an error: what Altoviz says in it may quote what it was sent."""
+    """Return what may be stored of an error. Its text may quote what was sent to Altoviz."""
     status = f" ({error.status_code})" if isinstance(error, APIError) else ""
     return f"{type(error).__name__}{status}"

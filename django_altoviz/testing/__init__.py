@@ -1,4 +1,4 @@
-"""An Altoviz to develop and test against. Nothing here needs pytest."""
+"""Tools for development and tests: a fake Altoviz, and sample events. None of them needs pytest."""
 
 from django_altoviz.testing.fake.behaviour import Behaviour
 from django_altoviz.testing.fake.deliveries import Delivery

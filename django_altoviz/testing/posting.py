@@ -1,4 +1,4 @@
-"""Events without an Altoviz: samples of each type, posted to the project's own webhook."""
+"""Post sample events to the project's own webhook, without an Altoviz."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.samples import new_event_id, sample, to_body
 from django_altoviz.testing.fake.deliveries import Delivery
 
-_CONTENT_TYPE = "text/plain; charset=utf-8"  # though it is JSON [documented]
+_CONTENT_TYPE = "text/plain; charset=utf-8"  # although the body is JSON [documented]
 
 
 def event_body(
     event_type: EventType | str, *, event_id: str | None = None, **changes: Any
 ) -> bytes:
-    """The body of an event of that type: a plausible object with some of its fields changed.
+    """Return the body of an event of that type: a plausible object with some fields changed.
 
-    A dictionary changes only what it has: ``billingAddress={"city": "Brest"}``. The event's id is a
-    new one unless it is given.
+    A dictionary changes only the keys that it has: ``billingAddress={"city": "Brest"}``. The event
+    has a new id unless ``event_id`` is given.
     """
     envelope = sample(EventType(event_type))
-    data = _changed(envelope.data, changes)
+    data = _merge(envelope.data, changes)
     return to_body(Envelope(event_id or new_event_id(), envelope.type, data))
 
 
-def _changed(old: Any, changes: Any) -> Any:
+def _merge(old: Any, changes: Any) -> Any:
     if not isinstance(old, Mapping) or not isinstance(changes, Mapping):
         return changes
-    return {**old, **{name: _changed(old.get(name), new) for name, new in changes.items()}}
+    return {**old, **{name: _merge(old.get(name), new) for name, new in changes.items()}}
 
 
 def post_event(
@@ -48,9 +48,9 @@ def post_event(
     event_id: str | None = None,
     **changes: Any,
 ) -> HttpResponseBase:
-    """Post an event to the project's webhook with Django's test client, signed as Altoviz would.
+    """Post an event to the project's webhook with Django's test client, signed as Altoviz signs.
 
-    ``event`` is a type, with changes as for ``event_body``, or a whole body.
+    ``event`` is an event type, with ``changes`` as for ``event_body``, or a whole body.
 
     Raises:
         ImproperlyConfigured: the account has no ``WEBHOOK_SECRET``.
@@ -70,13 +70,13 @@ def post_event(
 
 
 def webhook_path(account: str = DEFAULT_ACCOUNT) -> str:
-    """Where the project has the webhook of the account."""
+    """Return the path of the account's webhook in the project's URLs."""
     kwargs = {} if account == DEFAULT_ACCOUNT else {"account": account}
     return reverse("altoviz:webhook", kwargs=kwargs)
 
 
 def through_test_client(delivery: Delivery) -> None:
-    """Deliver to the project under test by Django's test client, whatever the URL's host is."""
+    """Deliver to the project under test with Django's test client. The host of the URL is ignored."""
     url = urlsplit(delivery.url)
     others = {name: text for name, text in delivery.headers.items() if name != "Content-Type"}
     response = Client().generic(

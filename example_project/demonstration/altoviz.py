@@ -1,4 +1,4 @@
-"""The project at the fake Altoviz: registered there, and in step with what happens."""
+"""Checks of the project against the fake Altoviz: registration, deliveries, sync."""
 
 from __future__ import annotations
 
@@ -16,64 +16,65 @@ from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.testing import FakeAltoviz
 
+from .changes import describe, make_changes
 from .checks import Check
-from .life import live, told
 
 
 def register(altoviz: FakeAltoviz, url: str) -> tuple[str, list[Check]]:
-    """Register the project's webhook as an operator would. What the command says, and checks."""
-    # The webhook is on this machine, where the real Altoviz could not deliver to.
+    """Register the project's webhook with the command. Return its output, and checks."""
+    # Without --force the command refuses a URL on this machine: the real Altoviz can't reach it.
     arguments = ["altoviz_register_webhook", "--force", "--url", url]
-    said = command(*arguments)
+    output = command(*arguments)
     first = altoviz.webhooks.registered()
-    said += command(*arguments)
+    output += command(*arguments)
     found = altoviz.webhooks.registered()
-    return said, [
-        Check(("Webhooks", "URLs"), [webhook.url for webhook in found], [url]),
-        Check(("... of it", "event types"), [len(webhook.types) for webhook in found], [15]),
-        Check(("... again", "the same one"), found == first, True),
+    return output, [
+        Check(("Webhook", "URL"), [webhook.url for webhook in found], [url]),
+        Check(("Webhook", "event types"), [len(webhook.types) for webhook in found], [15]),
+        Check(("Webhook", "unchanged by the second run"), found == first, True),
     ]
 
 
 def command(*arguments: str) -> str:
-    """Run a command of the project, and return what it says."""
+    """Run a management command of the project and return its output."""
     output = StringIO()
     call_command(*arguments, stdout=output, stderr=StringIO())
     return output.getvalue()
 
 
-def check_life(altoviz: FakeAltoviz) -> list[Check]:
-    """Let everything happen, and look whether it arrives."""
+def check_changes(altoviz: FakeAltoviz) -> list[Check]:
+    """Make all the changes at the fake, and check that the events of each arrive."""
     return [
-        Check((what,), counted(map(told, arrived)), counted(expected))
-        for what, arrived, expected in live(altoviz)
+        Check((change,), grouped(map(describe, arrived)), grouped(expected))
+        for change, arrived, expected in make_changes(altoviz)
     ]
 
 
-def counted(events: Iterable[str]) -> list[str]:
-    """The events in their order, the same ones after each other as one."""
+def grouped(events: Iterable[str]) -> list[str]:
+    """Return the events in order, with repeated ones grouped as "2 × event"."""
     runs = ((event, len(list(run))) for event, run in groupby(events))
     return [event if times == 1 else f"{times} × {event}" for event, times in runs]
 
 
-def check_filled(altoviz: FakeAltoviz) -> list[Check]:
-    """Whether the mirror has what was at Altoviz before, of which no receiver was told."""
-    return [*check_mirror(altoviz), Check(("Receivers", "runs"), ReceiverLog.objects.count(), 0)]
+def check_import(altoviz: FakeAltoviz) -> list[Check]:
+    """Check that the first sync has mirrored all objects without calling receivers."""
+    runs = Check(("Receivers", "runs for imported objects"), ReceiverLog.objects.count(), 0)
+    return [*check_mirror(altoviz), runs]
 
 
-def check_step(altoviz: FakeAltoviz) -> list[Check]:
-    """Whether the mirror is what is at Altoviz, and what the receivers made of it."""
+def check_final_state(altoviz: FakeAltoviz) -> list[Check]:
+    """Check that the mirror equals Altoviz, and that the receivers ran once per event."""
     runs = Counter(ReceiverLog.objects.values_list("receiver", "event_id"))
     bodies = {delivery.body for delivery in altoviz.deliveries}
-    lost = ["InvoiceDeleted", "ProductUpdated", "QuoteCreated"]
+    undelivered = ["InvoiceDeleted", "ProductUpdated", "QuoteCreated"]
     return [
-        Check(("Events", "delivered, processed"), _events("webhook"), [len(bodies)] * 2),
-        Check(("Events", "of the sync, processed"), _events("sync"), [len(lost)] * 2),
-        Check(("... of it", "what was lost"), _types("sync"), lost),
+        Check(("Webhook events", "stored, processed"), _events("webhook"), [len(bodies)] * 2),
+        Check(("Sync events", "stored, processed"), _events("sync"), [len(undelivered)] * 2),
+        Check(("Sync events", "types: the lost events"), _types("sync"), undelivered),
         *check_mirror(altoviz),
         Check(("Sales", "states"), _values(Sale, "state"), _SALES),
         Check(("Offers", "statuses"), _values(Offer, "status"), ["Invoiced", "Refused", "Pending"]),
-        Check(("Prices", "the last"), _last_price(), Decimal(210)),
+        Check(("Price changes", "newest price"), _last_price(), Decimal(210)),
         Check(("Receivers", "most runs for one event"), max(runs.values(), default=0), 1),
     ]
 
@@ -95,13 +96,13 @@ def _types(source: str) -> list[str]:
 
 
 def _check_entity(altoviz: FakeAltoviz, entity: Entity) -> Check:
-    """How many objects the mirror has exactly as they are at Altoviz, and how many others."""
+    """Check how many mirrored objects equal those at Altoviz, and how many do not exist there."""
     at_altoviz = {each["id"]: each for each in getattr(altoviz, f"{entity.value}s").all()}
     mirrored = dict(MIRRORS[entity].objects.values_list("altoviz_id", "data"))
     same = sum(mirrored.get(id) == each for id, each in at_altoviz.items())
     others = len(mirrored.keys() - at_altoviz.keys())
     return Check(
-        (f"{entity.value.title()}s", "as at Altoviz, others"),
+        (f"{entity.value.title()}s", "equal to Altoviz, extra"),
         (same, others),
         (len(at_altoviz), 0),
     )

@@ -1,4 +1,4 @@
-"""What has to be found after the deliveries. Imports models, so Django has to be set up before."""
+"""Checks of the state after the unusual deliveries. Import after ``django.setup()``."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .deliveries import Delivery
 
 @dataclass(frozen=True)
 class Check:
-    """Something that was found, and what it has to be. ``about`` fills the table's first columns."""
+    """A found value and the expected one. ``about`` fills the first columns of the table."""
 
     about: tuple[str, ...]
     found: Any
     expected: Any
 
     @property
-    def is_right(self) -> bool:
+    def passed(self) -> bool:
         return bool(self.found == self.expected)
 
 
@@ -51,7 +51,7 @@ def check_answer(delivery: Delivery, response: requests.Response) -> Check:
 
 
 def check_events(deliveries: Sequence[Delivery]) -> list[Check]:
-    """Each event is stored once, as it was sent, and each of its deliveries is counted."""
+    """Check that each event is stored once, as it was sent, with the number of its deliveries."""
     times = Counter(delivery.body for delivery in deliveries)
     expected = {
         delivery.body.decode(): (delivery.event, times[delivery.body])
@@ -63,11 +63,11 @@ def check_events(deliveries: Sequence[Delivery]) -> list[Check]:
         Check(
             (event.type or "(none)", str(event.object_id or ""), event.event_id),
             (event.status, event.deliveries),
-            expected.get(event.body, "not to be stored"),
+            expected.get(event.body, "not stored"),
         )
         for event in events
     ]
-    return [*checks, Check(("events", "", ""), len(events), len(expected))]
+    return [*checks, Check(("events in all", "", ""), len(events), len(expected))]
 
 
 def check_mirror() -> list[Check]:
@@ -81,7 +81,9 @@ def check_mirror() -> list[Check]:
     return [
         *(
             Check(
-                (f"{entity}s", "live, deleted"), _count(MIRRORS[entity]), live_and_deleted[entity]
+                (f"{entity}s".title(), "live, deleted"),
+                _count(MIRRORS[entity]),
+                live_and_deleted[entity],
             )
             for entity in MIRRORS
         ),
@@ -89,7 +91,7 @@ def check_mirror() -> list[Check]:
         _row(Product, 203915, unit_price=Decimal("189.5")),
         _row(Invoice, 531884, number="FA001043", is_draft=False, customer__number="C001042"),
         _row(Invoice, 531884, gross_tax_excluded_amount=Decimal("2690.42")),
-        Check(("Invoice 531884", "sum of its lines"), _sum_of_lines(531884), Decimal("2690.42")),
+        Check(("Invoice 531884", "sum of the lines"), _sum_of_lines(531884), Decimal("2690.42")),
         _row(Quote, 98141, status="Pending"),
         _row(Quote, 98155, status="Invoiced"),
     ]
@@ -107,7 +109,7 @@ def _sum_of_lines(altoviz_id: int) -> Decimal | None:
 
 
 def _row(model: type[Model], altoviz_id: int, **columns: Any) -> Check:
-    """One object's columns; nothing is found where there is no such object."""
+    """Check columns of one object. ``found`` is None if there is no such object."""
     rows = model._default_manager.filter(altoviz_id=altoviz_id)
     found = rows.values_list(*columns).first()
     about = (f"{model.__name__} {altoviz_id}", ", ".join(columns))
@@ -115,7 +117,7 @@ def _row(model: type[Model], altoviz_id: int, **columns: Any) -> Check:
 
 
 def check_receivers() -> list[Check]:
-    """How often each receiver ran: once for each event that was processed."""
+    """Check that each receiver ran once for each processed event."""
     expected = {
         "keep_address_book": 3,
         "keep_catalogue": 3,
@@ -128,15 +130,15 @@ def check_receivers() -> list[Check]:
     runs = Counter(ReceiverLog.objects.values_list("receiver", "event_id"))
     return [
         *(
-            Check((name, "times it ran"), found[name], expected.get(name, 0))
+            Check((name, "runs"), found[name], expected.get(name, 0))
             for name in sorted({*expected, *found})
         ),
-        Check(("any of them", "most runs for one event"), max(runs.values(), default=0), 1),
+        Check(("all of them", "most runs for one event"), max(runs.values(), default=0), 1),
     ]
 
 
 def check_shop() -> list[Check]:
-    """What the receivers made of it."""
+    """Check the data that the receivers wrote."""
     name = "Fonderie Brûlé & Fils"
     prices = list(PriceChange.objects.values_list("old_price", "new_price"))
     entries = list(AddressBookEntry.objects.values_list("name", flat=True))

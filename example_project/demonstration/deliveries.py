@@ -1,4 +1,4 @@
-"""What the demonstration sends, and beside each delivery what has to become of it."""
+"""Unusual deliveries, each with the expected answer and the expected status of its event."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ Signer = Callable[[bytes], str]
 
 @dataclass(frozen=True)
 class Delivery:
-    """What is posted, and the answer it has to get.
+    """A delivery and the answer that the webhook must give.
 
-    ``event`` is the status in which the event has to be found at the end, "" where nothing may be
-    stored.
+    ``event`` is the expected status of the stored event. It is "" if nothing must be stored.
     """
 
     what: str
@@ -35,61 +34,63 @@ class Delivery:
     event: str = ""
 
     def post(self, url: str) -> requests.Response:
-        # Altoviz calls its JSON plain text.
+        # Altoviz declares its JSON as plain text.
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self.signature is not None:
             headers[SIGNATURE_HEADER] = self.signature
         return requests.post(url, data=self.body, headers=headers, timeout=60)
 
 
-# How the 32 bytes of the signature are written is documented nowhere, so each usual way is accepted.
+# The encoding of the signature's 32 bytes is undocumented, so the webhook accepts each usual one.
 
 
-def hex_lower(body: bytes) -> str:
+def lowercase_hex(body: bytes) -> str:
     return sign(body, SECRET)
 
 
-def hex_upper(body: bytes) -> str:
+def uppercase_hex(body: bytes) -> str:
     return sign(body, SECRET).upper()
 
 
-def hex_dashed(body: bytes) -> str:
+def dashed_hex(body: bytes) -> str:
     return digest(body, SECRET).hex("-").upper()
 
 
-def hex_prefixed(body: bytes) -> str:
+def prefixed_hex(body: bytes) -> str:
     return "sha256=" + sign(body, SECRET)
 
 
-def base64_padded(body: bytes) -> str:
+def padded_base64(body: bytes) -> str:
     return base64.b64encode(digest(body, SECRET)).decode()
 
 
-def base64_url(body: bytes) -> str:
+def url_safe_base64(body: bytes) -> str:
     return base64.urlsafe_b64encode(digest(body, SECRET)).decode().rstrip("=")
 
 
 def new(name: str, signer: Signer, note: str = "") -> Delivery:
-    """The first delivery of the sample of that type."""
+    """Return the first delivery of the sample of that type."""
     body = sample_body(EventType(name))
     return Delivery(name, _how(signer, note), body, signer(body), 200, "stored", "processed")
 
 
-def again(name: str, signer: Signer) -> Delivery:
-    """A further delivery of it, which is only counted."""
+def repeated(name: str, signer: Signer) -> Delivery:
+    """Return a repeated delivery of the same event, which the project only counts."""
     body = sample_body(EventType(name))
-    how = _how(signer, "delivered again")
+    how = _how(signer, "repeated")
     return Delivery(name, how, body, signer(body), 200, "known", "processed")
 
 
 def changed(name: str, note: str, event: str = "processed", **data: Any) -> Delivery:
-    """A new event, like the sample but for some of its data."""
+    """Return a new event: the sample with some changed fields."""
     body = _changed_body(name, **data)
-    return Delivery(name, _how(hex_lower, note), body, hex_lower(body), 200, "stored", event)
+    return Delivery(
+        name, _how(lowercase_hex, note), body, lowercase_hex(body), 200, "stored", event
+    )
 
 
 def forged(name: str, note: str, signer: Signer | None) -> Delivery:
-    """An event that nobody who knows the secret has signed."""
+    """Return an event whose sender does not know the secret."""
     body = _changed_body(name)
     signature = signer(body) if signer else None
     return Delivery(name, note, body, signature, 401, "invalid signature")
@@ -105,48 +106,54 @@ def _changed_body(name: str, **data: Any) -> bytes:
     return to_body(type(envelope)(new_event_id(), envelope.type, envelope.data | data))
 
 
-def strange(what: str, how: str, body: bytes, status: int, answer: str, event: str) -> Delivery:
-    """Something that Altoviz has signed, and that is not understood."""
-    return Delivery(what, f"hex lower, {how}", body, hex_lower(body), status, answer, event)
+def not_understood(
+    what: str, how: str, body: bytes, status: int, answer: str, event: str
+) -> Delivery:
+    """Return an authentic delivery that the project does not understand."""
+    return Delivery(what, f"lowercase hex, {how}", body, lowercase_hex(body), status, answer, event)
 
 
-def all_deliveries() -> list[Delivery]:
-    """In the order in which they are sent."""
+def unusual_deliveries() -> list[Delivery]:
+    """Return all deliveries, in the order in which to send them."""
     unknown = b'{"id": "evt_61yxmv6akbc9wol6l3sb05h6t", "type": "CreditCreated", "data": {"id": 7}}'
     return [
-        # An invoice before its customer and its products; and everything may come twice.
-        new("InvoiceCreated", hex_lower, "before its customer"),
-        new("CustomerCreated", hex_upper),
-        again("CustomerCreated", hex_lower),
-        new("ProductCreated", hex_dashed),
-        new("InvoiceUpdated", base64_padded),
-        again("InvoiceUpdated", base64_url),
-        again("InvoiceCreated", hex_prefixed),
-        new("CustomerUpdated", base64_url),
-        new("ProductUpdated", hex_prefixed),
-        new("ContactCreated", hex_lower),
-        new("ContactUpdated", hex_upper),
-        # Nothing in an event tells its age, so the one that is received last is what holds ...
-        new("QuoteUpdated", hex_lower, "before QuoteCreated"),
-        new("QuoteCreated", hex_lower, "after QuoteUpdated"),
-        # ... but one that was received before is no news.
-        again("QuoteUpdated", hex_dashed),
+        # An invoice comes before its customer and its products, and some events come twice.
+        new("InvoiceCreated", lowercase_hex, "before its customer"),
+        new("CustomerCreated", uppercase_hex),
+        repeated("CustomerCreated", lowercase_hex),
+        new("ProductCreated", dashed_hex),
+        new("InvoiceUpdated", padded_base64),
+        repeated("InvoiceUpdated", url_safe_base64),
+        repeated("InvoiceCreated", prefixed_hex),
+        new("CustomerUpdated", url_safe_base64),
+        new("ProductUpdated", prefixed_hex),
+        new("ContactCreated", lowercase_hex),
+        new("ContactUpdated", uppercase_hex),
+        # Events have no timestamp, so the last new event wins ...
+        new("QuoteUpdated", lowercase_hex, "before QuoteCreated"),
+        new("QuoteCreated", lowercase_hex, "after QuoteUpdated"),
+        # ... but a repeated delivery changes nothing.
+        repeated("QuoteUpdated", dashed_hex),
         changed("QuoteUpdated", "another quote", id=98155, status="Accepted"),
         changed("QuoteCreated", "another quote, late", id=98155, status="Pending"),
         changed("QuoteUpdated", "another quote, again", id=98155, status="Invoiced"),
-        # Deletions of objects that nothing was heard of before, and what comes too late for one.
-        new("CustomerDeleted", base64_padded),
+        # Deletions of unknown objects leave tombstones, which an update does not revive.
+        new("CustomerDeleted", padded_base64),
         changed("CustomerUpdated", "after its deletion", "ignored", id=418311),
-        again("CustomerDeleted", hex_lower),
-        new("ContactDeleted", hex_dashed),
-        new("ProductDeleted", hex_lower),
-        new("InvoiceDeleted", hex_lower),
-        new("QuoteDeleted", base64_url),
-        # What is authentic is kept, whether or not it is understood.
-        strange("CreditCreated", "unknown type", unknown, 200, "stored", "ignored"),
-        strange("<ping/>", "not JSON", b"<ping/>", 400, "malformed", "malformed"),
-        # And nothing else gets in.
-        forged("InvoiceUpdated", "the signature of another body", lambda body: hex_lower(b"{}")),
-        forged("InvoiceDeleted", "another secret", lambda body: sign(body, "secret-of-another")),
+        repeated("CustomerDeleted", lowercase_hex),
+        new("ContactDeleted", dashed_hex),
+        new("ProductDeleted", lowercase_hex),
+        new("InvoiceDeleted", lowercase_hex),
+        new("QuoteDeleted", url_safe_base64),
+        # Authentic deliveries are kept, even if they can't be understood.
+        not_understood("CreditCreated", "unknown event type", unknown, 200, "stored", "ignored"),
+        not_understood("<ping/>", "not JSON", b"<ping/>", 400, "malformed", "malformed"),
+        # Deliveries that are not authentic are refused.
+        forged("InvoiceUpdated", "signature of another body", lambda body: lowercase_hex(b"{}")),
+        forged(
+            "InvoiceDeleted",
+            "signed with another secret",
+            lambda body: sign(body, "secret-of-another"),
+        ),
         forged("CustomerUpdated", "no signature", None),
     ]

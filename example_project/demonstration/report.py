@@ -1,4 +1,4 @@
-"""Plain text on at most 100 columns."""
+"""Print the checks as plain text, at most 100 columns wide."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import requests
 from django_altoviz.models import Invoice
 from django_altoviz.testing import FakeAltoviz
 
-from .altoviz import check_filled, check_life, check_step, command, register
+from .altoviz import check_changes, check_final_state, check_import, command, register
 from .checks import (
     Check,
     check_answer,
@@ -26,52 +26,53 @@ from .deliveries import Delivery
 WIDTH = 100
 
 
-def report_life(altoviz: FakeAltoviz, url: str) -> list[Check]:
-    """Let the project live with Altoviz, and print how that goes."""
-    said, registered = register(altoviz, url)
-    print_command("altoviz_register_webhook, twice", said)
-    print_checks("What is registered at the fake Altoviz", ["what", "of it", "found"], registered)
-    print_command("altoviz_sync, for the first time", command("altoviz_sync"))
-    filled = check_filled(altoviz)
-    print_checks("What was there before", ["what", "of it", "found"], filled)
-    life = check_life(altoviz)
-    print_checks("What happens there", ["what happens", "arrived"], life)
-    print_command("altoviz_sync, to find what was lost", command("altoviz_sync"))
-    step = check_step(altoviz)
-    print_checks("Whether the project is in step", ["what", "of it", "found"], step)
-    return [*registered, *filled, *life, *step]
+def report_changes(altoviz: FakeAltoviz, url: str) -> list[Check]:
+    """Register the webhook, change objects at the fake, sync, and print the checks."""
+    columns = ["what", "property", "found"]
+    output, registered = register(altoviz, url)
+    print_command("altoviz_register_webhook (run twice)", output)
+    print_checks("Webhooks registered at the fake Altoviz", columns, registered)
+    print_command("altoviz_sync (the first sync imports all objects)", command("altoviz_sync"))
+    imported = check_import(altoviz)
+    print_checks("The mirror after the first sync", columns, imported)
+    changes = check_changes(altoviz)
+    print_checks("Changes at the fake Altoviz", ["change", "events delivered"], changes)
+    print_command("altoviz_sync (the second sync finds the lost events)", command("altoviz_sync"))
+    final_state = check_final_state(altoviz)
+    print_checks("The project after the second sync", columns, final_state)
+    return [*registered, *imported, *changes, *final_state]
 
 
-def print_command(title: str, said: str) -> None:
+def print_command(title: str, output: str) -> None:
     print_title(f"manage.py {title}")
-    for line in said.splitlines():
+    for line in output.splitlines():
         print(textwrap.fill(line, WIDTH, subsequent_indent="  ", replace_whitespace=False))
 
 
 def report_deliveries(
     deliveries: Sequence[Delivery], responses: Sequence[requests.Response]
 ) -> list[Check]:
-    """Print what became of what else was posted."""
+    """Print the checks of the unusual deliveries: answers, events, mirror, receivers, shop."""
     pairs = zip(deliveries, responses, strict=True)
     answers = [check_answer(delivery, response) for delivery, response in pairs]
     events, mirror = check_events(deliveries), check_mirror()
     receivers, shop = check_receivers(), check_shop()
-    print_checks("What else was sent, in an empty project", ["event", "how", "answer"], answers)
-    print_checks("What is stored", ["event", "object", "event id", "status, deliveries"], events)
-    print_checks("What the mirror shows", ["object", "what", "found"], mirror)
+    print_checks("Unusual deliveries to an empty project", ["event", "how", "answer"], answers)
+    print_checks("Stored events", ["event", "object", "event id", "status, deliveries"], events)
+    print_checks("The mirror", ["object", "property", "found"], mirror)
     for invoice in Invoice.objects.all():
         print_invoice(invoice)
-    print_checks("Which receivers ran", ["receiver", "what", "found"], receivers)
-    print_checks("What the shop made of it", ["object", "what", "found"], shop)
+    print_checks("Runs of the receivers", ["receiver", "property", "found"], receivers)
+    print_checks("Data that the receivers wrote", ["object", "property", "found"], shop)
     return [*answers, *events, *mirror, *receivers, *shop]
 
 
 def print_checks(title: str, columns: Sequence[str], checks: Sequence[Check]) -> None:
     rows = [
-        [*check.about, as_text(check.found), "yes" if check.is_right else "NO"] for check in checks
+        [*check.about, as_text(check.found), "yes" if check.passed else "NO"] for check in checks
     ]
     print_title(title)
-    print_table([*columns, "right"], rows)
+    print_table([*columns, "ok"], rows)
 
 
 def print_title(title: str) -> None:
@@ -97,26 +98,25 @@ def print_invoice(invoice: Invoice) -> None:
         ]
         for line in invoice.lines.select_related("product")
     ]
-    print_table(["line", "product in the mirror", "quantity", "price", "amount"], rows)
+    print_table(["line", "mirrored product", "quantity", "price", "amount"], rows)
     print(
-        f"\nWithout tax {as_money(invoice.tax_excluded_amount)}"
+        f"\nNet {as_money(invoice.tax_excluded_amount)}"
         f", tax {as_money(invoice.tax_amount)}"
-        f", with tax {as_money(invoice.tax_included_amount)}"
-        f", to be paid {as_money(invoice.balance)}"
+        f", total {as_money(invoice.tax_included_amount)}"
+        f", balance {as_money(invoice.balance)}"
     )
 
 
 def print_verdict(checks: Sequence[Check]) -> int:
-    wrong = [check for check in checks if not check.is_right]
-    print_title("What is wrong" if wrong else "Verdict")
-    for check in wrong:
+    failed = [check for check in checks if not check.passed]
+    print_title("Failed checks" if failed else "Result")
+    for check in failed:
         about = ", ".join(filter(None, check.about))
         found, expected = as_text(check.found), as_text(check.expected)
-        message = f"{about}: found {found}, but it must be {expected}"
+        message = f"{about}: expected {expected}, found {found}"
         print(textwrap.fill(message, WIDTH, initial_indent="- ", subsequent_indent="  "))
-    right = len(checks) - len(wrong)
-    print(f"{right} of {len(checks)} expectations are met.")
-    return 1 if wrong else 0
+    print(f"{len(checks) - len(failed)} of {len(checks)} checks passed.")
+    return 1 if failed else 0
 
 
 def as_text(value: Any) -> str:

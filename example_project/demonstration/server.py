@@ -1,4 +1,4 @@
-"""The example project's own development server, in a process of its own."""
+"""Run the example project's development server in a separate process."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import requests
 
 HOST = "127.0.0.1"
 PROJECT = Path(__file__).resolve().parent.parent
-# For the first start on a slow machine.
+# Generous, because the first start on a slow machine compiles everything.
 START_SECONDS = 60
 
 
 class ServerFailed(Exception):
-    """The server does not serve."""
+    """The server did not start, or it does not answer as it should."""
 
 
 def free_port(wanted: int = 0) -> int:
-    """The wanted port, or any that is free.
+    """Return the wanted port, or any free one if it is 0.
 
     Raises:
-        ServerFailed: somebody else has the port.
+        ServerFailed: the port is in use.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,10 +41,10 @@ def free_port(wanted: int = 0) -> int:
 
 @contextmanager
 def serving(port: int, output: IO[str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """The server from when it answers; it is ended at the end, whatever happens.
+    """Start the server, yield its process once it answers, and stop it in any case.
 
     Raises:
-        ServerFailed: it does not start.
+        ServerFailed: the server does not start.
     """
     command = [sys.executable, "manage.py", "runserver", "--noreload", f"{HOST}:{port}"]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=output, stderr=output)
@@ -64,13 +64,13 @@ def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
     give_up_at = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up_at:
         if process.poll() is not None:
-            raise ServerFailed(f"The server ended with exit code {process.returncode}.")
+            raise ServerFailed(f"The server exited with code {process.returncode}.")
         try:
             requests.get(url, timeout=5).raise_for_status()
         except requests.ConnectionError:
             time.sleep(0.1)
         except requests.RequestException as error:
-            raise ServerFailed(f"The server answers, but: {error}") from error
+            raise ServerFailed(f"The server answered with an error: {error}") from error
         else:
             return
-    raise ServerFailed(f"The server has not answered for {START_SECONDS} seconds.")
+    raise ServerFailed(f"The server did not answer within {START_SECONDS} seconds.")

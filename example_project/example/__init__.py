@@ -1,5 +1,5 @@
 import os
 
 if os.environ.get("EXAMPLE_DISPATCHER") == "celery":
-    # The web processes publish by this app, so it has to be there when they start.
+    # The web processes publish tasks through this app, so it must exist when they start.
     from .celery import app as celery_app  # noqa: F401

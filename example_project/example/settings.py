@@ -1,8 +1,8 @@
-"""A project that uses django-altoviz, set up for development.
+"""Settings of a project that uses django-altoviz, for development.
 
-What may differ from machine to machine is taken from the environment: the key and the address of the
-API (``ALTOVIZ_API_KEY``, ``ALTOVIZ_BASE_URL``), the webhook's secret (``ALTOVIZ_WEBHOOK_SECRET``) and
-the database (``EXAMPLE_DATABASE``, see the README).
+The environment sets what differs between machines: the API key (``ALTOVIZ_API_KEY``), the URL of the
+API (``ALTOVIZ_BASE_URL``), the webhook's secret (``ALTOVIZ_WEBHOOK_SECRET``) and the database
+(``EXAMPLE_DATABASE``, see the README).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import django
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# For development only. In production both come from the environment or a secret store.
+# For development only. In production, take it from the environment or a secret store.
 SECRET_KEY = "development-only-and-known-to-everybody-who-reads-this"
 DEBUG = True
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -31,14 +31,14 @@ INSTALLED_APPS = [
     "shop",
 ]
 
-# Who processes the events: inline, deferred, celery or django_tasks.
+# inline, deferred, celery or django_tasks: see the README.
 DISPATCHER = os.environ.get("EXAMPLE_DISPATCHER", "inline")
 
 ALTOVIZ = {
     "API_KEY": os.environ.get("ALTOVIZ_API_KEY", ""),
-    # A fake Altoviz, for instance: python manage.py altoviz_fake
+    # Another URL is that of a fake Altoviz: python manage.py altoviz_fake
     "BASE_URL": os.environ.get("ALTOVIZ_BASE_URL", "https://api.altoviz.com"),
-    # The one that was given to Altoviz with the webhook.
+    # altoviz_register_webhook gives it to Altoviz, which signs the deliveries with it.
     "WEBHOOK_SECRET": os.environ.get("ALTOVIZ_WEBHOOK_SECRET", "development-webhook-secret"),
     "DISPATCHER": f"django_altoviz.dispatchers.{DISPATCHER}",
 }
@@ -47,7 +47,7 @@ if DISPATCHER == "celery":
     CELERY_BROKER_URL = os.environ.get("EXAMPLE_BROKER", "redis://127.0.0.1:6379/0")
     CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
     CELERY_BEAT_SCHEDULE = {
-        "what is due": {
+        "process due events": {
             "task": "django_altoviz.dispatchers.celery.process_due",
             "schedule": 60,
             "options": {"expires": 60},
@@ -65,9 +65,9 @@ _DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("EXAMPLE_SQLITE", BASE_DIR / "db.sqlite3"),
         "OPTIONS": {
-            # Readers do not wait for the writer, and writers queue up instead of failing half-way
-            # where two transactions that began as readers both want to write.
-            # What is committed is on the disk: synchronous=FULL, SQLite's default, stays as it is.
+            # With WAL, readers do not wait for the writer. With IMMEDIATE, writers queue up when
+            # their transactions begin. (Two transactions that both begin by reading and then write
+            # would fail.) synchronous keeps its default FULL: a commit is on the disk.
             "init_command": "PRAGMA journal_mode=WAL;",
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
@@ -89,7 +89,7 @@ _DATABASES = {
         "OPTIONS": {"charset": "utf8mb4"},
     },
 }
-# ATOMIC_REQUESTS is the project's choice; the webhook view excepts itself from it.
+# The project may use ATOMIC_REQUESTS: the webhook view opts out of it.
 DATABASES = {
     "default": _DATABASES[os.environ.get("EXAMPLE_DATABASE", "sqlite")] | {"ATOMIC_REQUESTS": True}
 }
@@ -102,7 +102,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # Everything asks for a login, but for the views that say otherwise: the webhook is one of them.
+    # All views need a login except those that opt out, as the webhook view does.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -1,3 +1,5 @@
+"""Admin pages of the shop's own models."""
+
 from __future__ import annotations
 
 from django.contrib import admin

@@ -1,4 +1,4 @@
-"""The shop's own data, of which a part is kept in step with Altoviz by the receivers."""
+"""Models of the shop. The receivers keep them in step with Altoviz."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class AddressBookEntry(models.Model):
 
 
 class ReceiverLog(models.Model):
-    """A receiver ran. Written by the receiver, so it commits with whatever else that wrote."""
+    """A run of a receiver, which writes it. The two commit together."""
 
     receiver = models.CharField(max_length=100)
     event_id = models.CharField(max_length=255)

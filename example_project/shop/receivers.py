@@ -1,9 +1,9 @@
-"""What the shop does when something happens in Altoviz.
+"""Receivers of the shop: they copy changes from Altoviz into the shop's own models.
 
-Each receiver runs in a transaction of its own, which commits exactly once per event. ``instance`` is
-the mirror's row as it is when the receiver runs: after an event that came late, or that was processed
-again, that is what came since. So most receivers here copy what the row says, whichever event it
-was, and are right in any order. Mail and the like belong into ``transaction.on_commit``.
+Each receiver runs in its own transaction, which commits exactly once per event. ``instance`` is the
+mirror's row at the time of the run. If the event came late or is processed again, the row already
+shows newer events. So most receivers here copy the row, whatever the event, and are right in any
+order. Send mail and the like in ``transaction.on_commit``.
 """
 
 from __future__ import annotations
@@ -90,10 +90,11 @@ def note_price_change(
     **kwargs: Any,
 ) -> None:
     log("note_price_change", event)
-    # What this event changed in the mirror, by column. All old values of a new row are None.
+    # ``changes`` has the old and the new value of each changed column. The old values of a new row
+    # are None.
     old_price, new_price = changes.get("unit_price", (None, None))
     if old_price is not None and new_price is not None:
-        # Not to rely on keep_catalogue, which may have failed and wait for its retry.
+        # keep_catalogue may have failed and be waiting for its retry, so the item may not exist yet.
         item, _ = CatalogueItem.objects.get_or_create(altoviz_id=instance.altoviz_id)
         PriceChange.objects.create(item=item, old_price=old_price, new_price=new_price)
 
@@ -113,7 +114,10 @@ def keep_sale(event: WebhookEvent, instance: Invoice, **kwargs: Any) -> None:
 
 
 def client_of(invoice: Invoice) -> Client | None:
-    """The invoice's client. It may come before its customer, whose event then fills in the rest."""
+    """Return the invoice's client, or create it with its name only.
+
+    An invoice may come before its customer. The event of the customer fills in the rest.
+    """
     if invoice.customer_id is None:
         return None
     client, _ = Client.objects.get_or_create(
@@ -127,7 +131,7 @@ def state_of(invoice: Invoice) -> Sale.State:
         return Sale.State.DELETED
     if invoice.is_cancelled:
         return Sale.State.CANCELLED
-    if invoice.is_draft:  # before is_paid, for a draft of 0 may be both
+    if invoice.is_draft:  # before is_paid, because a draft with a total of 0 is both
         return Sale.State.DRAFT
     return Sale.State.PAID if invoice.is_paid else Sale.State.OPEN
 
@@ -147,5 +151,5 @@ def keep_offer(event: WebhookEvent, instance: Quote, **kwargs: Any) -> None:
 
 
 def log(name: str, event: WebhookEvent) -> None:
-    """Only for the demonstration; a shop of your own does without."""
+    """Record the run for the demonstration. Your own shop does not need this."""
     ReceiverLog.objects.create(receiver=name, event_id=event.event_id, type=event.type)

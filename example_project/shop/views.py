@@ -10,8 +10,8 @@ from django.utils.html import format_html
 def home(request: HttpRequest) -> HttpResponse:
     page = (
         "<!doctype html><html lang=en><title>Shop</title>"
-        "<h1>A shop that is kept in step with Altoviz</h1>"
-        '<p>What came in, the mirror and the shop’s own data are in the <a href="{}">admin</a>.'
+        "<h1>A shop that keeps in step with Altoviz</h1>"
+        '<p>Events, the mirror and the shop’s own data are in the <a href="{}">admin</a>.'
         "<p>Altoviz posts its events to <code>{}</code>."
     )
     webhook = request.build_absolute_uri(reverse("altoviz:webhook"))

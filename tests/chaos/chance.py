@@ -1,4 +1,4 @@
-"""Chance that a seed decides, so that a run can be repeated."""
+"""Random decisions that depend only on a seed, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import random
 
 
 def chance_of(seed: str, *names: object) -> float:
-    """A number of 0 to 1 for what is named so, whoever asks and however often.
+    """Return a number from 0 to 1 that depends only on the seed and the names.
 
-    Not from a checksum: those of similar names are similar, and with some seeds no name at all
-    has a small one.
+    A checksum would not do: similar names have similar checksums, and with some seeds none of the
+    names has a small one.
     """
     return random.Random(" ".join(map(str, (seed, *names)))).random()

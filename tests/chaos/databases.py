@@ -1,4 +1,4 @@
-"""The databases of the suite: made, looked into, disturbed and removed."""
+"""Databases of the chaos suite: create, disturb and drop them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = f"altoviz_chaos_{os.getpid()}"
 
 
 class SQLite:
-    """Nobody can break its connections but by killing who has them."""
+    """SQLite. Its connections can only be broken by killing their processes."""
 
     def __init__(self, directory: Path) -> None:
         self.environment = {
@@ -38,10 +38,10 @@ class _Server:
             return list(cursor.fetchall()) if cursor.description else []
 
     def break_connections(self, chance: random.Random) -> int:
-        """Break each connection to the database, or leave it, at random; how many were broken."""
+        """Break each connection to the database with a chance of 0.7. Return how many."""
         victims = [pid for (pid,) in self.execute(self.list_connections) if chance.random() < 0.7]
         for pid in victims:
-            with contextlib.suppress(Exception):  # gone meanwhile
+            with contextlib.suppress(Exception):  # it may have ended meanwhile
                 self.execute(self.break_connection.format(pid))
         return len(victims)
 
@@ -68,7 +68,7 @@ def sqlite(directory: Path) -> Iterator[SQLite]:
 
 @contextlib.contextmanager
 def postgres(directory: Path) -> Iterator[PostgreSQL]:
-    import psycopg  # as installed as the chosen database asks for it
+    import psycopg  # only installed if the suite runs on PostgreSQL
 
     with psycopg.connect(
         host=os.environ.get("PGHOST", "127.0.0.1"),

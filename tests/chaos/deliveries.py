@@ -1,4 +1,4 @@
-"""What is sent: events of many objects, some of them several times, in a shuffled order."""
+"""Plan the deliveries: events of many objects in random order, some repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_altoviz.samples import sample, to_body
 SECRET = "secret-of-the-chaos-suite"
 ENTITIES = ["Customer", "Contact", "Product", "Invoice", "Quote"]
 REPEATED = 0.3
-#: Of so many objects one event is the deletion.
+#: The share of objects that have a deletion among their events.
 DELETED = 0.1
 
 
@@ -26,13 +26,13 @@ class Event:
 
 
 def plan(deliveries: int, objects: int, chance: random.Random) -> list[Event]:
-    """The events in the order in which they are to be sent, each as often as it is to be sent."""
+    """Return the events in the order of sending. A repeated event is there several times."""
     unique = round(deliveries * (1 - REPEATED))
-    doomed = {number for number in range(objects) if chance.random() < DELETED}
+    deleted = {number for number in range(objects) if chance.random() < DELETED}
     events = []
     for number in range(unique):
         owner = number % objects
-        is_deletion = owner in doomed and number < objects
+        is_deletion = owner in deleted and number < objects
         events.append(_event(number, owner, is_deletion))
     sent = events + chance.choices(events, k=deliveries - unique)
     chance.shuffle(sent)
@@ -44,7 +44,7 @@ def _event(number: int, owner: int, is_deletion: bool) -> Event:
     action = "Deleted" if is_deletion else "Created" if number < 2 * owner else "Updated"
     envelope = sample(EventType(f"{entity}{action}"))
     object_id = 1000 + owner
-    # Of each event something is its own, by which it is known in the mirror.
+    # The internalId of each event is unique, so the judge sees which event the mirror shows.
     data = envelope.data | {"id": object_id, "internalId": f"event {number}"}
     for position, line in enumerate(data.get("lines") or []):
         line["id"] = object_id * 100 + position

@@ -1,4 +1,4 @@
-"""What is done to the system while it works. The seed decides what, and after how long."""
+"""Disturb the system while it works. The seed decides the disturbances and their times."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.chaos.servers import Server
 
 #: Seconds between two disturbances.
 INTERVAL = (0.4, 1.6)
-#: Seconds for which a process is frozen. The lease is two.
+#: Seconds for which a process is frozen: longer than the lease, which is two.
 FROZEN = 2.5
 
 
 class Killer:
-    """Disturbs until it is told to stop, and counts what it did."""
+    """Thread that disturbs the system until it is stopped, and records each disturbance."""
 
     def __init__(
         self, servers: list[Server], database: SQLite | PostgreSQL | MariaDB, seed: str
     ) -> None:
         self.servers, self.database = servers, database
         self.chance = random.Random(f"{seed} killer")
-        #: What was done when.
-        self.story: list[tuple[float, str]] = []
+        #: The time and the name of each disturbance.
+        self.history: list[tuple[float, str]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -43,15 +43,16 @@ class Killer:
 
     @property
     def done(self) -> Counter[str]:
-        return Counter(what for _at, what in self.story)
+        return Counter(what for _at, what in self.history)
 
     def _note(self, what: str) -> None:
-        self.story.append((time.monotonic(), what))
+        self.history.append((time.monotonic(), what))
 
     def _run(self) -> None:
         while not self._stopping.wait(self.chance.uniform(*INTERVAL)):
-            done = len(self.story)
-            while len(self.story) == done:  # what is chosen may find nothing to disturb
+            done = len(self.history)
+            # A disturbance may find nothing to disturb. Choose until one does.
+            while len(self.history) == done:
                 self.chance.choice(self._disturbances())()
 
     def _disturbances(self) -> list[Callable[[], None]]:
@@ -78,7 +79,7 @@ class Killer:
             self._note(f"{server.name}: a worker killed")
 
     def freeze(self, server: Server) -> None:
-        """Let it fall silent for longer than its leases last, and go on as if nothing had been."""
+        """Stop the server for longer than its leases last, then let it continue."""
         server.signal_group(signal.SIGSTOP)
         threading.Timer(FROZEN, server.signal_group, [signal.SIGCONT]).start()
         self._note(f"{server.name}: frozen")

@@ -1,4 +1,4 @@
-"""A run: everything is started, sent to, disturbed, left to come to rest, and judged."""
+"""Run a scenario: start all processes, send, disturb, wait until all is settled, and judge."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.chaos.killers import Killer
 from tests.chaos.senders import Senders, Sending
 from tests.chaos.verdict import judge
 
-#: How long, in seconds, the system may take to come to rest when it is left alone.
+#: Seconds that the undisturbed system may take to settle all events.
 REST = 300
 FAILURES = float(os.environ.get("CHAOS_FAILURES", "0.1"))
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What the project runs on."""
+    """Combination of a database and a dispatcher."""
 
     database: Callable[[Path], AbstractContextManager[Any]]
     dispatcher: str
-    #: How many of its deliveries a small run has, and how many a full one.
+    #: The number of deliveries of a small run and of a full one.
     small: int
     full: int
 
@@ -74,8 +74,8 @@ class Outcome:
         attempts = Counter(event["attempts"] for event in self.evidence["events"])
         lines = [
             f"seed {self.seed}",
-            f"sendings by answer: {dict(statuses)}",
-            f"the slowest answer took {max(s.answered_at - s.sent_at for s in self.log):.1f} s",
+            f"deliveries by answer: {dict(statuses)}",
+            f"slowest answer: {max(s.answered_at - s.sent_at for s in self.log):.1f} s",
             f"events by attempts: {dict(sorted(attempts.items()))}",
             f"disturbances: {dict(sorted(self.disturbances.items()))}",
             f"seconds: { {name: round(value, 1) for name, value in self.seconds.items()} }",
@@ -118,33 +118,33 @@ def _run(
         with Killer(system, database, seed) as killer:
             senders.start()
             senders.wait()
-        resting = time.monotonic()
+        settling = time.monotonic()
         manage(environment, "rest", f"--seconds={REST}")
-    rested = time.monotonic()
+    settled = time.monotonic()
     evidence = json.loads(manage(environment, "evidence"))
     outcome = Outcome(seed, senders.log, killer.done, evidence)
-    note(directory, sending, senders, killer)
+    write_history(directory, sending, senders, killer)
     outcome.seconds = {
         "starting": sending - started,
-        "sending": resting - sending,
-        "coming to rest": rested - resting,
+        "sending": settling - sending,
+        "settling": settled - settling,
         "all": time.monotonic() - started,
     }
     return outcome
 
 
-def note(directory: Path, began: float, senders: Senders, killer: Killer) -> None:
-    """Keep when what was sent and disturbed, for whoever looks into the logs."""
-    story = [*killer.story]
-    story += [
+def write_history(directory: Path, began: float, senders: Senders, killer: Killer) -> None:
+    """Write all deliveries and disturbances with their times to a file beside the logs."""
+    history = [*killer.history]
+    history += [
         (
             each.sent_at,
             f"{each.event.event_id}: {each.status} {each.answered_at - each.sent_at:.2f}",
         )
         for each in senders.log
     ]
-    lines = [f"{at - began:8.2f} {what}" for at, what in sorted(story)]
-    (directory / "story.log").write_text("\n".join(lines))
+    lines = [f"{at - began:8.2f} {what}" for at, what in sorted(history)]
+    (directory / "history.log").write_text("\n".join(lines))
 
 
 def manage(environment: dict[str, str], *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Senders that deliver the events side by side, and note when each was sent and how it was answered."""
+"""Concurrent senders that deliver the events and log each delivery with its answer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.chaos.deliveries import Event
 
 SENDERS = 4
 TIMEOUT = 20
-#: How often an event is sent that is not accepted, and how long the sender waits between.
+#: The most often that a sender sends an event that is not accepted, and its pause in between.
 SENDINGS = 4
 PAUSE = 0.3
-#: So many senders out of a hundred do as Altoviz may: they send once, whatever comes of it.
+#: The share of events that are sent once, whatever the answer, as Altoviz may do.
 CARELESS = 0.2
-#: How long, in seconds, the events take at the least, so that there is time to disturb.
+#: Seconds over which the sending is spread at least, to leave time for disturbances.
 DURATION = 6
 
 
@@ -27,7 +27,7 @@ class Sending:
     event: Event
     sent_at: float
     answered_at: float
-    #: What came back: a status, or 0 for nothing.
+    #: The status of the answer, or 0 without an answer.
     status: int
 
     @property
@@ -36,7 +36,7 @@ class Sending:
 
 
 class Senders:
-    """Deliver the events to the port, each by whoever is free next."""
+    """Threads that deliver the events to the port. The next free one takes the next event."""
 
     def __init__(self, events: Sequence[Event], port: int, seed: str) -> None:
         self.port, self.seed = port, seed
@@ -64,7 +64,7 @@ class Senders:
     def _run(self) -> None:
         while (item := self._next()) is not None:
             number, event = item
-            self._wait_for_the_time_of(number)
+            self._wait_until_due(number)
             is_careless = chance_of(self.seed, number) < CARELESS
             for _ in range(1 if is_careless else SENDINGS):
                 sending = self._send(event)
@@ -73,7 +73,7 @@ class Senders:
                     break
                 time.sleep(PAUSE)
 
-    def _wait_for_the_time_of(self, number: int) -> None:
+    def _wait_until_due(self, number: int) -> None:
         time.sleep(max(0, self._started + number * self._interval - time.monotonic()))
 
     def _next(self) -> tuple[int, Event] | None:

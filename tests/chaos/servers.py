@@ -1,4 +1,4 @@
-"""The processes of the system under test. Whichever ends is started again, as a supervisor would."""
+"""Processes of the system under test, and a supervisor that restarts those that end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.processes import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
-#: How long, in seconds, a supervisor takes to notice.
+#: Seconds between two looks of the supervisor.
 RESTART = 0.3
 
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 class Server:
-    """One process, with its children in a group of its own, and its output in a file."""
+    """Process in its own process group with its children. Its output goes to a file."""
 
     def __init__(self, name: str, command: list[str], log: Path, environment: dict[str, str]):
         self.name, self.command = name, command
@@ -48,23 +48,23 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def signal(self, number: int) -> None:
-        """Signal the process itself."""
+        """Send a signal to the process itself."""
         if self._process is not None and self.is_running:
             self._process.send_signal(number)
 
     def signal_group(self, number: int) -> None:
-        """Signal it and all of its children."""
+        """Send a signal to the process and all its children."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
     def kill_group(self) -> None:
-        """End it and all of its children at once, as when a machine dies."""
+        """Kill the process and all its children, as when a machine fails."""
         if self._process is not None:
             self._process.kill_group()
 
     def kill_a_child(self, chance: random.Random) -> bool:
-        """End one of its workers. False where it has none at this moment."""
+        """Kill one of the workers. Return False if there is none at the moment."""
         children = self.children()
         if not children:
             return False
@@ -83,7 +83,7 @@ class Server:
         return []
 
     def stop(self) -> None:
-        """End it in good order, or else at once."""
+        """Terminate the process, and kill it if it does not end."""
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             if self._process is not None:
@@ -93,7 +93,7 @@ class Server:
 
 
 class Supervisor:
-    """Starts the servers, and starts again whichever ends, until it is told to stop."""
+    """Start the servers, and restart each that ends, until the ``with`` block ends."""
 
     def __init__(self, servers: list[Server]) -> None:
         self.servers = servers
@@ -109,7 +109,7 @@ class Supervisor:
     def __exit__(self, *exception: object) -> None:
         self._stopping.set()
         self._thread.join()
-        # The last to be started is the first to be stopped: the broker outlives its users.
+        # Stop in reverse order: the broker must outlive its users.
         for server in reversed(self.servers):
             server.stop()
 
@@ -117,7 +117,7 @@ class Supervisor:
         while not self._stopping.wait(RESTART):
             for server in self.servers:
                 if not server.is_running:
-                    server.kill_group()  # what children it has left
+                    server.kill_group()  # children may have survived
                     server.start()
 
 
@@ -140,7 +140,7 @@ def gunicorn(port: int, log: Path, environment: dict[str, str]) -> Server:
 
 
 def redis(port: int, log: Path) -> Server:
-    """A broker that keeps nothing: what it holds when it dies is lost."""
+    """Return a Redis without persistence: when it dies, its messages are lost."""
     command = ["redis-server", f"--port {port}", f"--bind {HOST}", "--save ''", "--appendonly no"]
     return Server("broker", " ".join(command).replace("''", '""').split(), log, {})
 

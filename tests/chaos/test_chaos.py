@@ -1,6 +1,6 @@
-"""The promises, kept while everything around them is killed.
+"""The promises hold while processes and connections are killed at random.
 
-``CHAOS=small`` runs a bounded form of it, ``CHAOS=full`` all of it; ``CHAOS_SEED`` repeats a run.
+``CHAOS=small`` is a short run, ``CHAOS=full`` a long one. ``CHAOS_SEED`` repeats a run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_what_is_promised_holds_whatever_dies(name, tmp_path, capsys):
+def test_the_promises_hold_whatever_is_killed(name, tmp_path, capsys):
     variant = VARIANTS[name]
     seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
     with capsys.disabled():
@@ -30,7 +30,7 @@ def test_what_is_promised_holds_whatever_dies(name, tmp_path, capsys):
         print(outcome, flush=True)
 
     assert outcome.problems == []
-    # And it was no walk in the park.
+    # The run must have been a real test: something was disturbed, refused and retried.
     assert outcome.disturbances
     assert any(not sending.is_accepted for sending in outcome.log) or SIZE == "small"
     assert any(event["attempts"] > 1 for event in outcome.evidence["events"])

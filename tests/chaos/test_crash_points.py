@@ -1,4 +1,4 @@
-"""A process dies between any two statements of what it does: nothing is lost, nothing is repeated."""
+"""A crash between any two SQL statements loses nothing and repeats nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATABASES = {
     "postgres": databases.postgres,
     "mariadb": databases.mariadb,
 }
-#: SQLite always, and the database that the suite runs on.
+#: SQLite, and the database that the suite runs on.
 CHOSEN = sorted({"sqlite", os.environ.get("DATABASE", "sqlite")})
 
 
@@ -26,7 +26,7 @@ def reports(request, tmp_path):
             "PYTHONPATH": str(servers.ROOT),
             "DJANGO_SETTINGS_MODULE": "tests.chaos.project.settings",
             "CHAOS_DISPATCHER": "inline",
-            # Receivers fail, too.
+            # Receivers fail as well.
             "CHAOS_FAILURES": "0.2",
             "CHAOS_SEED": "of the crashes",
         }
@@ -49,5 +49,5 @@ def test_each_crash_leaves_exactly_one_effect(reports):
         assert [effect[-1] for effect in report["effects"]] == ["1", "1", "2", "2"], number
         assert report["runs"] == 4, number
         assert report["mirror"] == ["2", 4], number
-    # Both a crash within an attempt and a receiver's failure were met, and made up for.
+    # Some attempts crashed or failed, and were retried.
     assert any(max(report["attempts"]) > 1 for report in crashed)

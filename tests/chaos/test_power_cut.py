@@ -1,4 +1,4 @@
-"""The database's machine loses its power: what was answered 200 is there, and takes its effect once."""
+"""A power cut of the database's machine loses no event answered with 200, and repeats no effect."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = [
     pytest.mark.skipif("CHAOS" not in os.environ, reason="CHAOS is neither small nor full"),
     pytest.mark.skipif(
         not glob("/usr/lib/postgresql/*/bin/initdb") or os.geteuid() != 0,
-        reason="it takes a PostgreSQL server of one's own, for which another user is needed",
+        reason="the test starts its own PostgreSQL server, which needs root and the server's programs",
     ),
 ]
 
 
 class OwnServer:
-    """A PostgreSQL server that can be crashed. What is not flushed stays in its memory for long."""
+    """PostgreSQL server to crash. It keeps WAL that no commit has flushed in memory for long."""
 
     def __init__(self, directory):
         self.directory, self.port = directory, servers.free_port()
@@ -49,13 +49,13 @@ class OwnServer:
         self.run("pg_ctl", "-D", str(self.directory), "-l", log, "-o", options, "-w", "start")
 
     def crash(self):
-        """At once, without writing anything."""
+        """Stop the server immediately, without flushing anything."""
         self.run("pg_ctl", "-D", str(self.directory), "-m", "immediate", "-w", "stop")
 
 
 @pytest.fixture
 def server(tmp_path_factory):
-    # Outside of pytest's folders, which are nobody else's.
+    # Outside of pytest's folders, which the user postgres must not enter.
     server = OwnServer(tmp_path_factory.getbasetemp().parents[1] / f"altoviz_power_{os.getpid()}")
     server.make()
     server.start()
@@ -80,8 +80,8 @@ def environment_of(server):
     }
 
 
-def answered_before_the_power_fails(server, environment):
-    """The ids of the events that were answered 200 until the server was crashed."""
+def ids_answered_before_the_crash(server, environment):
+    """Crash the server during deliveries. Return the ids of the events answered with 200."""
     command = [sys.executable, "-m", "django", "deliver_on"]
     with Process(
         command,
@@ -97,12 +97,12 @@ def answered_before_the_power_fails(server, environment):
 
 
 @pytest.mark.parametrize("receivers", ["with", "without"])
-def test_nothing_that_was_answered_is_lost_or_repeated(server, receivers):
+def test_events_answered_with_200_are_not_lost_or_repeated(server, receivers):
     environment = environment_of(server) | {"CHAOS_RECEIVERS": receivers}
     manage(environment, "migrate", "--run-syncdb", "--verbosity=0")
-    answered = answered_before_the_power_fails(server, environment)
+    answered = ids_answered_before_the_crash(server, environment)
     server.start()
-    time.sleep(2.1)  # the lease
+    time.sleep(2.1)  # longer than the lease
     manage(environment, "altoviz_process_events")
     evidence = json.loads(manage(environment, "evidence"))
     events = evidence["events"]

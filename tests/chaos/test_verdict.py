@@ -1,4 +1,4 @@
-"""The judge itself: it lets pass what is right, and finds whatever is wrong."""
+"""The judge accepts a right end state and finds each kind of violation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.chaos.verdict import RECEIVERS, judge
 
 @pytest.fixture
 def log():
-    """Each event is sent when the one before was answered."""
+    """A log in which each event is sent after the answer to the one before."""
     events = plan(60, 3, random.Random("a seed without deletions"))
     assert not any(event.is_deletion for event in events)
     return [
@@ -26,7 +26,7 @@ def log():
 
 @pytest.fixture
 def evidence(log):
-    """What a faultless system has at the end."""
+    """The end state of a system without faults."""
     events, mirrors = {}, {}
     for sending in log:
         event = sending.event
@@ -63,11 +63,11 @@ def evidence(log):
     }
 
 
-def test_what_is_right_is_let_pass(log, evidence):
+def test_a_right_end_state_has_no_problems(log, evidence):
     assert judge(log, evidence) == []
 
 
-def test_the_plan_repeats_some_and_mixes_the_objects(log):
+def test_the_plan_repeats_events_and_mixes_objects(log):
     names = [sending.event.event_id for sending in log]
     assert len(names) == 60
     assert len({*names}) == 42
@@ -81,27 +81,27 @@ def test_the_same_seed_makes_the_same_plan():
     assert any(event.is_deletion for event in one)
 
 
-def lose(evidence):
+def lose_an_event(evidence):
     evidence["events"].pop()
 
 
-def store_twice(evidence):
+def store_an_event_twice(evidence):
     evidence["events"].append(evidence["events"][0] | {"pk": 99})
 
 
-def change_the_body(evidence):
+def change_a_body(evidence):
     evidence["events"][0]["body"] += " "
 
 
-def invent(evidence):
+def add_an_unknown_event(evidence):
     evidence["events"][0]["event_id"] = "evt_nobody_sent"
 
 
-def miscount(evidence):
+def miscount_deliveries(evidence):
     evidence["events"][0]["deliveries"] += 1
 
 
-def leave_one_failed(evidence):
+def leave_an_event_failed(evidence):
     evidence["events"][0]["status"] = "failed"
 
 
@@ -118,7 +118,7 @@ def lose_a_record(evidence):
 
 
 def swap_two_events(evidence):
-    """Of one object."""
+    """Swap the order of arrival of two events of one object."""
     first = evidence["events"][0]
     second = next(row for row in evidence["events"][1:] if row["object_id"] == first["object_id"])
     first["pk"], second["pk"] = second["pk"], first["pk"]
@@ -150,14 +150,14 @@ def ignore_without_a_deletion(evidence):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "verdict"),
+    ("violate", "verdict"),
     [
-        (lose, "was accepted and is lost"),
-        (store_twice, "is stored 2 times"),
-        (change_the_body, "with another body"),
-        (invent, "was never sent"),
-        (miscount, "deliveries"),
-        (leave_one_failed, "is failed"),
+        (lose_an_event, "was accepted and is lost"),
+        (store_an_event_twice, "is stored 2 times"),
+        (change_a_body, "with another body"),
+        (add_an_unknown_event, "was never sent"),
+        (miscount_deliveries, "deliveries"),
+        (leave_an_event_failed, "is failed"),
         (repeat_an_effect, "2 effects of second"),
         (lose_an_effect, "no effect of second"),
         (lose_a_record, "are recorded"),
@@ -169,18 +169,18 @@ def ignore_without_a_deletion(evidence):
         (ignore_without_a_deletion, "is ignored"),
     ],
 )
-def test_what_is_wrong_is_found(log, evidence, spoil, verdict):
-    spoil(evidence)
+def test_each_violation_is_found(log, evidence, violate, verdict):
+    violate(evidence)
     assert any(verdict in problem for problem in judge(log, evidence)), judge(log, evidence)
 
 
-def test_where_two_events_overlap_either_order_is_right(log, evidence):
+def test_if_two_deliveries_overlap_either_order_is_right(log, evidence):
     swap_two_events(evidence)
     together = [Sending(each.event, 0.0, 100.0, each.status) for each in log]
     assert not [each for each in judge(together, evidence) if "before" in each or "after" in each]
 
 
-def test_what_was_not_accepted_may_be_there_or_not(log, evidence):
+def test_an_event_that_was_not_accepted_may_be_stored_or_not(log, evidence):
     once = next(s for s in log if [e.event for e in log].count(s.event) == 1)
     refused = [
         Sending(each.event, each.sent_at, each.answered_at, 0 if each is once else each.status)

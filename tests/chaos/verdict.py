@@ -1,4 +1,4 @@
-"""What must be so at the end, whatever happened: judged from the senders' log and the database."""
+"""Judge the end state from the senders' log and the contents of the database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Evidence = dict[str, Any]
 
 
 def judge(log: Sequence[Sending], evidence: Evidence) -> list[str]:
-    """All that is wrong."""
+    """Return all violations of the promises."""
     return [
         *_nothing_is_lost(log, evidence),
         *_nothing_is_stuck(evidence),
@@ -28,7 +28,7 @@ def judge(log: Sequence[Sending], evidence: Evidence) -> list[str]:
 
 
 def _nothing_is_lost(log: Sequence[Sending], evidence: Evidence) -> Iterator[str]:
-    """What was accepted is stored once, byte for byte; nothing else is there than what was sent."""
+    """Check that accepted events are stored once, byte for byte, and that no others exist."""
     stored = Counter(event["event_id"] for event in evidence["events"])
     rows = {event["event_id"]: event for event in evidence["events"]}
     sent = {sending.event.event_id: sending.event for sending in log}
@@ -55,7 +55,7 @@ def _nothing_is_stuck(evidence: Evidence) -> Iterator[str]:
 
 
 def _one_effect(evidence: Evidence) -> Iterator[str]:
-    """Each receiver has handled each event that was processed, once, and no other."""
+    """Check that each receiver has handled exactly the processed events, each once."""
     effects = Counter(tuple(effect) for effect in evidence["effects"])
     runs = Counter(tuple(run) for run in evidence["runs"])
     for (event, receiver), times in effects.items():
@@ -76,9 +76,9 @@ def _one_effect(evidence: Evidence) -> Iterator[str]:
 
 
 class Precedence:
-    """Which event certainly came before which: one was accepted before the other was ever sent.
+    """Certain order of two events: the first was accepted before the second was ever sent.
 
-    Where the two overlap either order is right.
+    If the deliveries of two events overlap, either order is right.
     """
 
     def __init__(self, log: Sequence[Sending]) -> None:
@@ -97,7 +97,7 @@ class Precedence:
 
 
 def _arrival_follows_the_senders(log: Sequence[Sending], evidence: Evidence) -> Iterator[str]:
-    """The numbers of the events, which are their order of arrival, do not contradict the senders."""
+    """Check that the events' primary keys, their order of arrival, fit the order of sending."""
     precedes = Precedence(log)
     for events in _by_object(evidence).values():
         for position, earlier in enumerate(events):
@@ -107,7 +107,7 @@ def _arrival_follows_the_senders(log: Sequence[Sending], evidence: Evidence) -> 
 
 
 def _effects_in_order(log: Sequence[Sending], evidence: Evidence) -> Iterator[str]:
-    """Of each object all effects of an event come before those of the events that came after it."""
+    """Check that the effects of an object's events are in the order of the events."""
     precedes = Precedence(log)
     names = {event["pk"]: event["event_id"] for event in evidence["events"]}
     places = defaultdict(list)
@@ -122,7 +122,7 @@ def _effects_in_order(log: Sequence[Sending], evidence: Evidence) -> Iterator[st
 
 
 def _the_mirror_converges(evidence: Evidence) -> Iterator[str]:
-    """Each object shows its deletion, or else its last event."""
+    """Check that each object in the mirror shows its deletion or else its last event."""
     mirrors = {(row["entity"], row["altoviz_id"]): row for row in evidence["mirrors"]}
     by_object = _by_object(evidence)
     for name in by_object.keys() ^ mirrors.keys():
@@ -132,13 +132,13 @@ def _the_mirror_converges(evidence: Evidence) -> Iterator[str]:
         deletions = [event for event in events if event["type"].endswith("Deleted")]
         if bool(deletions) != (row["deleted_at"] is not None):
             yield f"{name} has {len(deletions)} deletions, and is deleted at {row['deleted_at']}"
-        shown = [*deletions, events[-1]][0]
-        if row["data"] != json.loads(shown["body"])["data"]:
-            yield f"{name} does not show {_name(shown)}, but {row['data'].get('internalId')}"
+        expected = [*deletions, events[-1]][0]
+        if row["data"] != json.loads(expected["body"])["data"]:
+            yield f"{name} does not show {_name(expected)}, but {row['data'].get('internalId')}"
 
 
 def _only_the_late_is_ignored(log: Sequence[Sending], evidence: Evidence) -> Iterator[str]:
-    """An event is without effect only if its object's deletion may have come before it."""
+    """Check that only events that may have come after their object's deletion are ignored."""
     precedes = Precedence(log)
     for events in _by_object(evidence).values():
         deletions = [event for event in events if event["type"].endswith("Deleted")]
@@ -149,7 +149,7 @@ def _only_the_late_is_ignored(log: Sequence[Sending], evidence: Evidence) -> Ite
 
 
 def _by_object(evidence: Evidence) -> dict[tuple[str, int], list[Any]]:
-    """The events of each object, in the order of their numbers."""
+    """Return the events of each object, in the order of arrival."""
     by_object = defaultdict(list)
     for event in evidence["events"]:
         by_object[event["entity"], event["object_id"]].append(event)

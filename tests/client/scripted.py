@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that answers as a test tells it to, faults of the network included."""
+"""An HTTP server on loopback with scripted answers, including network faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass
 class Answer:
-    """``fault``: "reset" the connection, "break off" in the body, or "drip" it byte by byte."""
+    """An answer. ``fault`` may "reset" the connection, "break off" or "drip" the body bytewise."""
 
     status: int = 200
     body: bytes = b""
@@ -33,14 +33,14 @@ class Received:
     peer: tuple[str, int]
 
 
-def value(data, status=200, **headers):
-    """An answer in JSON; an underscore in a header's name stands for a dash."""
-    named = {name.replace("_", "-"): str(text) for name, text in headers.items()}
-    return Answer(status, json.dumps(data).encode(), named)
+def json_answer(data, status=200, **headers):
+    """Return an answer in JSON. Header names are written with underscores for dashes."""
+    values = {name.replace("_", "-"): str(text) for name, text in headers.items()}
+    return Answer(status, json.dumps(data).encode(), values)
 
 
 class ScriptedServer:
-    """Answers with the answers in turn, and with the last for good; or with what a function says."""
+    """A server that sends the answers in turn and repeats the last. An answer may be a function."""
 
     def __init__(self, *answers: Answer | Callable[[Received], Answer]) -> None:
         self.answers = list(answers)
@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, answer):
         if answer.fault == "reset":
-            # Lingering for no time at all sends RST instead of FIN.
+            # With a linger time of 0, close() sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
             self.close_connection = True

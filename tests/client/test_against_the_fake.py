@@ -1,4 +1,4 @@
-"""The client under Altoviz's quota and under faults of the network: whole, or an error that says so."""
+"""The client against the fake's rate limit and network faults: a complete result, or an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.exceptions import APIFailure
 from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.conftest import examples
@@ -28,15 +28,19 @@ def clock():
 
 @pytest.fixture
 def no_pauses(monkeypatch, clock):
-    """To sleep moves the clock on, and takes no time."""
+    """Make ``time.sleep`` advance the fake's clock and return at once."""
     monkeypatch.setattr(time, "sleep", clock.sleep)
 
 
-class Watched(AltovizClient):
-    """A client whose answers are counted by their statuses."""
+def unlimited():
+    return RateLimiter(f"unlimited {next(names)}", 1_000_000)
 
-    def __init__(self, altoviz, pace):
-        super().__init__(altoviz.api_key, altoviz.url, pace=pace)
+
+class CountingClient(AltovizClient):
+    """A client that counts the status codes of its answers."""
+
+    def __init__(self, altoviz, rate_limiter):
+        super().__init__(altoviz.api_key, altoviz.url, rate_limiter=rate_limiter)
         self.statuses = Counter()
         self._session.hooks["response"].append(self.count)
 
@@ -44,8 +48,8 @@ class Watched(AltovizClient):
         self.statuses[response.status_code] += 1
 
 
-class TestQuota:
-    """Pain of many: an integration that is throttled half-way, and has read half of what there is."""
+class TestRateLimit:
+    """A common failure of integrations: throttled half-way, with half of the objects read."""
 
     @pytest.fixture
     def altoviz(self, clock):
@@ -54,34 +58,34 @@ class TestQuota:
             yield altoviz
 
     @pytest.fixture
-    def pace(self, clock):
-        return Pace(f"budget {next(names)}", 80, clock=clock, sleep=clock.sleep)
+    def rate_limiter(self, clock):
+        return RateLimiter(f"limit {next(names)}", 80, clock=clock, sleep=clock.sleep)
 
-    def test_a_thousand_invoices_without_one_failed_page(self, altoviz, clock, pace):
+    def test_reading_a_thousand_invoices_is_never_refused(self, altoviz, clock, rate_limiter):
         altoviz.populate(customers=5, invoices=1_000)
         began = clock.now
-        with Watched(altoviz, pace) as client:
+        with CountingClient(altoviz, rate_limiter) as client:
             read = [client.invoices.get(row["id"]) for row in client.invoices.all()]
         assert read == [*altoviz.invoices.all()]
         assert client.statuses == {200: 1_010}
-        # It waits no more than it has to: 80 a minute, counted in twelfths of it.
+        # The client waits no longer than necessary: 80 requests a minute, in slices of 5 seconds.
         assert 60 * 12 <= clock.now - began <= 65 * 13
 
-    def test_the_same_by_two_who_share_the_budget(self, altoviz, pace):
-        with Watched(altoviz, pace) as one, Watched(altoviz, pace) as other:
+    def test_two_clients_that_share_the_limit_are_never_refused(self, altoviz, rate_limiter):
+        one, other = (CountingClient(altoviz, rate_limiter) for _ in range(2))
+        with one, other:
             for client in itertools.islice(itertools.cycle([one, other]), 400):
                 client.hello()
         assert one.statuses + other.statuses == {200: 400}
 
     @pytest.mark.parametrize("unit", ["milliseconds", "seconds"])
-    def test_without_a_pace_it_waits_where_it_is_told_to(self, altoviz, clock, no_pauses, unit):
+    def test_a_client_without_a_limit_obeys_retry_after(self, altoviz, clock, no_pauses, unit):
         altoviz.behave(retry_after=unit)
-        unpaced = Pace(f"no budget {next(names)}", 1_000_000)
         began = clock.now
-        with Watched(altoviz, unpaced) as client:
+        with CountingClient(altoviz, unlimited()) as client:
             for _ in range(250):
                 client.hello()
-        assert client.statuses == {200: 250}  # urllib3 has repeated what was refused
+        assert client.statuses == {200: 250}  # urllib3 repeats a 429 before the hook sees it
         assert 60 * 2 <= clock.now - began <= 65 * 3
 
 
@@ -92,7 +96,7 @@ FAULTS = st.lists(
 
 @pytest.fixture(scope="module")
 def shaky(clock):
-    """An Altoviz without a quota, for faults to be put into."""
+    """Return a fake Altoviz without a rate limit, in which tests inject faults."""
     with FakeAltoviz(clock=clock, behaviour=Behaviour(quota=None)) as altoviz:
         altoviz.populate(customers=310, products=210, invoices=120, quotes=20)
         yield altoviz
@@ -111,14 +115,13 @@ class TestFaults:
     @hypothesis_settings(
         max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
-    def test_a_list_is_whole_or_an_error(self, shaky, no_pauses, kind, faults, headers):
+    def test_a_list_is_complete_or_an_error(self, shaky, no_pauses, kind, faults, headers):
         shaky.behave(paging_headers=headers)
         shaky.fail_next(*faults)
-        pace = Pace(f"no budget {next(names)}", 1_000_000)
         expected = [each["id"] for each in getattr(shaky, kind).all()]
         read = []
         try:
-            with AltovizClient(shaky.api_key, shaky.url, pace=pace) as client:
+            with AltovizClient(shaky.api_key, shaky.url, rate_limiter=unlimited()) as client:
                 for row in getattr(client, kind).all():
                     read.append(row["id"])
         except APIFailure as error:
@@ -134,15 +137,14 @@ class TestFaults:
     @hypothesis_settings(
         max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
-    def test_what_was_there_all_the_time_is_in_it(self, shaky, no_pauses, faults, place):
+    def test_a_deletion_while_reading_hides_no_other_object(self, shaky, no_pauses, faults, place):
         shaky.behave(paging_headers=True)
         shaky.fail_next(*faults)
-        pace = Pace(f"no budget {next(names)}", 1_000_000)
         before = {each["id"] for each in shaky.contacts.all()}
         victim = sorted(before)[place]
         read = []
         try:
-            with AltovizClient(shaky.api_key, shaky.url, pace=pace) as client:
+            with AltovizClient(shaky.api_key, shaky.url, rate_limiter=unlimited()) as client:
                 for row in client.contacts.all():
                     read.append(row["id"])
                     if len(read) == 50:
@@ -151,6 +153,6 @@ class TestFaults:
             return
         finally:
             shaky.fail_next()
-        staying = {each["id"] for each in shaky.contacts.all()} & before
+        remaining = {each["id"] for each in shaky.contacts.all()} & before
         assert len({*read}) == len(read)
-        assert staying <= {*read}
+        assert remaining <= {*read}

@@ -1,4 +1,4 @@
-"""The client against a server that does what servers and networks do."""
+"""The client against a scripted server: requests, faults, secrets, lists and downloads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 import json
 import logging
 import random
+import time
 import traceback
 from decimal import Decimal
 
@@ -16,11 +17,10 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from django_altoviz.client import AltovizClient, Pace
-from django_altoviz.client import client as client_module
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
-from django_altoviz.client.secrecy import hiding
-from django_altoviz.event_types import EventType
+from django_altoviz.client.secrecy import redactor
+from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import (
     APIFailure,
     ConnectionFailed,
@@ -34,7 +34,7 @@ from django_altoviz.exceptions import (
     UnexpectedAnswer,
     UnknownAccount,
 )
-from tests.client.scripted import Answer, ScriptedServer, value
+from tests.client.scripted import Answer, ScriptedServer, json_answer
 from tests.conftest import examples
 
 KEY = "11111111-2222-3333-4444-555555555555"
@@ -42,11 +42,11 @@ KEY = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     cache.clear()
 
 
-def impatient(**options):
+def retry_at_once(**options):
     return AltovizRetry(backoff_factor=0, backoff_jitter=0, **options)
 
 
@@ -56,14 +56,15 @@ def connect(server, **options):
 
 def connect_to(url, **options):
     options = {
-        "retry": impatient(),
-        "pace": Pace("tests", requests=100_000),
+        "retry": retry_at_once(),
+        "rate_limiter": RateLimiter("tests", requests=100_000),
         "timeout": (20, 20),
     } | options
     return AltovizClient(KEY, url, **options)
 
 
 def one_answer(answer, ask, **options):
+    """Return the result of ``ask`` and the last request that the server received."""
     with ScriptedServer(answer) as server, connect(server, **options) as client:
         return ask(client), server.received[-1]
 
@@ -84,7 +85,7 @@ class TestRequests:
         ],
     )  # fmt: skip
     def test_for_one_object(self, ask, path, query):
-        answer, received = one_answer(value({"id": 5}), ask)
+        answer, received = one_answer(json_answer({"id": 5}), ask)
         assert answer == {"id": 5}
         assert (received.method, received.path, received.query) == ("GET", path, query)
 
@@ -104,8 +105,8 @@ class TestRequests:
             (lambda c: c.webhooks.all(), "/v1/Webhooks", {}),
         ],
     )  # fmt: skip
-    def test_for_some(self, ask, path, query):
-        answer, received = one_answer(value([{"id": 5}]), ask)
+    def test_for_some_objects(self, ask, path, query):
+        answer, received = one_answer(json_answer([{"id": 5}]), ask)
         assert answer == [{"id": 5}]
         assert (received.method, received.path, received.query) == ("GET", path, query)
 
@@ -123,42 +124,66 @@ class TestRequests:
              {"To": "2026-01-02"}),
         ],
     )  # fmt: skip
-    def test_for_all(self, ask, path, query):
-        answer, received = one_answer(value([{"id": 5}]), lambda c: list(ask(c)))
+    def test_for_all_objects(self, ask, path, query):
+        answer, received = one_answer(json_answer([{"id": 5}]), lambda c: list(ask(c)))
         assert answer == [{"id": 5}]
         assert (received.method, received.path) == ("GET", path)
         assert received.query == query | {"PageIndex": "1", "PageSize": "100"}
 
-    def test_with_the_key_in_its_header(self):
-        _, received = one_answer(value({}), lambda c: c.hello())
+    def test_have_the_key_in_a_header(self):
+        _, received = one_answer(json_answer({}), lambda c: c.hello())
         assert received.headers["X-API-KEY"] == KEY
         assert "Authorization" not in received.headers
         assert KEY not in received.path
 
-    def test_on_one_connection(self):
-        with ScriptedServer(value({})) as server, connect(server) as client:
+    def test_share_one_connection(self):
+        with ScriptedServer(json_answer({})) as server, connect(server) as client:
             for _ in range(3):
                 client.hello()
             assert len({received.peer for received in server.received}) == 1
 
     @pytest.mark.parametrize("name", ["customers", "contacts", "products", "invoices", "quotes"])
-    def test_to_find_nothing_in_particular_are_not_sent(self, name):
-        with ScriptedServer(value([])) as server, connect(server) as client:
-            with pytest.raises(ValueError, match="Say what to find"):
+    def test_without_criteria_are_not_sent(self, name):
+        with ScriptedServer(json_answer([])) as server, connect(server) as client:
+            with pytest.raises(ValueError, match="Give at least one of"):
                 getattr(client, name).find()
             assert not server.received
 
     def test_numbers_are_exact(self):
         answer, _ = one_answer(
-            Answer(body=b'{"balance": 0.30000000000000000001}'), lambda c: c.invoices.get(1)
+            Answer(body=b'{"id": 1, "balance": 0.30000000000000000001}'),
+            lambda c: c.invoices.get(1),
         )
-        assert answer == {"balance": Decimal("0.30000000000000000001")}
+        assert answer == {"id": 1, "balance": Decimal("0.30000000000000000001")}
+
+    @pytest.mark.parametrize(
+        ("entity", "path"),
+        [
+            (Entity.CUSTOMER, "/v1/Customers/5"),
+            (Entity.CONTACT, "/v1/Contacts/5"),
+            (Entity.PRODUCT, "/v1/Products/5"),
+            (Entity.INVOICE, "/v1/SaleInvoices/5"),
+            (Entity.QUOTE, "/v1/SaleQuotes/5"),
+        ],
+    )
+    def test_go_to_the_resource_of_the_entity(self, entity, path):
+        _, received = one_answer(json_answer({"id": 5}), lambda c: c.resource(entity).get(5))
+        assert received.path == path
+
+    @pytest.mark.parametrize("answer", [{"id": 6}, {"id": "5"}, {"id": True}, {"id": None}, {}])
+    def test_for_an_object_fail_if_another_object_is_answered(self, answer):
+        with pytest.raises(UnexpectedAnswer, match="GET v1/SaleQuotes/5 was answered with another"):
+            one_answer(json_answer(answer), lambda c: c.quotes.get(5))
+
+    def test_for_an_object_accept_its_id_with_a_decimal_point(self):
+        answer, _ = one_answer(Answer(body=b'{"id": 5.0}'), lambda c: c.quotes.get(5))
+        assert answer == {"id": 5}
 
 
 class TestWebhooks:
     def test_are_registered(self):
         answer, received = one_answer(
-            value({"id": 0}, 201),
+            json_answer({"id": 0}, 201),
             lambda c: c.webhooks.register(
                 name="n", url="https://a.example/", types=[EventType.QUOTE_CREATED], secret_key="s"
             ),
@@ -174,9 +199,9 @@ class TestWebhooks:
         }
 
     @pytest.mark.parametrize("missing", ["name", "url", "secret_key"])
-    def test_need_all_that_belongs_to_one(self, missing):
+    def test_need_a_name_a_url_and_a_secret(self, missing):
         given = {"name": "n", "url": "u", "secret_key": "s", "types": []} | {missing: ""}
-        with ScriptedServer(value({})) as server, connect(server) as client:
+        with ScriptedServer(json_answer({})) as server, connect(server) as client:
             with pytest.raises(ValueError, match="needs a name"):
                 client.webhooks.register(**given)
             with pytest.raises(ValueError, match="Nonsense"):
@@ -191,7 +216,7 @@ class TestWebhooks:
         ],
     )
     def test_are_unregistered(self, given, query):
-        _, received = one_answer(value({}), lambda c: c.webhooks.unregister(**given))
+        _, received = one_answer(json_answer({}), lambda c: c.webhooks.unregister(**given))
         assert (received.method, received.path) == ("DELETE", "/v1/Webhooks")
         assert received.query == query
 
@@ -199,12 +224,12 @@ class TestWebhooks:
         "given", [{}, {"id": 0}, {"id": -1}, {"url": ""}, {"id": 1, "url": "https://a.example"}]
     )
     def test_are_never_all_unregistered(self, given):
-        with ScriptedServer(value({})) as server, connect(server) as client:
+        with ScriptedServer(json_answer({})) as server, connect(server) as client:
             with pytest.raises(ValueError, match="Give either"):
                 client.webhooks.unregister(**given)
             assert not server.received
 
-    def test_that_are_gone(self):
+    def test_that_do_not_exist_are_not_found(self):
         with pytest.raises(NotFound):
             one_answer(Answer(404), lambda c: c.webhooks.unregister(id=5))
 
@@ -224,45 +249,51 @@ class TestFaults:
             Answer(body=b"<html>maintenance</html>"),
         ],
     )
-    def test_a_read_gets_over_it(self, fault, monkeypatch):
+    def test_a_get_is_repeated_until_it_succeeds(self, fault, monkeypatch):
         monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda seconds: None)
-        with ScriptedServer(fault, fault, value({"id": 5})) as server, connect(server) as client:
+        with (
+            ScriptedServer(fault, fault, json_answer({"id": 5})) as server,
+            connect(server) as client,
+        ):
             assert client.customers.get(5) == {"id": 5}
             assert len(server.received) == 3
 
     @pytest.mark.parametrize("fault", [Answer(500), Answer(fault="reset"), Answer(429)])
-    def test_what_is_sent_again_counts_in_the_quota(self, fault):
+    def test_repeated_requests_count_in_the_rate_limit(self, fault):
         now, pauses = [1_000_000.0], []
 
         def sleep(seconds):
             pauses.append(seconds)
             now[0] += seconds
 
-        pace = Pace("again", 10, clock=lambda: now[0], sleep=sleep)
-        with ScriptedServer(fault) as server, connect(server, pace=pace, reads=1) as client:
+        rate_limiter = RateLimiter("again", 10, clock=lambda: now[0], sleep=sleep)
+        with (
+            ScriptedServer(fault) as server,
+            connect(server, rate_limiter=rate_limiter, read_attempts=1) as client,
+        ):
             for _ in range(2):
                 with pytest.raises(APIFailure):
                     client.hello()
             assert len(server.received) == 14
         assert len(pauses) == 1
 
-    def test_a_retry_that_was_given_is_not_changed(self):
-        retry = impatient()
+    def test_the_retry_object_of_the_caller_is_not_modified(self):
+        retry = retry_at_once()
         with AltovizClient(KEY, retry=retry), AltovizClient(KEY, retry=retry):
-            assert retry.before_each is object
+            assert retry.before_retry is object
 
-    def test_a_slow_answer_is_waited_for(self):
+    def test_a_slow_answer_is_read_to_its_end(self):
         body = json.dumps({"id": 5, "name": "x" * 200}).encode()
         answer, _ = one_answer(Answer(body=body, fault="drip"), lambda c: c.customers.get(5))
         assert answer["id"] == 5
 
-    def test_it_waits_as_long_as_altoviz_says(self, monkeypatch):
+    def test_the_client_obeys_retry_after(self, monkeypatch):
         pauses = []
         monkeypatch.setattr("urllib3.util.retry.time.sleep", pauses.append)
         answers = [
             Answer(429, headers={"Retry-After": "13000"}),
             Answer(429, headers={"Retry-After": "20"}),
-            value({}),
+            json_answer({}),
         ]
         with ScriptedServer(*answers) as server, connect(server) as client:
             client.hello()
@@ -280,42 +311,48 @@ class TestFaults:
             (Answer(302, headers={"Location": "https://elsewhere.example/"}), Redirected),
         ],
     )
-    def test_what_does_not_pass_is_told(self, answer, error, monkeypatch):
+    def test_a_lasting_fault_is_raised(self, answer, error, monkeypatch):
         monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda seconds: None)
         with pytest.raises(error):
-            one_answer(answer, lambda c: c.hello(), retry=impatient(total=2))
+            one_answer(answer, lambda c: c.hello(), retry=retry_at_once(total=2))
 
-    def test_nobody_is_there(self):
-        with ScriptedServer(value({})) as server:
+    def test_a_host_that_is_down_is_a_failed_connection(self):
+        with ScriptedServer(json_answer({})) as server:
             pass
-        with connect(server, retry=impatient(total=0)) as client:
+        with connect(server, retry=retry_at_once(total=0)) as client:
             with pytest.raises(ConnectionFailed, match=r"can't be reached.*Check the network"):
                 client.hello()
 
-    def test_what_may_have_been_done_is_not_done_twice(self):
-        """A POST that was answered 500, or not at all, may have registered a webhook."""
+    def test_a_post_that_may_have_succeeded_is_not_repeated(self):
+        """A POST with the answer 500, or without an answer, may have registered a webhook."""
         given = {"name": "n", "url": "u", "secret_key": "s", "types": []}
         for fault, error in ((Answer(500), ServerError), (Answer(fault="reset"), ConnectionFailed)):
-            with ScriptedServer(fault, value({"id": 0}, 201)) as server, connect(server) as client:
+            with (
+                ScriptedServer(fault, json_answer({"id": 0}, 201)) as server,
+                connect(server) as client,
+            ):
                 with pytest.raises(error):
                     client.webhooks.register(**given)
                 assert len(server.received) == 1
 
-    def test_what_was_refused_is_done_again(self):
+    def test_a_post_that_was_refused_with_429_is_repeated(self):
         given = {"name": "n", "url": "u", "secret_key": "s", "types": []}
         refusal = Answer(429, headers={"Retry-After": "1"})
-        with ScriptedServer(refusal, value({"id": 0}, 201)) as server, connect(server) as client:
+        with (
+            ScriptedServer(refusal, json_answer({"id": 0}, 201)) as server,
+            connect(server) as client,
+        ):
             assert client.webhooks.register(**given) == {"id": 0}
 
 
 class TestSecrets:
-    def test_the_key_goes_to_no_other_host(self):
-        with ScriptedServer(value({})) as other:
+    def test_the_key_is_sent_to_no_other_host(self):
+        with ScriptedServer(json_answer({})) as other:
             redirect = Answer(307, headers={"Location": f"{other.url}/Hello"})
             with pytest.raises(Redirected):
                 one_answer(redirect, lambda c: c.hello())
             assert not other.received
-            with ScriptedServer(value({})) as server, connect(server) as client:
+            with ScriptedServer(json_answer({})) as server, connect(server) as client:
                 client._session.get(other.url, timeout=20)
             assert "X-API-KEY" not in other.received[0].headers
 
@@ -324,18 +361,21 @@ class TestSecrets:
         caplog.set_level(logging.DEBUG)
         for answer in (Answer(401), Answer(fault="reset"), Answer(500)):
             with pytest.raises(APIFailure) as caught:
-                one_answer(answer, lambda c: c.hello(), retry=impatient(total=1))
+                one_answer(answer, lambda c: c.hello(), retry=retry_at_once(total=1))
             assert KEY not in repr(caught.value)
             assert KEY not in str(caught.getrepr(chain=True, showlocals=False))
         assert KEY not in caplog.text
         assert caplog.records
 
-    def test_the_client_does_not_show_it(self):
+    def test_the_repr_of_the_client_does_not_show_the_key(self):
         with AltovizClient(KEY) as client:
             assert KEY not in repr(client)
 
-    def test_a_key_from_a_file_that_ends_in_a_line_break_is_sent_without(self):
-        with ScriptedServer(value({})) as server, AltovizClient(f"{KEY}\n", server.url) as client:
+    def test_a_line_break_at_the_end_of_the_key_is_stripped(self):
+        with (
+            ScriptedServer(json_answer({})) as server,
+            AltovizClient(f"{KEY}\n", server.url) as client,
+        ):
             client.hello()
             assert server.received[0].headers["X-API-KEY"] == KEY
 
@@ -346,7 +386,7 @@ class TestSecrets:
             AltovizClient.for_account()
         assert key not in "".join(traceback.format_exception(caught.value))
 
-    def test_what_the_network_code_says_of_the_key_is_not_passed_on(self, monkeypatch, caplog):
+    def test_an_error_of_the_network_code_is_redacted(self, monkeypatch, caplog):
         def fail(*args, **options):
             raise ValueError(f"Invalid header value b'{KEY}'")
 
@@ -359,23 +399,23 @@ class TestSecrets:
         assert KEY not in str(caught.getrepr(chain=True, showlocals=False))
 
     @pytest.mark.parametrize("spell", [str, str.upper, str.lower])
-    def test_altoviz_may_quote_the_key_and_the_error_does_not(self, spell):
+    def test_a_key_that_altoviz_quotes_is_redacted(self, spell):
         said = {"message": f"{spell(KEY)} is unknown", "errors": [f"key: {spell(KEY)}"]}
         with pytest.raises(NotAuthorized) as caught:
-            one_answer(value(said, 401), lambda c: c.hello())
+            one_answer(json_answer(said, 401), lambda c: c.hello())
         assert caught.value.message == "[…] is unknown"
         assert caught.value.errors == ("key: […]",)
         assert spell(KEY) not in str(caught.getrepr(chain=True, showlocals=False))
 
-    def test_nor_a_secret_that_was_to_be_registered(self):
+    def test_a_webhook_secret_that_altoviz_quotes_is_redacted(self):
         given = {"name": "n", "url": "u", "types": [], "secret_key": "a+b/secret"}
         refused = Answer(400, b'{"errors": ["\'a\\u002Bb/secret\' is too short."]}')
         with pytest.raises(InvalidRequest) as caught:
             one_answer(refused, lambda c: c.webhooks.register(**given))
         assert caught.value.errors == ("'[…]' is too short.",)
 
-    def test_nor_one_of_the_accounts(self, settings):
-        with ScriptedServer(value({"message": "of old: former"}, 400)) as server:
+    def test_all_secrets_of_the_account_are_redacted(self, settings):
+        with ScriptedServer(json_answer({"message": "of old: former"}, 400)) as server:
             settings.ALTOVIZ = {
                 "API_KEY": KEY, "BASE_URL": server.url, "WEBHOOK_SECRET": ["now", "former"]
             }  # fmt: skip
@@ -383,11 +423,11 @@ class TestSecrets:
                 client.webhooks.all()
         assert caught.value.message == "of old: […]"
 
-    def test_where_there_is_nothing_to_hide_texts_stay_as_they_are(self):
-        assert hiding(["", ""])("any text") == "any text"
+    def test_without_secrets_texts_stay_as_they_are(self):
+        assert redactor(["", ""])("any text") == "any text"
 
-    def test_a_host_is_the_same_in_capital_letters(self):
-        with ScriptedServer(value({})) as server:
+    def test_a_host_in_capital_letters_receives_the_key(self):
+        with ScriptedServer(json_answer({})) as server:
             url = server.url.replace("127.0.0.1", "LOCALHOST")
             with connect_to(url) as client:
                 client.hello()
@@ -395,13 +435,13 @@ class TestSecrets:
 
 
 def pages(total, size=100, headers=True):
-    """A list of so many objects, as Altoviz gives it."""
+    """Return a function that answers with pages of a list of ``total`` objects, as Altoviz does."""
 
     def answer(received):
         number = int(received.query["PageIndex"])
         rows = [{"id": n} for n in range(1, total + 1)][(number - 1) * size : number * size]
-        told = {"x_page_count": -(-total // size), "x_record_count": total} if headers else {}
-        return value(rows, **told)
+        counts = {"x_page_count": -(-total // size), "x_record_count": total} if headers else {}
+        return json_answer(rows, **counts)
 
     return answer
 
@@ -409,22 +449,22 @@ def pages(total, size=100, headers=True):
 class TestLists:
     @pytest.mark.parametrize("total", [0, 1, 99, 100, 101, 250])
     @pytest.mark.parametrize("headers", [True, False])
-    def test_end_where_they_end(self, total, headers):
+    def test_are_read_to_their_end(self, total, headers):
         with ScriptedServer(pages(total, headers=headers)) as server, connect(server) as client:
             assert [row["id"] for row in client.customers.all()] == list(range(1, total + 1))
             asked = [int(received.query["PageIndex"]) for received in server.received]
         most = max(-(-total // 100), 1) if headers else total // 100 + 1
         assert asked == list(range(1, most + 1))
 
-    def test_are_read_as_they_are_asked_for(self):
+    def test_are_read_lazily(self):
         with ScriptedServer(pages(1000)) as server, connect(server) as client:
             rows = client.customers.all()
             assert not server.received
             next(rows)
             assert len(server.received) == 1
 
-    def test_a_row_that_moves_is_neither_lost_nor_doubled(self):
-        """A deletion on page 1 lets a row of page 2 slip to a page that was read already."""
+    def test_a_row_that_moves_to_another_page_is_neither_lost_nor_doubled(self):
+        """A deletion on page 1 moves a row of page 2 to page 1, which the client has read already."""
         rows = list(range(1, 252))
         asked = []
 
@@ -436,7 +476,7 @@ class TestLists:
                 rows.insert(0, 999)
                 rows.remove(2)
             page = rows[(number - 1) * 100 : number * 100]
-            return value(
+            return json_answer(
                 [{"id": n} for n in page],
                 x_page_count=-(-len(rows) // 100),
                 x_record_count=len(rows),
@@ -447,15 +487,15 @@ class TestLists:
         assert len(read) == len(set(read))
         assert set(read) >= set(rows)
 
-    def test_one_that_shows_the_same_page_for_ever_is_an_error(self):
-        same = value([{"id": n} for n in range(1, 101)])
+    def test_that_repeat_the_same_page_for_ever_are_incomplete(self):
+        same = json_answer([{"id": n} for n in range(1, 101)])
         with ScriptedServer(same) as server, connect(server) as client:
-            with pytest.raises(IncompleteList, match=r"100 objects were read, .* speaks of more"):
+            with pytest.raises(IncompleteList, match=r"100 objects were read, .* counts more"):
                 list(client.customers.all())
             assert len(server.received) == 6
 
     @pytest.mark.parametrize("headers", [{1}, {2}, {1, 3}])
-    def test_one_that_is_counted_on_some_pages_only_is_not_known_to_be_whole(self, headers):
+    def test_with_counts_on_some_pages_only_are_incomplete(self, headers):
         with_headers, without = pages(250), pages(250, headers=False)
 
         def answer(received):
@@ -470,42 +510,40 @@ class TestLists:
             assert len(server.received) == 9
 
     @pytest.mark.parametrize("counted", [{}, {"x_page_count": 1, "x_record_count": 5}])
-    def test_an_object_without_a_proper_id_is_given_once_too(self, counted):
+    def test_yield_an_object_without_a_proper_id_once(self, counted):
         body = (
             b'[{"id": 5}, {"id": null}, {"id": null, "name": "x"}, {"id": 418206.0}, {"id": "a"}]'
         )
-        answer = Answer(200, body, value(None, **counted).headers)
+        answer = Answer(200, body, json_answer(None, **counted).headers)
         rows, _ = one_answer(answer, lambda c: list(c.customers.all()))
         assert [row["id"] for row in rows] == [5, None, None, 418206, "a"]
-        twice = Answer(200, body, value(None, x_page_count=2, x_record_count=5).headers)
+        twice = Answer(200, body, json_answer(None, x_page_count=2, x_record_count=5).headers)
         with ScriptedServer(twice) as server, connect(server) as client:
             assert list(client.customers.all()) == rows
 
-    def test_one_that_never_holds_still_is_an_error(self):
+    def test_that_never_have_as_many_rows_as_counted_are_incomplete(self):
         def answer(received):
-            return value([{"id": 1}], x_page_count=1, x_record_count=2)
+            return json_answer([{"id": 1}], x_page_count=1, x_record_count=2)
 
         with ScriptedServer(answer) as server, connect(server) as client:
-            with pytest.raises(
-                IncompleteList, match="1 objects were read, and Altoviz speaks of 2"
-            ):
+            with pytest.raises(IncompleteList, match="1 objects were read, but Altoviz counts 2"):
                 list(client.customers.all())
 
-    def test_one_that_breaks_off_in_the_middle_does_not_look_whole(self):
+    def test_that_break_off_between_pages_are_an_error(self):
         with ScriptedServer(pages(250)) as server, connect(server) as client:
             rows = client.customers.all()
             for _ in range(100):
                 next(rows)
             server.answers[:] = [Answer(500)]
             client._session.mount(
-                "http://", requests.adapters.HTTPAdapter(max_retries=impatient(total=0))
+                "http://", requests.adapters.HTTPAdapter(max_retries=retry_at_once(total=0))
             )
             with pytest.raises(ServerError):
                 next(rows)
 
     @settings(max_examples=examples(25))
     @given(st.integers(0, 450), st.integers(0, 2**32))
-    def test_under_faults_each_object_comes_once_or_an_error_says_so(self, total, seed):
+    def test_yield_each_object_once_or_fail_under_faults(self, total, seed):
         chance = random.Random(seed)
         listing = pages(total, headers=chance.random() < 0.7)
 
@@ -529,7 +567,7 @@ class TestLists:
 class TestDownloads:
     PDF = b"%PDF-1.4" + bytes(range(256)) * 1000
 
-    def test_are_streamed(self, tmp_path):
+    def test_are_streamed_or_saved(self, tmp_path):
         headers = {"content-disposition": 'attachment; filename="FA001043.pdf"'}
         with ScriptedServer(Answer(body=self.PDF, headers=headers)) as server:
             with connect(server) as client, client.invoices.download(5) as pdf:
@@ -545,46 +583,47 @@ class TestDownloads:
         assert list(tmp_path.iterdir()) == [tmp_path / "a.pdf"]
 
     @pytest.mark.parametrize(
-        ("said", "filename"),
+        ("header", "filename"),
         [
             ("attachment; filename=../../etc/passwd", "passwd"),
             ('attachment; filename="..\\\\..\\\\a.pdf"', "a.pdf"),
             ("inline", ""),
         ],
     )
-    def test_have_a_name_without_folders(self, said, filename):
-        answer = Answer(body=self.PDF, headers={"content-disposition": said})
+    def test_have_a_file_name_without_folders(self, header, filename):
+        answer = Answer(body=self.PDF, headers={"content-disposition": header})
         with ScriptedServer(answer) as server, connect(server) as client:
             with client.invoices.download(5) as pdf:
                 assert pdf.filename == filename
 
-    def test_that_break_off_are_no_files(self, tmp_path):
+    def test_that_break_off_leave_no_file(self, tmp_path):
         with ScriptedServer(Answer(body=self.PDF, fault="break off")) as server:
             with connect(server) as client, pytest.raises(ConnectionFailed, match="broke off"):
                 client.invoices.download(5).save(tmp_path / "a.pdf")
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("body", [b"", b"<html>maintenance</html>", b" " * 1024 + b"%PDF-1.4"])
-    def test_a_page_that_says_why_there_is_none_is_no_document(self, body, tmp_path):
+    def test_that_are_not_pdf_leave_no_file(self, body, tmp_path):
         with ScriptedServer(Answer(body=body)) as server, connect(server) as client:
-            with pytest.raises(UnexpectedAnswer, match="no PDF"):
+            with pytest.raises(UnexpectedAnswer, match="not a PDF"):
                 client.invoices.download(5).save(tmp_path / "a.pdf")
         assert not list(tmp_path.iterdir())
 
-    def test_a_refusal_that_breaks_off_is_told_as_such(self):
+    def test_a_refusal_that_breaks_off_is_a_failed_connection(self):
         with pytest.raises(ConnectionFailed):
             one_answer(Answer(400, b"x" * 100, fault="break off"), lambda c: c.invoices.download(5))
 
-    def test_that_are_not_there(self):
+    def test_that_do_not_exist_are_not_found(self):
         with pytest.raises(NotFound, match="not found"):
             one_answer(
-                value({"errors": [], "message": "not found"}, 404), lambda c: c.invoices.download(5)
+                json_answer({"errors": [], "message": "not found"}, 404),
+                lambda c: c.invoices.download(5),
             )
 
 
 class TestAccounts:
     def test_a_client_is_made_from_the_settings(self, settings):
-        with ScriptedServer(value({"companyName": "Acme"})) as server:
+        with ScriptedServer(json_answer({"companyName": "Acme"})) as server:
             settings.ALTOVIZ = {
                 "ACCOUNTS": {"acme": {"API_KEY": KEY, "BASE_URL": f"{server.url}/"}},
             }
@@ -592,23 +631,23 @@ class TestAccounts:
                 assert client.hello() == {"companyName": "Acme"}
             assert server.received[0].headers["X-API-KEY"] == KEY
 
-    def test_without_a_key_there_is_none(self, settings):
+    def test_an_account_without_a_key_has_no_client(self, settings):
         settings.ALTOVIZ = {}
         with pytest.raises(ImproperlyConfigured, match='Account "default" has no API_KEY'):
             AltovizClient.for_account()
         with pytest.raises(UnknownAccount):
             AltovizClient.for_account("nobody")
 
-    def test_all_clients_of_an_account_keep_its_pace(self, settings, monkeypatch, caplog):
+    def test_all_clients_of_an_account_share_its_rate_limit(self, settings, monkeypatch, caplog):
         caplog.set_level(logging.INFO, "django_altoviz")
-        waits = []
+        acquired = []
 
-        def wait(pace):
-            waits.append((pace.name, pace.requests))
+        def acquire(rate_limiter):
+            acquired.append((rate_limiter.name, rate_limiter.requests))
             return 1.5
 
-        monkeypatch.setattr(Pace, "wait", wait)
-        with ScriptedServer(value({})) as server:
+        monkeypatch.setattr(RateLimiter, "acquire", acquire)
+        with ScriptedServer(json_answer({})) as server:
             settings.ALTOVIZ = {
                 "API_KEY": KEY,
                 "BASE_URL": server.url,
@@ -619,7 +658,7 @@ class TestAccounts:
                     client.hello()
             with AltovizClient(KEY, server.url) as client:
                 client.hello()
-        assert len({name for name, _ in waits}) == 1
-        assert [requests for _, requests in waits] == [40, 40, 80]
-        assert KEY not in waits[0][0]
-        assert "Waited 1.5 s" in caplog.text
+        assert len({name for name, _ in acquired}) == 1
+        assert [requests for _, requests in acquired] == [40, 40, 80]
+        assert KEY not in acquired[0][0]
+        assert "Waited 1.5 s to stay within Altoviz's rate limit." in caplog.text

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from django_altoviz.client.responses import (
     Page,
+    api_error,
     parse,
     parse_items,
     parse_list,
     parse_object,
     parse_page,
-    refusal,
     retry_after,
 )
 from django_altoviz.exceptions import (
@@ -57,12 +57,12 @@ def test_retry_after_is_in_milliseconds_or_seconds(header, seconds):
 
 
 @given(st.text())
-def test_no_header_makes_it_wait_for_long(header):
+def test_no_header_causes_a_long_pause(header):
     assert 0 <= (retry_after(header) or 0) <= 120
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "said"),
+    ("status", "body", "error_class", "text"),
     [
         (400, b'{"errors":["Page Index"],"message":"Validation failed"}', InvalidRequest,
          "(Validation failed: Page Index)"),
@@ -91,23 +91,23 @@ def test_no_header_makes_it_wait_for_long(header):
         (400, b'{"errors":{"a": 1},"message":5}', InvalidRequest, "(5)"),
     ],
 )  # fmt: skip
-def test_each_refusal_is_an_error_of_its_kind(status, body, kind, said):
-    error = refusal(GET, status, body)
-    assert type(error) is kind
+def test_each_refusal_has_its_exception(status, body, error_class, text):
+    error = api_error(GET, status, body)
+    assert type(error) is error_class
     assert error.status_code == status
-    assert said in str(error)
+    assert text in str(error)
     assert str(error).startswith(f"{GET} was answered {status}")
 
 
-def test_a_redirect_is_not_followed():
-    error = refusal(GET, 302, b"")
+def test_a_redirect_is_an_error():
+    error = api_error(GET, 302, b"")
     assert type(error) is Redirected
     assert "BASE_URL" in str(error)
 
 
-def test_what_a_refusal_must_not_show_is_taken_out_before_it_is_cut():
+def test_secrets_are_redacted_before_the_message_is_cut():
     body = b"x" * 498 + b"secret"
-    error = refusal(GET, 500, body, lambda text: text.replace("secret", "[...]"))
+    error = api_error(GET, 500, body, lambda text: text.replace("secret", "[...]"))
     assert error.message == "x" * 498 + "[."
 
 
@@ -116,26 +116,26 @@ def test_numbers_are_decimals():
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1, 2", b"\xff", b"NaN"])
-def test_a_success_that_is_not_json(body):
+def test_a_success_that_is_not_json_is_an_error(body):
     with pytest.raises(UnexpectedAnswer, match="not JSON"):
         parse(GET, body)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1, 2", b"\xff", b'{"id": 1}'])
-def test_a_page_that_is_no_list(body):
+def test_a_page_that_is_not_a_list_is_an_error(body):
     with pytest.raises(UnexpectedAnswer, match="not answered with a list"):
         parse_items(GET, body)
 
 
 @pytest.mark.parametrize("read", [parse, parse_items])
 @given(status=st.integers(100, 599), body=st.binary())
-def test_no_answer_can_crash_it(read, status, body):
-    assert len(str(refusal(GET, status, body))) < 1000
+def test_no_answer_crashes_the_parser(read, status, body):
+    assert len(str(api_error(GET, status, body))) < 1000
     with suppress(UnexpectedAnswer):
         read(GET, body)
 
 
-def test_objects_and_lists():
+def test_a_value_of_the_wrong_type_is_an_error():
     assert parse_object(GET, {"id": 1}) == {"id": 1}
     assert parse_list(GET, [{"id": 1}]) == [{"id": 1}]
     for wrong in (None, 5, "x"):
@@ -156,7 +156,7 @@ def test_objects_and_lists():
         ({"x-page-count": "9" * 5000, "x-record-count": "many"}, (None, None)),
     ],
 )
-def test_pages(headers, counts):
+def test_a_page_has_the_counts_of_its_headers(headers, counts):
     items = [({"id": 1}, '{"id":1}')]
     assert parse_page(GET, items, headers) == Page([{"id": 1}], ['{"id":1}'], *counts)
 

@@ -1,4 +1,4 @@
-"""Altoviz's webhooks over HTTP, for the commands that manage them."""
+"""Fixtures: a fake Altoviz over HTTP, for the commands that manage webhooks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Altoviz(FakeAltoviz):
 
 @pytest.fixture
 def altoviz(settings, monkeypatch):
-    cache.clear()  # the quota
+    cache.clear()  # the count of requests for the rate limit
     monkeypatch.setattr(applying, "PAUSES", (0.01,) * 20)
     behaviour = Behaviour(quota=None, list_lag=(0.03,))
     with Altoviz(api_key=KEY, behaviour=behaviour) as at:
@@ -56,7 +56,7 @@ def altoviz(settings, monkeypatch):
 
 @pytest.fixture
 def without(settings):
-    """Take settings away."""
+    """Remove settings of ALTOVIZ."""
 
     def without(*names):
         kept = {name: value for name, value in settings.ALTOVIZ.items() if name not in names}
@@ -67,5 +67,5 @@ def without(settings):
 
 @pytest.fixture
 def at_once(monkeypatch):
-    """Repeat requests without the pauses in between."""
+    """Retry requests without pauses."""
     monkeypatch.setattr(time, "sleep", lambda seconds: None)

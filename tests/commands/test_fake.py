@@ -1,4 +1,4 @@
-"""altoviz_fake, as somebody uses it who develops a project offline."""
+"""altoviz_fake, as a developer uses it offline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Console(StringIO):
-    """What the command prints; ``until`` waits for it."""
+    """Output of the command. ``until`` waits for a pattern in it."""
 
     def until(self, pattern):
         give_up_at = time.monotonic() + 120
@@ -38,16 +38,16 @@ class Console(StringIO):
 
 @pytest.fixture
 def run():
-    """Run the command, do something while it serves, and end it by a signal."""
+    """Return a function that runs the command, calls ``meanwhile``, and stops it with a signal."""
 
-    def run(meanwhile, *args, end=signal.SIGTERM):
+    def run(meanwhile, *args, stop_signal=signal.SIGTERM):
         console, results = Console(), []
 
         def do():
             try:
                 results.append(meanwhile(console))
             finally:
-                os.kill(os.getpid(), end)
+                os.kill(os.getpid(), stop_signal)
 
         thread = threading.Thread(target=do)
         thread.start()
@@ -62,11 +62,11 @@ def run():
 
 
 def url_in(console):
-    return console.until(r"at (http://127\.0\.0\.1:\d+)")[1]
+    return console.until(r"running at (http://127\.0\.0\.1:\d+)")[1]
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_says_what_to_put_into_the_settings(run, end):
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+def test_the_instructions_contain_the_settings(run, stop_signal):
     def meanwhile(console):
         url = url_in(console)
         console.until("Control-C")
@@ -78,10 +78,10 @@ def test_says_what_to_put_into_the_settings(run, end):
         assert hello.json()["companyName"] in text
         return text
 
-    assert "with 3 customers and 3 invoices" in run(meanwhile, end=end)
+    assert "3 customers, 3 invoices." in run(meanwhile, stop_signal=stop_signal)
 
 
-def test_what_it_shows_can_be_done(run):
+def test_the_shown_requests_work(run):
     def meanwhile(console):
         url = url_in(console)
         invoice = console.until(r"/fake/invoices/(\d+) -d '\{\"subject")[1]
@@ -90,11 +90,11 @@ def test_what_it_shows_can_be_done(run):
         assert requests.patch(path, '{"subject": "Hello"}', timeout=10).json()["subject"] == "Hello"
         return made["id"]
 
-    # Its id is none that was given in a run before.
+    # The id must differ from those of earlier runs.
     assert run(meanwhile) > 50_000_000
 
 
-def test_shows_what_is_delivered_to_the_projects_webhook(run):
+def test_deliveries_to_the_webhook_are_printed(run):
     with ScriptedServer(Answer(200)) as receiver:
 
         def meanwhile(console):
@@ -106,7 +106,7 @@ def test_shows_what_is_delivered_to_the_projects_webhook(run):
     assert "X-Signature" in receiver.received[0].headers
 
 
-def test_something_happens_by_itself(run):
+def test_busy_changes_things_on_its_own(run):
     with ScriptedServer(Answer(200)) as receiver:
         run(
             lambda console: console.until(r"(Created \d+ -> [\s\S]*){2}"),
@@ -118,7 +118,7 @@ def test_something_happens_by_itself(run):
     assert len(receiver.received) >= 2
 
 
-def test_the_projects_own_webhook_can_be_meant(run):
+def test_deliver_to_without_a_url_means_the_projects_webhook(run):
     def meanwhile(console):
         url = url_in(console)
         requests.post(f"{url}/fake/products", timeout=10)
@@ -127,7 +127,7 @@ def test_the_projects_own_webhook_can_be_meant(run):
     assert run(meanwhile, "--account=acme", "--deliver-to")
 
 
-def test_there_is_nothing_to_sign_with(settings):
+def test_deliver_to_needs_a_webhook_secret(settings):
     settings.ALTOVIZ = {}
     with pytest.raises(CommandError, match="“default” has no WEBHOOK_SECRET"):
         call_command("altoviz_fake", "--port=0", "--deliver-to", stdout=StringIO())
@@ -135,14 +135,14 @@ def test_there_is_nothing_to_sign_with(settings):
 
 @pytest.mark.parametrize(
     ("switch", "message"),
-    [("drop=2", "drop is a probability"), ("weather=1", "weather"), ("quota", "no assignment")],
+    [("drop=2", "drop is a probability"), ("weather=1", "weather"), ("quota", "not an assignment")],
 )
-def test_a_switch_that_there_is_not(switch, message):
+def test_an_invalid_switch_is_refused(switch, message):
     with pytest.raises(CommandError, match=message):
         call_command("altoviz_fake", f"--set={switch}")
 
 
-def test_a_port_that_is_taken():
+def test_a_port_that_can_not_be_used_is_reported():
     with FakeAltoviz() as other:
         port = other.url.rpartition(":")[2]
         with pytest.raises(CommandError, match=f"Port {port} can't be used: .*--port"):
@@ -151,8 +151,8 @@ def test_a_port_that_is_taken():
         call_command("altoviz_fake", "--port=99999")
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_ends_at_once_and_quietly_as_a_process(tmp_path, end):
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_process_quietly(tmp_path, stop_signal):
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": "tests.settings",
@@ -166,12 +166,12 @@ def test_ends_at_once_and_quietly_as_a_process(tmp_path, end):
         text=True,
     ) as process:
         lines = iter(process.stdout.readline, "")
-        assert any("Control-C ends it." in line for line in lines)
-        process.send_signal(end)
+        assert any("Press Control-C to stop." in line for line in lines)
+        process.send_signal(stop_signal)
         assert process.wait(30) == 0
         assert process.stdout.read().strip() == ""
 
 
-def test_the_secret_is_not_shown(run):
+def test_the_secret_is_not_printed(run):
     secret = ALTOVIZ["WEBHOOK_SECRET"]
     assert secret not in run(lambda console: console.until(r"[\s\S]*Control-C")[0], "--deliver-to")

@@ -19,32 +19,35 @@ def line(id, verdict, name="django-altoviz (default)", url=URL, types="all"):
     return f"{id} “{name}” {url} (event types: {types}): {verdict}\n"
 
 
-def test_says_of_each_whose_it_is_and_what_differs(altoviz):
+def test_shows_owner_and_differences_of_each_webhook(altoviz):
     altoviz.add("n8n", "https://n8n.example/1", ["InvoiceCreated"], "theirs")
     altoviz.add_ours(types=EventType.values[:3], secret="another secret")
     altoviz.add_ours()
     altoviz.add_ours()
     assert run() == (
         line(100, "not this app's", "n8n", "https://n8n.example/1", "1")
-        + line(101, "to be replaced, for it differs in types, secretKey", types="3")
+        + line(101, "would be replaced, because it differs in types, secretKey", types="3")
         + line(102, "right")
         + line(103, "right")
-        + "There are more than one. Run altoviz_register_webhook.\n"
+        + "There is more than one. Run altoviz_register_webhook.\n"
     )
 
 
-def test_all_is_right(altoviz):
+def test_a_right_webhook(altoviz):
     altoviz.add_ours()
-    assert run() == line(100, "right") + "All is as it should be.\n"
+    assert run() == line(100, "right") + "Everything is as it should be.\n"
 
 
-def test_as_far_as_is_shown(altoviz):
+def test_a_right_webhook_with_a_hidden_secret(altoviz):
     altoviz.behave(shows_secrets="masked")
     altoviz.add_ours()
-    assert run() == line(100, "right, as far as is shown") + "All is as it should be.\n"
+    assert (
+        run()
+        == line(100, "right, but its secret is not shown") + "Everything is as it should be.\n"
+    )
 
 
-def test_none(altoviz, without):
+def test_a_missing_webhook(altoviz, without):
     missing = "The webhook is missing. Run altoviz_register_webhook.\n"
     assert run() == missing
     without("WEBHOOK_URL")
@@ -52,7 +55,7 @@ def test_none(altoviz, without):
     assert run() == line(100, "not this app's", "", "", "0") + missing
 
 
-def test_what_is_wanted_can_be_said(altoviz):
+def test_the_options_change_what_is_wanted(altoviz):
     altoviz.add_ours(name="Our shop", url="https://other.example/", types=["InvoiceCreated"])
     args = ["--name", "Our shop", "--url", "https://other.example", "--types", "InvoiceCreated"]
     assert json.loads(run(*args, "--format", "json"))["drift"] is False

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from django_altoviz.models import Customer, Status, WebhookEvent
-from django_altoviz.processing import backlog
+from django_altoviz.processing import backlog, claims
 from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
 
@@ -27,8 +27,8 @@ def statuses():
 
 
 @pytest.fixture
-def heard():
-    """The events that a receiver has handled."""
+def handled():
+    """Record the events that a receiver handles."""
     events = []
 
     def listen(event, **kwargs):
@@ -41,7 +41,7 @@ def heard():
 
 @pytest.fixture
 def failing():
-    """A receiver that fails, until it is disconnected."""
+    """Connect a receiver that fails until it is disconnected."""
 
     def fail(**kwargs):
         raise RuntimeError
@@ -58,7 +58,7 @@ def run(*args):
     return out.getvalue()
 
 
-def test_processes_what_waits_in_order_of_arrival(post):
+def test_pending_events_are_processed_in_order_of_arrival(post):
     order = []
 
     def listen(event, **kwargs):
@@ -76,14 +76,14 @@ def test_processes_what_waits_in_order_of_arrival(post):
     assert run() == "processed: 0, ignored: 0, failed: 0, dead: 0\n"
 
 
-def test_what_has_failed_is_tried_again_when_it_is_due(post):
+def test_a_failed_event_is_retried_when_it_is_due(post):
     post(body_of("CustomerCreated", id=1, active="maybe"))
     post(body_of("CustomerCreated", id=2))
     with pytest.raises(CommandError, match=r"^1 event failed\."):
         run()
     assert Customer.objects.count() == 1
     event = WebhookEvent.objects.get(status=Status.FAILED)
-    assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\nLeft: 1")
+    assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\n1 not settled: ")
     WebhookEvent.objects.filter(pk=event.pk).update(next_attempt_at=timezone.now())
     with pytest.raises(CommandError, match=r"^1 event failed\."):
         run()
@@ -91,8 +91,8 @@ def test_what_has_failed_is_tried_again_when_it_is_due(post):
     assert event.attempts == 2
 
 
-def test_tries_nothing_twice_in_one_run(post, monkeypatch, failing):
-    monkeypatch.setattr(backlog, "_WINDOW", 2)
+def test_an_event_is_tried_once_in_a_run(post, monkeypatch, failing):
+    monkeypatch.setattr(backlog, "_KEYS_IN_WINDOW", 2)
     for number in range(5):
         post(body_of("CustomerUpdated", id=number + 1))
     with pytest.raises(CommandError, match=r"^5 events failed\."):
@@ -100,7 +100,7 @@ def test_tries_nothing_twice_in_one_run(post, monkeypatch, failing):
     assert set(WebhookEvent.objects.values_list("attempts", flat=True)) == {1}
 
 
-def test_what_waits_for_an_earlier_event_of_its_object_is_not_even_read(post, failing):
+def test_events_that_wait_for_an_earlier_event_are_not_read(post, failing):
     for _ in range(3):
         post(body_of("CustomerUpdated", id=1))
     post(body_of("CustomerCreated", id=1))
@@ -112,29 +112,29 @@ def test_what_waits_for_an_earlier_event_of_its_object_is_not_even_read(post, fa
 
 
 class TestReplay:
-    def test_of_what_has_failed_at_once(self, post, failing):
+    def test_of_failed_events_does_not_wait_for_their_retry(self, post, failing):
         post(body_of("CustomerUpdated", id=1))
         with pytest.raises(CommandError):
             run()
         failing.disconnect()
         assert run("--status", "failed") == "processed: 1, ignored: 0, failed: 0, dead: 0\n"
 
-    def test_calls_no_receiver_twice_unless_asked_to(self, post, heard):
+    def test_calls_receivers_again_only_from_scratch(self, post, handled):
         post(body_of("CustomerUpdated", id=1))
         run()
         run("--status", "processed")
-        assert len(heard) == 1
+        assert len(handled) == 1
         run("--status", "processed", "--from-scratch")
-        assert [event.attempts for event in heard] == [1, 3]
+        assert [event.attempts for event in handled] == [1, 3]
 
-    def test_calls_no_receiver_twice_of_what_was_processed_behind_another(self, post, heard):
+    def test_calls_receivers_once_for_an_event_processed_with_an_earlier_one(self, post, handled):
         for _ in range(2):
             post(body_of("CustomerUpdated", id=1))
         run("--status", "pending", "--from-scratch")
-        assert [event.attempts for event in heard] == [1, 1]
+        assert [event.attempts for event in handled] == [1, 1]
         assert statuses() == ["processed", "processed"]
 
-    def test_of_chosen_events(self, post, heard):
+    def test_of_chosen_events(self, post, handled):
         for number in (1, 2):
             post(body_of("CustomerUpdated", f"evt_{number}", id=number))
         post(body_of("ProductUpdated", id=1))
@@ -156,14 +156,16 @@ class TestReplay:
             assert would == {"would_process": number}, chosen
             assert json.loads(run(*again, *chosen))["processed"] == number, chosen
 
-    def test_says_what_it_could_not_do(self, post, capsys):
+    def test_reports_an_event_that_can_not_be_processed(self, post, capsys):
         post({"id": "evt_1", "type": "CreditCreated", "data": {"id": 7}})
         with pytest.raises(CommandError, match=r"^1 event was not processed\.$") as refused:
             run("--status", "ignored")
         assert refused.value.returncode == 3
-        assert "CreditCreated evt_1 can't be processed" in capsys.readouterr().err
+        assert (
+            "CreditCreated evt_1 was not processed: event type unknown" in capsys.readouterr().err
+        )
 
-    def test_says_what_has_its_turn_later(self, post, failing, capsys):
+    def test_reports_an_event_that_waits_for_an_earlier_event(self, post, failing, capsys):
         for number in (1, 2):
             post(body_of("CustomerUpdated", f"evt_{number}", id=1))
         with pytest.raises(CommandError):
@@ -171,13 +173,16 @@ class TestReplay:
         with pytest.raises(CommandError) as refused:
             run("--event", "evt_2", "--status", "pending")
         assert refused.value.returncode == 3
-        assert "evt_2 waits for an earlier one" in capsys.readouterr().err
+        assert (
+            "evt_2 was not processed: waiting for an earlier event of the object."
+            in capsys.readouterr().err
+        )
 
-    def test_tells_scripts_what_failed_before_what_it_could_not_do(self, post, failing):
+    def test_exits_with_1_for_a_failure_rather_than_3_for_a_refusal(self, post, failing):
         for number in (1, 2):
             post(body_of("CustomerUpdated", id=number))
         held = WebhookEvent.objects.first()
-        held.claim(datetime.timedelta(minutes=1))
+        claims.claim(held)
         out = StringIO()
         again = ["--status", "pending", "--status", "processing", "--format", "json"]
         with pytest.raises(CommandError, match=r"^1 event failed\.") as failed:
@@ -186,29 +191,29 @@ class TestReplay:
         counts = {"processed": 0, "ignored": 0, "failed": 1, "dead": 0, "refused": 1, "left": 2}
         assert json.loads(out.getvalue()) == counts
 
-    def test_of_nothing_is_no_error(self):
+    def test_of_no_events_is_not_an_error(self):
         assert run("--status", "dead") == "processed: 0, ignored: 0, failed: 0, dead: 0\n"
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            (["--from-scratch"], "goes with --status"),
-            (["--watch", "--status", "failed"], "--watch goes with neither"),
-            (["--watch", "--limit", "1"], "--watch goes with neither"),
+            (["--from-scratch"], "needs --status"),
+            (["--watch", "--status", "failed"], "can't be combined"),
+            (["--watch", "--limit", "1"], "can't be combined"),
             (["--status", "malformed"], "invalid choice"),
             (["--object", "invoice"], "write KIND:ID"),
             (["--object", "credit:1"], "write KIND:ID"),
-            (["--since", "yesterday"], "is no time"),
+            (["--since", "yesterday"], "is not a time"),
             (["--since", "2026-13-01"], "month must be in"),
         ],
     )
-    def test_refuses_what_makes_no_sense(self, arguments, reason):
+    def test_refuses_invalid_options(self, arguments, reason):
         with pytest.raises(CommandError, match=reason):
             run(*arguments)
 
 
-def test_can_be_limited(post, monkeypatch):
-    monkeypatch.setattr(backlog, "_WINDOW", 2)
+def test_limit_stops_after_n_events(post, monkeypatch):
+    monkeypatch.setattr(backlog, "_KEYS_IN_WINDOW", 2)
     for _ in range(5):
         post(body_of("CustomerUpdated"))
     post(body_of("CustomerUpdated", id=9), account="acme")
@@ -220,14 +225,14 @@ def test_can_be_limited(post, monkeypatch):
 
 
 class TestOtherWorkers:
-    def test_are_left_what_they_take(self, post, monkeypatch):
+    def test_keep_the_events_that_they_have_claimed(self, post, monkeypatch):
         post(body_of("CustomerUpdated"))
         monkeypatch.setattr(backlog, "process", lambda event: [])
-        assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\nLeft: 1")
+        assert run().startswith("processed: 0, ignored: 0, failed: 0, dead: 0\n1 not settled: ")
 
-    def test_part_ways_where_they_meet(self, post, monkeypatch):
-        """Otherwise one of two would only wait for the other, event by event."""
-        monkeypatch.setattr(backlog, "_CHUNK", 2)
+    def test_continue_in_different_places_after_a_collision(self, post, monkeypatch):
+        """Otherwise two workers would collide at every event, and one would only wait."""
+        monkeypatch.setattr(backlog, "_EVENTS_IN_CHUNK", 2)
         monkeypatch.setattr(random, "shuffle", list.reverse)
         for number in range(8):
             post(body_of("CustomerUpdated", id=number + 1))
@@ -243,14 +248,14 @@ class TestOtherWorkers:
         assert order == [1, 7, 8, 5, 6, 3, 4, 1, 2]
         assert set(statuses()) == {"processed"}
 
-    def test_what_was_processed_behind_another_is_no_other_workers(self, post, heard):
+    def test_are_not_assumed_for_events_processed_with_an_earlier_one(self, post, handled):
         for number in range(30):
             post(body_of("CustomerUpdated", id=1 if number < 3 else number))
         run()
-        assert [event.pk for event in heard] == sorted(event.pk for event in heard)
+        assert [event.pk for event in handled] == sorted(event.pk for event in handled)
 
-    def test_can_be_told_to_end_at_any_event(self, post, monkeypatch):
-        monkeypatch.setattr(backlog, "_CHUNK", 1)
+    def test_can_be_stopped_at_any_event(self, post, monkeypatch):
+        monkeypatch.setattr(backlog, "_EVENTS_IN_CHUNK", 1)
         process = backlog.process
         for stop_after in range(5):
             WebhookEvent.objects.all().delete()
@@ -269,7 +274,7 @@ class TestOtherWorkers:
 
 @pytest.mark.django_db(transaction=True)
 class TestWatch:
-    def test_goes_on_until_it_is_told_to_end(self, post):
+    def test_runs_until_sigterm(self, post):
         post(body_of("CustomerUpdated", id=1))
         out = StringIO()
 
@@ -288,7 +293,7 @@ class TestWatch:
         helper.join()
         assert out.getvalue() == "processed: 2, ignored: 0, failed: 0, dead: 0\n"
 
-    def test_ends_after_the_event_that_it_is_at(self, post):
+    def test_finishes_the_current_event_on_sigterm(self, post):
         def end(**kwargs):
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -301,7 +306,7 @@ class TestWatch:
             customer_updated.disconnect(end)
         assert statuses() == ["processed", "pending", "pending"]
 
-    def test_outlives_a_database_that_does_not_answer(self, post, monkeypatch, caplog):
+    def test_survives_a_database_that_does_not_answer(self, post, monkeypatch, caplog):
         post(body_of("CustomerUpdated", id=1))
 
         def gone_once(*args, **kwargs):
@@ -314,8 +319,8 @@ class TestWatch:
         assert run("--watch", "--interval", "0.01").startswith("processed: 1, ")
         assert "does not answer" in caplog.text
 
-    def test_outlives_a_connection_that_is_gone(self, post, caplog):
-        """As after a restart of the server: the worker has to open another one."""
+    def test_survives_a_closed_connection(self, post, caplog):
+        """The worker must open a new connection, as after a restart of the database server."""
         post(body_of("CustomerUpdated", id=1))
         break_connection()
         end = threading.Timer(1, os.kill, [os.getpid(), signal.SIGTERM])
@@ -326,7 +331,7 @@ class TestWatch:
 
 
 def break_connection():
-    """As if the server had been restarted."""
+    """Break the connection as a restart of the database server does."""
     if connection.vendor == "sqlite":
         connection.connection.close()
         return
@@ -349,6 +354,6 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def test_refuses_an_account_that_does_not_exist():
+def test_an_unknown_account_is_refused():
     with pytest.raises(CommandError, match="invalid choice: 'nobody'"):
         run("--account", "nobody")

@@ -29,14 +29,14 @@ def old(post):
 
 @pytest.mark.usefixtures("old")
 class TestPrune:
-    def test_by_default_as_the_settings_say(self, settings):
+    def test_uses_the_windows_of_the_settings_by_default(self, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 101}
         assert run() == "Events emptied: 0, deleted: 0.\n"
         settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 99}
         assert run() == "Events emptied: 1, deleted: 1.\n"
         assert WebhookEvent.with_pruned.count() == 1
 
-    def test_as_the_options_say(self):
+    def test_uses_the_windows_of_the_options(self):
         assert run("--days", "101") == "Events emptied: 0, deleted: 0.\n"
         assert run("--days", "50", "--dry-run") == "Events to empty: 1, to delete: 1.\n"
         assert WebhookEvent.objects.count() == 2
@@ -44,7 +44,7 @@ class TestPrune:
         assert run("--days", "50", "--dedupe-days", "60") == "Events emptied: 0, deleted: 1.\n"
         assert not WebhookEvent.with_pruned.exists()
 
-    def test_with_a_window_for_a_status(self, settings):
+    def test_uses_the_window_of_a_status(self, settings):
         assert run("--days", "50", "--status", "malformed=never") == (
             "Events emptied: 1, deleted: 0.\n"
         )
@@ -53,16 +53,16 @@ class TestPrune:
         assert run("--status", "malformed=99") == "Events emptied: 0, deleted: 1.\n"
 
     @pytest.mark.parametrize("window", ["pending=5", "dead", "dead=0", "gone=5"])
-    def test_refuses_what_is_no_window(self, window):
-        with pytest.raises(CommandError, match=r"is not one of|give 1 or more"):
+    def test_refuses_an_invalid_window(self, window):
+        with pytest.raises(CommandError, match=r"is not one of|write 1 or more"):
             run("--status", window)
 
     @pytest.mark.parametrize("days", ["0", "-1", "many", "1.5", ""])
-    def test_refuses_what_is_no_number_of_days(self, days):
-        with pytest.raises(CommandError, match="give 1 or more"):
+    def test_refuses_an_invalid_number_of_days(self, days):
+        with pytest.raises(CommandError, match="write 1 or more"):
             run(f"--days={days}")
 
-    def test_ids_stay_at_least_as_long_as_events(self):
-        with pytest.raises(CommandError, match="must not be less"):
+    def test_refuses_to_delete_ids_before_the_content(self):
+        with pytest.raises(CommandError, match="must not be shorter"):
             run("--days", "50", "--dedupe-days", "40")
         assert WebhookEvent.objects.count() == 2

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from django_altoviz.event_types import EventType
 from django_altoviz.registration import applying
-from tests.client.scripted import ScriptedServer, value
+from tests.client.scripted import ScriptedServer, json_answer
 from tests.commands.conftest import KEY, URL
 from tests.conftest import SECRETS
 
@@ -33,7 +33,7 @@ def failure(*args):
     return str(caught.value)
 
 
-def test_registers_what_the_settings_say(altoviz):
+def test_registers_the_webhook_of_the_settings(altoviz):
     assert run() == f"Registered: 100 {OURS}\n"
     (webhook,) = altoviz.alive
     assert (webhook.name, webhook.url) == ("django-altoviz (default)", URL)
@@ -41,20 +41,20 @@ def test_registers_what_the_settings_say(altoviz):
     assert webhook.secret == SECRETS["default"]
 
 
-def test_again_changes_nothing(altoviz):
+def test_a_second_run_changes_nothing(altoviz):
     run()
-    assert run() == f"Registered already: 100 {OURS}\n"
+    assert run() == f"Already registered: 100 {OURS}\n"
     assert altoviz.ids == [100]
 
 
-def test_for_another_account(altoviz):
+def test_registers_the_webhook_of_another_account(altoviz):
     run("--account", "acme")
     (webhook,) = altoviz.alive
     assert (webhook.name, webhook.url) == ("django-altoviz (acme)", f"{URL}acme/")
     assert webhook.secret == SECRETS["acme"]
 
 
-def test_with_options_of_ones_own(altoviz):
+def test_registers_the_values_of_the_options(altoviz):
     run(
         "--url", "https://other.example/altoviz/webhook", "--name", "Our shop",
         "--types", "InvoiceUpdated, InvoiceCreated", "--types", "QuoteDeleted",
@@ -64,32 +64,32 @@ def test_with_options_of_ones_own(altoviz):
     assert webhook.types == {"InvoiceCreated", "InvoiceUpdated", "QuoteDeleted"}
 
 
-def test_replaces_what_differs_and_leaves_others_alone(altoviz):
+def test_replaces_a_wrong_webhook_and_leaves_others_alone(altoviz):
     altoviz.add("n8n", "https://n8n.example/1", EventType.values, "theirs")
     altoviz.add_ours(types=["InvoiceCreated"])
     altoviz.add_ours(url="https://staging.example/altoviz/webhook/")
     assert run() == (
         f"Registered: 103 {OURS}\n"
         "Removed: 101\n"
-        "Left alone, for it may be another project's: 102 “django-altoviz (default)” "
+        "Left alone, because it may belong to another project: 102 “django-altoviz (default)” "
         "https://staging.example/altoviz/webhook/ (event types: all)\n"
     )
     assert altoviz.ids == [100, 102, 103]
 
 
-def test_a_secret_that_is_not_shown_can_be_replaced(altoviz):
+def test_a_hidden_secret_can_be_replaced(altoviz):
     altoviz.behave(shows_secrets="masked")
     altoviz.add_ours(secret="another secret")
     assert run() == (
-        f"Registered already: 100 {OURS}\n"
-        "Altoviz does not show its secret, so it could not be compared. If it may be another one, "
-        "run again with --replace.\n"
+        f"Already registered: 100 {OURS}\n"
+        "Altoviz does not show the webhook's secret, so it could not be compared. If the secret may "
+        "be another one, run the command again with --replace.\n"
     )
     assert run("--replace") == f"Registered: 101 {OURS}\nRemoved: 100\n"
     assert [row.secret for row in altoviz.alive] == [SECRETS["default"]]
 
 
-def test_the_outcome_as_json(altoviz):
+def test_the_result_as_json(altoviz):
     altoviz.add_ours(secret="another secret")
     altoviz.add_ours(url="https://staging.example/altoviz/webhook/")
     assert json.loads(run("--format", "json")) == {
@@ -119,7 +119,7 @@ class TestDryRun:
         out = run("--dry-run", "--replace", "--format", "json", code=3)
         assert json.loads(out) == expected
 
-    def test_a_secret_that_is_not_shown(self, altoviz):
+    def test_a_hidden_secret(self, altoviz):
         altoviz.behave(shows_secrets="null")
         altoviz.add_ours()
         assert json.loads(run("--dry-run", "--format", "json"))["secret_compared"] is False
@@ -129,34 +129,34 @@ class TestURLs:
     @pytest.mark.parametrize(
         ("url", "reason"),
         [
-            ("http://shop.example/altoviz/webhook/", "it is not https, so that invoices would cross the network in clear"),
-            ("http://localhost:8000/altoviz/webhook/", "localhost is a name of a private network"),
+            ("http://shop.example/altoviz/webhook/", "it is not https, so invoices would cross the network unencrypted"),
+            ("http://localhost:8000/altoviz/webhook/", "localhost is a private network name"),
             ("https://10.0.0.1/altoviz/webhook/", "10.0.0.1 is a private or reserved address"),
-            ("https://shop/altoviz/webhook/", "shop is no complete domain name"),
-            ("shop.example", "it is no URL of the form https://host/path"),
+            ("https://shop/altoviz/webhook/", "shop is not a fully qualified domain name"),
+            ("shop.example", "it is not a URL like https://host/path"),
         ],
     )  # fmt: skip
-    def test_one_that_is_not_public_is_refused(self, altoviz, url, reason):
+    def test_a_url_that_is_not_public_is_refused_without_force(self, altoviz, url, reason):
         assert failure("--url", url) == (
-            f"Altoviz can't deliver to {url}: {reason}. With --force it is registered anyway."
+            f"Altoviz can't deliver to {url}: {reason}. Use --force to register it anyway."
         )
         assert altoviz.calls == []
         run("--url", url, "--force")
         assert [row.url for row in altoviz.alive] == [url]
 
-    def test_one_that_leads_elsewhere_is_refused(self, altoviz):
+    def test_a_url_that_leads_elsewhere_is_refused_without_force(self, altoviz):
         assert failure("--url", f"{URL}acme/") == (
-            f"{URL}acme/ does not lead to the webhook of account “default” in this project's URLs: "
-            'compare its path with reverse("altoviz:webhook"). With --force it is registered '
+            f"{URL}acme/ does not lead to the webhook of account “default” in this project's URLs. "
+            'Compare its path with reverse("altoviz:webhook"), or use --force to register it '
             "anyway."
         )
         assert run("--url", f"{URL}acme/", "--force", "--dry-run", code=3)
 
     @pytest.mark.parametrize("args", [[], ["--force"]])
-    def test_none(self, altoviz, without, args):
+    def test_no_url_is_refused(self, altoviz, without, args):
         without("WEBHOOK_URL")
         assert failure(*args) == (
-            "No URL: give --url, or account “default” a WEBHOOK_URL in ALTOVIZ."
+            "No URL: give --url, or set the WEBHOOK_URL of account “default” in ALTOVIZ."
         )
 
 
@@ -164,16 +164,16 @@ class TestFailures:
     def test_no_key(self, altoviz, without):
         without("API_KEY")
         assert failure() == (
-            "Account “default” has no API_KEY. Create one in Altoviz, under API keys, and put it "
-            "into ALTOVIZ."
+            "Account “default” has no API_KEY. Create one in Altoviz, under API keys, and add it "
+            "to ALTOVIZ."
         )
 
     @pytest.mark.parametrize("key", ["clé-secrète", "two\nlines"])
     def test_a_key_that_cannot_be_sent(self, altoviz, settings, key):
         settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": key}
         assert failure() == (
-            "The API key has characters that can't be sent: a key is of printable ASCII. Check "
-            "API_KEY in ALTOVIZ."
+            "The API key contains characters that are not printable ASCII, so it can't be sent. "
+            "Check API_KEY in ALTOVIZ."
         )
 
     def test_a_key_from_a_file_that_ends_in_a_line_break(self, altoviz, settings):
@@ -183,8 +183,8 @@ class TestFailures:
     def test_no_secret(self, altoviz, without):
         without("WEBHOOK_SECRET")
         assert failure() == (
-            "Account “default” has no WEBHOOK_SECRET. Put one into ALTOVIZ: unsigned deliveries "
-            "are not accepted."
+            "Account “default” has no WEBHOOK_SECRET. Add one to ALTOVIZ, because unsigned "
+            "deliveries are rejected."
         )
 
     def test_a_wrong_key(self, altoviz, settings):
@@ -194,64 +194,64 @@ class TestFailures:
             "BASE_URL in ALTOVIZ."
         )
 
-    def test_the_quota(self, altoviz, at_once):
+    def test_the_rate_limit(self, altoviz, at_once):
         altoviz.fail_next(*[429] * 100)
         assert failure() == (
-            "Altoviz takes no more requests for now. Run the command again in some minutes: that "
-            "is safe."
+            "Altoviz's rate limit is exceeded. Run the command again in a few minutes: that is "
+            "safe."
         )
 
     def test_the_network(self, altoviz, settings, at_once):
         altoviz.fail_next(*["reset"] * 100)
         assert failure() == (
             f"{settings.ALTOVIZ['BASE_URL']} can't be reached, or its answer broke off. Check the "
-            "network, the proxy and BASE_URL, and run the command again: that is safe."
+            "network, the proxy and BASE_URL, then run the command again: that is safe."
         )
 
-    def test_a_list_that_does_not_show_it(self, altoviz):
+    def test_a_list_that_does_not_show_the_new_webhook(self, altoviz):
         altoviz.add_ours(types=[])
         altoviz.behave(list_lag=(0.0, *[60.0] * 100))
         assert failure() == (
-            "Altoviz took the change, but its list does not show it yet. Nothing was removed whose "
-            "successor is not listed. Run the command again in a minute: that is safe."
+            "Altoviz accepted the change, but its list does not show it yet. No webhook was removed "
+            "before its replacement was listed. Run the command again in a minute: that is safe."
         )
         assert altoviz.ids == [100, 101]
 
-    def test_a_list_that_shows_it_otherwise(self, altoviz, settings):
+    def test_a_list_that_shows_the_new_webhook_altered(self, altoviz, settings):
         rows = []
 
         def answer(request):
             if request.method == "POST":
                 rows.append(json.loads(request.body) | {"id": 7, "name": "cut\x1b[2J"})
-            return value(rows) if request.method == "GET" else value({"id": 0}, 201)
+            return json_answer(rows) if request.method == "GET" else json_answer({"id": 0}, 201)
 
         with ScriptedServer(answer) as server:
             settings.ALTOVIZ = settings.ALTOVIZ | {"BASE_URL": server.url}
             assert failure() == (
-                "Altoviz lists the new webhook otherwise than it was sent: name: 'cut\\x1b[2J' "
-                "instead of 'django-altoviz (default)'. Webhook 7 is left. Ask for what Altoviz "
-                "keeps; to run this again changes nothing."
+                "Altoviz stored the new webhook differently from what it was sent: name: "
+                "'cut\\x1b[2J' instead of 'django-altoviz (default)'. Webhook 7 is left. Running "
+                "this again changes nothing: ask for the values that Altoviz stores."
             )
 
-    def test_a_refusal_does_not_show_what_was_sent(self, altoviz, settings):
-        refusal = value({"message": f"Invalid: {SECRETS['default']} {KEY}"}, 400)
+    def test_a_refusal_does_not_show_secrets(self, altoviz, settings):
+        refusal = json_answer({"message": f"Invalid: {SECRETS['default']} {KEY}"}, 400)
         with ScriptedServer(refusal) as server:
             settings.ALTOVIZ = settings.ALTOVIZ | {"BASE_URL": server.url}
             assert failure() == (
-                "GET v1/Webhooks was answered 400 (Invalid: […] […]). Mend the request; to repeat "
-                "it is of no use."
+                "GET v1/Webhooks was answered 400 (Invalid: […] […]). Correct the request. "
+                "A retry fails again."
             )
 
     @pytest.mark.parametrize("types", ["CreditCreated", "InvoiceCreated,", "CreditCreated,,", ""])
     def test_an_unknown_type(self, altoviz, types):
-        assert "no such event type; choose from ContactCreated, " in bad(f"--types={types}")
+        assert "no such event type; choose from ContactCreated, " in refusal_of(f"--types={types}")
 
     def test_a_setting_of_the_wrong_type(self, altoviz, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": 5}
         assert failure() == 'ALTOVIZ["API_KEY"] is of the wrong type.'
 
 
-def bad(*args):
+def refusal_of(*args):
     with pytest.raises(CommandError) as caught:
         call_command("altoviz_register_webhook", *args)
     return str(caught.value)
@@ -264,5 +264,5 @@ def test_no_output_shows_a_secret(altoviz, args, capsys):
     assert not any(secret in out for secret in [*SECRETS.values(), "another secret", KEY])
 
 
-def test_the_pauses_are_those_of_a_list_that_lags_by_seconds():
+def test_the_pauses_outlast_the_lag_of_the_list():
     assert sum(applying.PAUSES) > 20

@@ -1,4 +1,4 @@
-"""Prism, which knows the official description of the API and nothing of this project."""
+"""Prism: an independent judge that knows only the official description of the API."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DESCRIPTION = HERE.parents[2] / "shared" / "altoviz" / "openapi.yaml"
 
 @pytest.fixture(scope="session")
 def prism(tmp_path_factory):
-    """Start Prism with these arguments, and give the URL where it listens.
+    """Return a context manager that runs Prism with the given arguments and yields its URL.
 
-    With ``--errors`` it answers with an error where something is not as described; without, it only
-    says so in a header.
+    With ``--errors``, Prism answers with an error if a request or an answer violates the
+    description. Without it, Prism lists the violations in a header.
     """
     if not DESCRIPTION.exists():
-        pytest.skip("../shared/altoviz/openapi.yaml, the official description, is not here")
+        pytest.skip("../shared/altoviz/openapi.yaml, the official description, is missing")
     if not PRISM.exists():
         pytest.skip("Prism is not installed: npm install --prefix tests/contract")
 

@@ -1,4 +1,4 @@
-"""Every request of the client is one that the official description of the API allows."""
+"""The official description of the API allows every request of the client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import APIError, UnexpectedAnswer
@@ -14,28 +14,33 @@ from django_altoviz.exceptions import APIError, UnexpectedAnswer
 DAY = datetime.date(2026, 1, 2)
 
 
-def made_up(download):
-    """Read a document that the description's mock has made up: an answer to a right request, and yet
-    no PDF."""
-    with pytest.raises(UnexpectedAnswer, match="is no PDF"):
+def read_mock_pdf(download):
+    """Read a download from Prism's mock. The request is valid, but the mock's answer is not a PDF."""
+    with pytest.raises(UnexpectedAnswer, match="not a PDF"):
         b"".join(download)
 
 
-#: Each request that the client can make.
+def read_mock_object(resource):
+    """Read object 5 from Prism's mock. The request is valid, but the mock's object has another id."""
+    with pytest.raises(UnexpectedAnswer, match="another object"):
+        resource.get(5)
+
+
+#: Every request that the client can make.
 REQUESTS = [
     lambda c: c.hello(),
     lambda c: c.settings(),
-    lambda c: c.customers.get(5),
+    lambda c: read_mock_object(c.customers),
     lambda c: c.customers.get_by_internal_id("a b"),
     lambda c: c.customers.find(email="a@b.example", internal_id="x", number="C1"),
     lambda c: c.customers.contacts(5),
-    lambda c: c.contacts.get(5),
+    lambda c: read_mock_object(c.contacts),
     lambda c: c.contacts.find(email="a@b.example", internal_id="x"),
-    lambda c: c.products.get(5),
+    lambda c: read_mock_object(c.products),
     lambda c: c.products.find(number="P1", internal_id="x"),
-    lambda c: c.invoices.get(5),
+    lambda c: read_mock_object(c.invoices),
     lambda c: c.invoices.find(internal_id="x"),
-    lambda c: c.quotes.get(5),
+    lambda c: read_mock_object(c.quotes),
     lambda c: c.quotes.find(internal_id="x"),
     lambda c: list(c.customers.all(query="x")),
     lambda c: list(c.contacts.all(query="x")),
@@ -48,25 +53,27 @@ REQUESTS = [
     ),
     lambda c: c.webhooks.unregister(id=5),
     lambda c: c.webhooks.unregister(url="https://a.example/"),
-    lambda c: made_up(c.invoices.download(5)),
-    lambda c: made_up(c.quotes.download(5)),
+    lambda c: read_mock_pdf(c.invoices.download(5)),
+    lambda c: read_mock_pdf(c.quotes.download(5)),
 ]
 
 
 @pytest.fixture(scope="module")
 def described(prism):
     with prism("mock", "--errors") as url:
-        pace = Pace("contract", requests=100_000)
-        with AltovizClient("key", url, pace=pace, retry=AltovizRetry(total=0)) as client:
+        rate_limiter = RateLimiter("contract", requests=100_000)
+        with AltovizClient(
+            "key", url, rate_limiter=rate_limiter, retry=AltovizRetry(total=0)
+        ) as client:
             yield client
 
 
 @pytest.mark.parametrize("ask", REQUESTS)
-def test_is_understood(described, ask):
-    ask(described)  # which raises what Prism objects to
+def test_every_request_is_allowed(described, ask):
+    ask(described)  # raises if Prism objects
 
 
-def test_the_judge_does_find_what_is_not_allowed(described):
+def test_prism_objects_to_requests_that_are_not_allowed(described):
     for path, query in [
         ("v1/Nowhere", {}),
         ("v1/Customers", {"PageIndex": "one"}),

@@ -1,6 +1,7 @@
-"""Every answer of the fake is one that the official description of the API allows.
+"""The official description of the API allows every answer of the fake.
 
-Where Altoviz itself was observed to answer otherwise, so does the fake; each such deviation is listed.
+The real Altoviz deviates from its description. The fake deviates in the same way, and ``DEVIATIONS``
+lists every case.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import pytest
 import requests
 
-from django_altoviz.client import AltovizClient, Pace
+from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.exceptions import APIFailure
 from django_altoviz.testing import Behaviour, FakeAltoviz
@@ -21,13 +22,13 @@ _MAY_BE_NULL = (
     "customerType|family|product|vat|unit|billingContact|shippingContact|billingAddress|shippingAddress"
     "|companyInformations|discount|globalDiscount|initialCommitmentStatus|paymentMethod"
 )
-#: What Prism objects to, and why it is right nevertheless.
+#: Objections of Prism (patterns), and why the fake is right nevertheless.
 DEVIATIONS = {
     rf"({_MAY_BE_NULL}) must be (object|string|equal to one of)": (
-        "Observed: nested objects and enums are null where they are blank. The description can't "
-        "say so of a $ref."
+        "Observed: blank nested objects and enums are null. The description has no way to allow "
+        "null for a $ref."
     ),
-    r"GET /v1/Settings .*additional properties; found 'eInvoicing'": "Observed: a group of 2026.",
+    r"GET /v1/Settings .*additional properties; found 'eInvoicing'": "Observed: a group that came in 2026.",
     r"billingOptions must NOT have additional properties; found 'liableToVat'": (
         "The live description of August 2026 has it."
     ),
@@ -37,21 +38,24 @@ DEVIATIONS = {
     r"SaleCredits.* found '(isCancelled|replacedBy|cancellationInvoice(Id|Number))'": (
         "Observed: in all credits."
     ),
-    r"status code 400 ": "Observed: no list says that it refuses a page, nor find that it is empty.",
-    r"status code 401 ": "Observed, though only /Hello says that there is such an answer.",
+    r"status code 400 ": "Observed, but the description of lists and of find has no 400.",
+    r"status code 401 ": "Observed, but the description has a 401 for /Hello only.",
     r"GET /Hello (The received media type \"\"|Response body must be object)": (
-        "Observed: the body of a 401 is empty, and of no type."
+        "Observed: a 401 has no body and no content type."
     ),
-    r"status code 404 ": "Observed: the routes that do not say so have it, too.",
-    r"status code 429 ": "Observed: plain text. Nothing in the description speaks of the quota.",
-    r"status code 500 ": "Observed: the quotes' filter by status.",
+    r"status code 404 ": "Observed, also on routes whose description has no 404.",
+    r"status code 429 ": "Observed: plain text. The description does not mention the rate limit.",
+    r"status code 500 ": "Observed: filtering quotes by status fails.",
 }
 UNDESCRIBED = "Unable to match the returned status code with those defined in the document"
 
 
 def violations(header):
-    """(place, message) of each. Prism breaks off where they are many, as in long lists; so the lists
-    are also asked for in small pages, and each object alone."""
+    """Yield the place and the message of each violation in Prism's header.
+
+    Prism truncates the header if there are many, as for long lists. So the tests also request the
+    lists in small pages, and each object alone.
+    """
     decoder, text = json.JSONDecoder(), header.partition("[")[2]
     while text.startswith("{"):
         try:
@@ -64,7 +68,7 @@ def violations(header):
 
 
 class Judge:
-    """Notes what Prism objects to in the answers."""
+    """Response hook that collects Prism's objections to answers."""
 
     def __init__(self):
         self.objections = []
@@ -74,14 +78,14 @@ class Judge:
         path = re.sub(r"/[0-9]+", "/N", response.request.path_url.partition("?")[0])
         request = f"{response.request.method} {path}"
         for place, message in violations(response.headers.get("sl-violations", "[]")):
-            if place[0] == "response":  # the client's part is another test
+            if place[0] == "response":  # test_client.py checks the requests
                 said = message.replace(UNDESCRIBED, f"status code {response.status_code} ")
                 self.objections.append(f"{request} {said}")
 
     def unexplained(self):
-        """What was objected to since this was asked for last, and is not listed."""
-        news, self.seen = self.objections[self.seen :], len(self.objections)
-        return [each for each in news if not any(re.search(one, each) for one in DEVIATIONS)]
+        """Return the objections since the last call that are not in ``DEVIATIONS``."""
+        new, self.seen = self.objections[self.seen :], len(self.objections)
+        return [each for each in new if not any(re.search(pattern, each) for pattern in DEVIATIONS)]
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +102,7 @@ def altoviz():
 
 
 def fill(altoviz):
-    """Objects in all states, full ones and such of which little is known."""
+    """Create objects in every state, some with all fields and some with few."""
     altoviz.populate(customers=12, products=4, invoices=12, quotes=4)
     vat = {"id": 7, "rate": 10, "region": "FR", "label": "10.0% - FR", "default": False}
     customer = altoviz.customers.create(
@@ -136,7 +140,7 @@ def fill(altoviz):
 
 @pytest.fixture(scope="module")
 def url(prism, altoviz):
-    """The fake with Prism in front of it."""
+    """The URL of a Prism proxy in front of the fake."""
     with prism("proxy", altoviz.url) as url:
         yield url
 
@@ -154,15 +158,15 @@ def ask(url, altoviz, judge):
 
 
 @pytest.mark.parametrize("request_of_the_client", REQUESTS)
-def test_what_the_client_asks_for(url, altoviz, judge, request_of_the_client):
-    pace = Pace("contract with the fake", requests=100_000)
+def test_answers_to_the_client_are_allowed(url, altoviz, judge, request_of_the_client):
+    rate_limiter = RateLimiter("contract with the fake", requests=100_000)
     retry = AltovizRetry(total=0)
-    with AltovizClient(altoviz.api_key, url, pace=pace, retry=retry) as client:
+    with AltovizClient(altoviz.api_key, url, rate_limiter=rate_limiter, retry=retry) as client:
         client._session.hooks["response"].append(judge)
         try:
             request_of_the_client(client)
-        except APIFailure as error:  # not found, mostly; how that is answered is judged as well
-            assert error.status_code in (404,)
+        except APIFailure as error:  # the object may not exist; the judge has seen the 404
+            assert error.status_code == 404
     assert judge.unexplained() == []
 
 
@@ -178,32 +182,32 @@ KINDS = {
 
 @pytest.mark.parametrize("route", KINDS)
 class TestObjects:
-    def test_in_lists(self, ask, judge, altoviz, route):
+    def test_lists_are_allowed(self, ask, judge, altoviz, route):
         pages = [f"?PageSize=2&PageIndex={number}&IncludeCancelled=true" for number in range(1, 9)]
         for query in ["", "?PageIndex=99", "?OrderBy=x&PageSize=1", *pages]:
             assert ask(f"/v1/{route}{query}").status_code == 200
         assert judge.unexplained() == []
 
-    def test_each(self, ask, judge, altoviz, route):
+    def test_each_object_is_allowed(self, ask, judge, altoviz, route):
         objects = [*getattr(altoviz, KINDS[route]).all()]
         for each in objects:
             assert ask(f"/v1/{route}/{each['id']}").json()["id"] == each["id"]
         assert objects
         assert judge.unexplained() == []
 
-    def test_found(self, ask, judge, altoviz, route):
+    def test_found_objects_are_allowed(self, ask, judge, altoviz, route):
         assert bool(ask(f"/v1/{route}/Find?internalId=x").json()) is (route != "SaleCredits")
         assert ask(f"/v1/{route}/Find?internalId=nobody").json() == []
         assert judge.unexplained() == []
 
-    def test_failures(self, ask, judge, route):
+    def test_errors_are_allowed(self, ask, judge, route):
         assert ask(f"/v1/{route}?PageIndex=0").status_code == 400
         assert ask(f"/v1/{route}/1").status_code == 404
         assert ask(f"/v1/{route}", key="wrong").status_code == 401
         assert judge.unexplained() == []
 
 
-def test_the_rest(ask, judge, altoviz):
+def test_other_answers_are_allowed(ask, judge, altoviz):
     customer = next(altoviz.customers.all())["id"]
     for target in [
         "/Hello",
@@ -222,14 +226,14 @@ def test_the_rest(ask, judge, altoviz):
 
 
 @pytest.mark.parametrize("kind", ["SaleInvoices", "SaleQuotes", "SaleCredits"])
-def test_documents(ask, judge, altoviz, kind):
+def test_downloads_are_allowed(ask, judge, altoviz, kind):
     id = next(getattr(altoviz, KINDS[kind]).all())["id"]
     assert ask(f"/v1/{kind}/Download/{id}").content.startswith(b"%PDF")
     assert ask(f"/v1/{kind}/Download/1").status_code == 404
     assert judge.unexplained() == []
 
 
-def test_webhooks(ask, judge, altoviz):
+def test_answers_about_webhooks_are_allowed(ask, judge, altoviz):
     body = {"name": "n", "url": "https://a.example/", "types": ["InvoiceCreated"], "secretKey": "s"}
     assert ask("/v1/Webhooks", "POST", json=body).status_code == 201
     (webhook,) = [each for each in ask("/v1/Webhooks").json() if each["url"] == body["url"]]
@@ -239,7 +243,7 @@ def test_webhooks(ask, judge, altoviz):
     assert judge.unexplained() == []
 
 
-def test_switches(ask, judge, altoviz):
+def test_answers_with_other_switches_are_allowed(ask, judge, altoviz):
     altoviz.behave(lines_in_lists=False, shows_secrets="null", paging_headers=False)
     try:
         for target in ["/v1/SaleInvoices?PageSize=2", "/v1/SaleQuotes?PageSize=2", "/v1/Webhooks"]:
@@ -251,7 +255,7 @@ def test_switches(ask, judge, altoviz):
     assert judge.unexplained() == []
 
 
-def test_the_judge_does_object(ask, judge, altoviz):
+def test_the_judge_objects_to_unknown_fields(ask, judge, altoviz):
     altoviz.behave(unknown_fields=True)
     try:
         ask("/v1/Contacts")
@@ -260,8 +264,8 @@ def test_the_judge_does_object(ask, judge, altoviz):
     assert any("colorOfTheYear" in each for each in judge.unexplained())
 
 
-def test_each_deviation_is_still_one(ask, judge, altoviz):
-    """What is listed and is not met any more is to be taken out."""
+def test_every_listed_deviation_still_occurs(ask, judge, altoviz):
+    """Fail if ``DEVIATIONS`` lists something that Prism no longer objects to."""
     for route in ("Customers", "SaleInvoices", "SaleCredits"):
         for each in getattr(altoviz, KINDS[route]).all():
             ask(f"/v1/{route}/{each['id']}")
@@ -277,5 +281,7 @@ def test_each_deviation_is_still_one(ask, judge, altoviz):
     altoviz.behave(quota=0)
     ask("/v1/Customers")
     altoviz.behave(quota=None)
-    met = {one for one in DEVIATIONS for each in judge.objections if re.search(one, each)}
+    met = {
+        pattern for pattern in DEVIATIONS for each in judge.objections if re.search(pattern, each)
+    }
     assert met == {*DEVIATIONS}

@@ -1,4 +1,4 @@
-"""A sync reads whatever the official description allows: random values of the declared types."""
+"""A sync of random objects that the official description allows."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tests.settings import ALTOVIZ
 
 
 @pytest.fixture(scope="module")
-def invented(prism):
+def random_api(prism):
     with prism("mock", "-d") as url:
         yield url
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_what_the_description_allows_is_mirrored_or_fails_by_name(
-    invented, entity, settings, caplog
+def test_allowed_objects_are_mirrored_or_fail_with_an_error_that_names_the_field(
+    random_api, entity, settings, caplog
 ):
-    cache.clear()  # the quota
-    api = {"API_KEY": "key", "BASE_URL": invented, "API_REQUESTS_PER_MINUTE": 100_000}
+    cache.clear()  # the client counts its requests there
+    api = {"API_KEY": "key", "BASE_URL": random_api, "API_REQUESTS_PER_MINUTE": 100_000}
     settings.ALTOVIZ = ALTOVIZ | api
     runs = [sync(entities=[entity], signals=True, all_gone=True)[0] for _ in range(10)]
     assert all(run.finished_at is not None for run in runs)
@@ -30,6 +30,6 @@ def test_what_the_description_allows_is_mirrored_or_fails_by_name(
     assert MIRRORS[entity].objects.exists()
     failed = WebhookEvent.objects.filter(status=Status.FAILED)
     assert all("exceptions.InvalidPayload: " in event.error for event in failed)
-    # Asked for one object, it answers with any.
+    # Prism answers a request for one object with a random one, whose id is another.
     unreadable = caplog.text.count("could not be read: UnexpectedAnswer")
     assert sum(run.failed for run in runs) == failed.count() + unreadable

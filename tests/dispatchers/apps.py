@@ -1,4 +1,4 @@
-"""The receivers of the workers' project: each effect is a row, and nothing keeps a second one out."""
+"""Receiver of the workers' project. It writes a row each time; no constraint forbids a second one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class DispatchersConfig(AppConfig):
     def ready(self):
         from django_altoviz.signals import customer_updated
 
-        customer_updated.connect(leave_a_mark)
+        customer_updated.connect(record_effect)
 
 
-def leave_a_mark(event, **kwargs):
+def record_effect(event, **kwargs):
     from django.contrib.auth.models import Group
 
     Group.objects.create(name=f"{event.pk} {uuid.uuid4()}")

@@ -1,4 +1,4 @@
-"""The brokers that the tests meet: the real ones, behind a proxy, and ports where none answers."""
+"""Brokers for the tests: real ones, and ports where none answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def address_of(url):
 
 
 def real_broker(name):
-    """The broker's URL. Where it does not answer the test is skipped, unless its port was named."""
+    """Return the broker's URL. Skip the test if the broker is down, unless its port is configured."""
     try:
         socket.create_connection(address_of(BROKERS[name]), 2).close()
     except OSError:
@@ -30,18 +30,18 @@ def real_broker(name):
 
 
 def at_port(url, port):
-    """The same broker by another port."""
+    """Return the URL of the same broker at another port."""
     return url.replace(f":{address_of(url)[1]}", f":{port}")
 
 
-def refusing():
-    """A port where nobody listens."""
+def refusing_port():
+    """Return a port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
-class Silent:
-    """A port that lets in (or, being full, not even that) and never says a word."""
+class SilentServer:
+    """Port that accepts connections and never answers. If ``is_full``, it does not even accept."""
 
     def __init__(self, is_full):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=0 if is_full else 50)
@@ -58,7 +58,7 @@ class Silent:
             each.close()
 
 
-def forget(url, queue):
+def delete_queue(url, queue):
     """Remove the queue from the broker."""
     with Connection(url) as broker:
         if broker.transport.driver_type == "redis":

@@ -7,14 +7,14 @@ from celery import Celery, _state
 from celery.signals import after_task_publish
 
 from django_altoviz.dispatchers import celery as dispatcher
-from tests.dispatchers.brokers import forget, real_broker
+from tests.dispatchers.brokers import delete_queue, real_broker
 
 PATH = "django_altoviz.dispatchers"
 
 
 @pytest.fixture
 def celery_app(settings, monkeypatch):
-    """The project's Celery app, whose broker is within this process, and the dispatcher is set."""
+    """The project's Celery app with a broker in memory. The dispatcher is Celery."""
     settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.celery"}
     monkeypatch.setattr(dispatcher, "broker", dispatcher.Broker())
     monkeypatch.setattr(_state, "default_app", None)
@@ -28,15 +28,15 @@ def celery_app(settings, monkeypatch):
 
 @pytest.fixture(params=["redis", "rabbitmq"])
 def broker(request, celery_app):
-    """A real broker's URL, which the app has."""
+    """The URL of a real broker, which the app uses."""
     celery_app.conf.broker_url = real_broker(request.param)
     yield celery_app.conf.broker_url
-    forget(real_broker(request.param), celery_app.conf.task_default_queue)
+    delete_queue(real_broker(request.param), celery_app.conf.task_default_queue)
 
 
 @pytest.fixture
 def published():
-    """The arguments of the tasks that were published."""
+    """The arguments of the published tasks."""
     published = []
 
     def note(body, **kwargs):

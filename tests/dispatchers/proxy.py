@@ -1,4 +1,4 @@
-"""A broker that may fail: a TCP proxy before the real one."""
+"""TCP proxy in front of a real broker, to make it fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 
 
 class Proxy:
-    """Passes bytes on to a server until told otherwise. ``port`` is where it listens."""
+    """Proxy that listens on ``port`` and forwards to a server. ``is_silent`` stops the forwarding."""
 
     def __init__(self, host, port):
         self.server = (host, port)
@@ -25,9 +25,9 @@ class Proxy:
                 client, _ = self.listener.accept()
                 pair = (client, socket.create_connection(self.server))
                 self.pairs.append(pair)
-                threading.Thread(target=self._pass_on, args=[pair], daemon=True).start()
+                threading.Thread(target=self._forward, args=[pair], daemon=True).start()
 
-    def _pass_on(self, pair):
+    def _forward(self, pair):
         one, other = pair
         with contextlib.suppress(OSError, ValueError):  # closed meanwhile
             while True:
@@ -43,14 +43,14 @@ class Proxy:
             each.close()
 
     def break_connections(self):
-        """As a broker does that is restarted."""
+        """Break all connections, as a restart of the broker does."""
         for pair in self.pairs:
             for each in pair:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
     def close(self):
-        """Nobody listens any more."""
+        """Stop listening and break all connections."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.break_connections()

@@ -1,4 +1,4 @@
-"""The project of the worker processes: the suite's own, on the database of the test that starts it."""
+"""Settings of the worker processes: those of the suite, with the database of the running test."""
 
 from __future__ import annotations
 

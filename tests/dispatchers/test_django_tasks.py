@@ -1,4 +1,4 @@
-"""Events by Django Tasks: at once, by its database backend with a worker, and where it fails."""
+"""The Django Tasks dispatcher: the immediate backend, the database backend, and a failing one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_altoviz.dispatchers import django_tasks as dispatcher
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import worker
 from tests.conftest import body_of
 from tests.dispatchers.workers import DB_WORKER, eventually, working
 
@@ -42,17 +42,17 @@ def test_the_immediate_backend_processes_at_once(post):
     assert WebhookEvent.objects.get().status == Status.PROCESSED
 
 
-def test_what_a_task_leaves_of_an_object_gets_the_next(post, settings, monkeypatch):
+def test_a_task_enqueues_the_events_that_it_leaves_of_an_object(post, settings, monkeypatch):
     settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
     for _ in range(3):
         post(body_of(UPDATED, id=1))
-    for module in (processing, queued):
-        monkeypatch.setattr(module, "PATIENCE", 0)
+    for module in (worker, queued):
+        monkeypatch.setattr(module, "TIME_BUDGET", 0)
     dispatcher.dispatch(WebhookEvent.objects.last())
     assert processed(3)()
 
 
-def test_process_due_does_what_no_task_did(post, settings):
+def test_process_due_processes_events_that_no_task_has_processed(post, settings):
     settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
     for number in (1, 2, 3):
         post(body_of(UPDATED, id=number))
@@ -64,7 +64,7 @@ def test_process_due_does_what_no_task_did(post, settings):
 
 @pytest.mark.usefixtures("database")
 class TestDatabaseBackend:
-    def test_events_are_processed_by_a_worker_also_if_enqueued_twice(self, post, tmp_path):
+    def test_a_worker_processes_each_event_once_even_if_enqueued_twice(self, post, tmp_path):
         for number in range(1, 6):
             assert post(body_of(UPDATED, id=number)).status_code == 200
         assert not WebhookEvent.objects.exclude(status=Status.PENDING).exists()
@@ -99,7 +99,7 @@ class TestDatabaseBackend:
             assert not DBTaskResult.objects.exists()
         assert DBTaskResult.objects.get().args_kwargs["args"] == [event.pk]
 
-    def test_an_event_that_is_gone_is_no_error(self, post):
+    def test_a_task_for_a_missing_event_does_nothing(self, post):
         post(body_of(UPDATED))
         WebhookEvent.objects.all().delete()
         call_command("db_worker", batch=True, reload=False, startup_delay=False, verbosity=0)
@@ -107,7 +107,7 @@ class TestDatabaseBackend:
 
 
 class FailingBackend:
-    """A queue that is down."""
+    """Task backend whose queue is down."""
 
     def __init__(self, alias, params):
         self.queues = set()
@@ -116,13 +116,16 @@ class FailingBackend:
         raise ConnectionError("the queue is down")
 
 
-def test_a_queue_that_is_down_never_reaches_the_sender(post, settings, caplog):
+def test_a_queue_that_is_down_does_not_fail_the_delivery(post, settings, caplog):
     settings.TASKS = {"default": {"BACKEND": f"{__name__}.FailingBackend"}}
     assert post(body_of(UPDATED)).status_code == 200
     event = WebhookEvent.objects.get()
     assert event.status == Status.PENDING
-    assert f"Event {event.pk} could not be dispatched; it waits." in caplog.messages
+    assert (
+        f"Event {event.pk} is stored but could not be dispatched. Run altoviz_process_events."
+        in caplog.messages
+    )
 
 
-def test_good_settings_have_no_fault():
+def test_the_check_accepts_these_settings():
     assert "django_altoviz.E005" not in {message.id for message in check_settings()}

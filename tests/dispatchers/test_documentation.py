@@ -1,4 +1,4 @@
-"""What docs/scaling.rst shows, run."""
+"""The code in docs/scaling.rst runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.dispatchers.workers import ROOT
 from tests.processes import run
 from tests.test_docs import blocks
 
-SHOWN = blocks((ROOT / "docs" / "scaling.rst").read_text(), "python")
+CODE = blocks((ROOT / "docs" / "scaling.rst").read_text(), "python")
 SETTINGS = """
 SECRET_KEY = "of this test"
 INSTALLED_APPS = ["django_altoviz"]
@@ -35,11 +35,11 @@ print(json.dumps([app.conf.broker_url, scheduled, queues, sorted(app.tasks)]))
 """
 
 
-def test_celery_is_set_up_as_shown(tmp_path):
+def test_the_celery_set_up_of_the_docs_works(tmp_path):
     (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "celery.py").write_text(SHOWN["celery-app"])
-    (tmp_path / "shop" / "__init__.py").write_text(SHOWN["celery-init"])
-    (tmp_path / "shop" / "settings.py").write_text(SETTINGS + SHOWN["celery-settings"])
+    (tmp_path / "shop" / "celery.py").write_text(CODE["celery-app"])
+    (tmp_path / "shop" / "__init__.py").write_text(CODE["celery-init"])
+    (tmp_path / "shop" / "settings.py").write_text(SETTINGS + CODE["celery-settings"])
     environment = {name: os.environ[name] for name in os.environ if name[:6] != "DJANGO"}
     output = run(
         [sys.executable, "-c", CELERY],
@@ -55,23 +55,23 @@ def test_celery_is_set_up_as_shown(tmp_path):
     assert {f"{path}.process_due", f"{path}.process_event"} <= {*tasks}
 
 
-def test_the_settings_of_django_tasks_choose_it():
+def test_the_settings_for_django_tasks_in_the_docs_select_it():
     names = {"INSTALLED_APPS": [], "ALTOVIZ": {}}
-    exec(SHOWN["django-tasks-settings"], names)
+    exec(CODE["django-tasks-settings"], names)
     assert names["ALTOVIZ"]["DISPATCHER"] == "django_altoviz.dispatchers.django_tasks"
     assert names["TASKS"]["default"]["BACKEND"] == "django_tasks_db.DatabaseBackend"
 
 
 @pytest.mark.django_db
-def test_how_long_receivers_took(post, capsys):
+def test_the_code_for_receiver_times_works(post, capsys):
     for seconds in (1.0, 3.0):
         post(body_of(EventType.CUSTOMER_CREATED))
         event = WebhookEvent.objects.latest("pk")
         ReceiverRun.objects.create(event=event, receiver="shop.tell", seconds=seconds)
-    exec(SHOWN["receiver-times"], {})
+    exec(CODE["receiver-times"], {})
     assert capsys.readouterr().out == "shop.tell 2 2.0 3.0\n"
 
 
-def test_a_run_of_the_safety_net_takes_on_as_many_as_is_said():
+def test_the_docs_state_the_right_limit_of_process_due():
     page = " ".join((ROOT / "docs" / "scaling.rst").read_text().split())
     assert f"up to {queued.DUE_LIMIT} events" in page

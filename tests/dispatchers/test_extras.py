@@ -1,4 +1,4 @@
-"""Celery and Django Tasks are there for those who choose them, and nobody else needs them."""
+"""Celery and Django Tasks are optional: only projects that choose them need them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ print(json.dumps([found, sorted(sys.modules)]))
 """
 
 
-def start(dispatcher, hidden=(), settings=""):
-    """What the check of the dispatcher finds in a new process, and the modules that it has then."""
+def run_check(dispatcher, hidden=(), settings=""):
+    """Run the dispatcher's check in a new process. Return its messages and the loaded modules."""
     program = PROGRAM.format(dispatcher=dispatcher, hidden=[*hidden], settings=settings)
     environment = {
         name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"
@@ -47,8 +47,8 @@ def start(dispatcher, hidden=(), settings=""):
 
 
 @pytest.mark.parametrize("name", ["inline", "deferred"])
-def test_nothing_of_them_is_imported_unless_chosen(name):
-    found, modules = start(f"django_altoviz.dispatchers.{name}")
+def test_optional_packages_are_not_imported_unless_chosen(name):
+    found, modules = run_check(f"django_altoviz.dispatchers.{name}")
     assert found == []
     assert not modules & {"celery", "kombu", "django_tasks", "django_tasks_db", "redis", "amqp"}
 
@@ -60,22 +60,22 @@ def test_nothing_of_them_is_imported_unless_chosen(name):
         ("django_tasks", "tasks", ["django_tasks", "django.tasks"]),
     ],
 )
-def test_an_extra_that_is_not_installed_is_named_by_the_check(name, extra, hidden):
-    ((_id, message, hint),), _modules = start(f"django_altoviz.dispatchers.{name}", hidden)
+def test_the_check_names_the_extra_that_is_not_installed(name, extra, hidden):
+    ((_id, message, hint),), _modules = run_check(f"django_altoviz.dispatchers.{name}", hidden)
     assert f"django_altoviz.dispatchers.{name}" in message
     assert f"django-altoviz[{extra}]" in hint
 
 
 @pytest.mark.parametrize("name", ["celery", "django_tasks"])
-def test_the_chosen_one_is_imported_at_the_start_so_that_workers_know_its_tasks(name):
-    found, modules = start(f"django_altoviz.dispatchers.{name}")
+def test_the_chosen_dispatcher_is_imported_at_the_start_so_that_workers_know_its_tasks(name):
+    found, modules = run_check(f"django_altoviz.dispatchers.{name}")
     assert found == []
     assert f"django_altoviz.dispatchers.{name}" in modules
 
 
 def test_a_dispatcher_of_the_project_is_not_imported_at_the_start():
-    _found, modules = start("tests.broken_dispatcher", settings="SILENCED_SYSTEM_CHECKS=[],")
-    # The check has imported it, the start has not: that would be before the project is ready.
+    _found, modules = run_check("tests.broken_dispatcher", settings="SILENCED_SYSTEM_CHECKS=[],")
+    # Only the check has imported it. At the start, the project would not be ready yet.
     assert "django_altoviz.dispatchers.celery" not in modules
 
 
@@ -83,6 +83,8 @@ def test_a_dispatcher_of_the_project_is_not_imported_at_the_start():
     "tasks",
     [{}, {"default": {"BACKEND": "nowhere"}}, {"default": {"QUEUES": ["other"], "BACKEND": "x"}}],
 )
-def test_task_settings_that_do_not_fit_are_found_by_the_check(tasks):
-    found, _modules = start("django_altoviz.dispatchers.django_tasks", settings=f"TASKS={tasks!r}")
+def test_the_check_finds_wrong_settings_for_tasks(tasks):
+    found, _modules = run_check(
+        "django_altoviz.dispatchers.django_tasks", settings=f"TASKS={tasks!r}"
+    )
     assert [each[0] for each in found] == ["django_altoviz.E005"]

@@ -1,4 +1,4 @@
-"""What the dispatchers have in common that hand events to a queue."""
+"""The part that the dispatchers with a queue have in common."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import transaction
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.processing import worker as processing
+from django_altoviz.processing import worker
 from tests.conftest import body_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("deferred")]
@@ -18,7 +18,7 @@ def statuses():
     return list(WebhookEvent.objects.order_by("pk").values_list("status", flat=True))
 
 
-def test_what_is_due_is_processed_in_order_up_to_a_limit(post):
+def test_due_events_are_processed_in_order_up_to_a_limit(post):
     for number in range(1, 7):
         post(body_of(EventType.CUSTOMER_UPDATED, id=number))
     assert queued.process_due(limit=5) == 5
@@ -27,7 +27,7 @@ def test_what_is_due_is_processed_in_order_up_to_a_limit(post):
     assert queued.process_due() == 0
 
 
-def test_an_event_that_has_failed_is_tried_once_in_a_run(post):
+def test_a_failed_event_is_tried_once_per_run(post):
     post(body_of(EventType.CUSTOMER_UPDATED, id=1, active="maybe"))
     post(body_of(EventType.CUSTOMER_UPDATED, id=1))
     assert queued.process_due() == 2
@@ -36,14 +36,14 @@ def test_an_event_that_has_failed_is_tried_once_in_a_run(post):
 
 
 class TestLongBacklog:
-    """A task ends after some time, and what it leaves is not forgotten."""
+    """A task stops after a time limit, and the events that it leaves are processed later."""
 
     @pytest.fixture(autouse=True)
-    def impatient(self, monkeypatch):
-        for module in (processing, queued):
-            monkeypatch.setattr(module, "PATIENCE", 0)
+    def without_time(self, monkeypatch):
+        for module in (worker, queued):
+            monkeypatch.setattr(module, "TIME_BUDGET", 0)
 
-    def test_what_a_task_leaves_gets_a_task_of_its_own(
+    def test_an_event_that_a_task_leaves_gets_its_own_task(
         self, post, django_capture_on_commit_callbacks
     ):
         for _ in range(3):
@@ -57,7 +57,7 @@ class TestLongBacklog:
         assert enqueued == [second, third]
         assert statuses() == ["processed"] * 3 + ["pending"]
 
-    def test_without_a_way_to_give_it_one_it_is_found_by_the_safety_net(self, post):
+    def test_without_a_queue_process_due_processes_the_events_that_are_left(self, post):
         for _ in range(2):
             post(body_of(EventType.CUSTOMER_UPDATED, id=1))
         queued.process_event(WebhookEvent.objects.last().pk)
@@ -75,7 +75,7 @@ def test_an_event_waits_for_the_commit_of_its_own_database(monkeypatch):
 
 
 class ReadsElsewhere:
-    """As with a replica that has not got the event yet."""
+    """Router that reads from a replica, which does not have the event yet."""
 
     def db_for_read(self, model, **hints):
         return "replica"

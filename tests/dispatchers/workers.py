@@ -1,4 +1,4 @@
-"""Workers in processes of their own, and what they work on."""
+"""Start workers in separate processes, and wait for their work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DB_WORKER = ["-m", "django", "db_worker", "--interval=0.1", "--no-startup-delay"
 
 @contextlib.contextmanager
 def working(command, directory, **environment):
-    """The worker's process, from when it is ready; it is ended at the end."""
+    """Start a worker, yield its process, and stop it at the end."""
     environment = {
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": "tests.dispatchers.settings",
@@ -39,7 +39,7 @@ def working(command, directory, **environment):
 
 
 def eventually(condition, seconds=120):
-    """What the condition is in the end: true as soon as it is, or false after so many seconds."""
+    """Wait until the condition is true. Return its last value, which is false after the timeout."""
     give_up_at = time.monotonic() + seconds
     while not (result := condition()) and time.monotonic() < give_up_at:
         time.sleep(0.05)

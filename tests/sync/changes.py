@@ -1,4 +1,4 @@
-"""Random changes at a fake Altoviz, and whether the mirror is as it is."""
+"""Make random changes at a fake Altoviz, and find drift of the mirror."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from django_altoviz.testing import NoSuchObject, Refused
 
 
 def change(altoviz, random):
-    """Change something, or try in vain, as people do."""
+    """Make a random change. The fake may refuse it, as Altoviz refuses changes of its users."""
     records = getattr(altoviz, f"{random.choice(ENTITIES)}s")
     with contextlib.suppress(Refused, NoSuchObject):
         random.choice(_changes_of(records))(altoviz, records, random)
 
 
 def _changes_of(records):
-    at_documents = [_send, _cancel_or_refuse, _settle, _take_up]
+    of_documents = [_send, _cancel_or_refuse, _pay_or_invoice, _finalize_or_accept]
     return [
         _create,
         _create,
         _edit,
         _edit,
         _delete,
-        *(at_documents if _is_document(records) else []),
+        *(of_documents if _is_document(records) else []),
     ]
 
 
@@ -34,7 +34,7 @@ def _is_document(records):
 
 
 def _any_id(records, random):
-    ids = records.shelf.ids()
+    ids = records.store.ids()
     if not ids:
         raise NoSuchObject
     return random.choice(ids)
@@ -50,7 +50,7 @@ def _create(altoviz, records, random):
 def _edit(altoviz, records, random):
     fields = {"Customer": "companyName", "Contact": "lastName", "Product": "name"}
     field = fields.get(records.name, "subject")
-    # Few names, so that things are set back to what they were.
+    # Few names, so that objects often return to an earlier state.
     records.change(_any_id(records, random), **{field: random.choice("ABC")})
 
 
@@ -62,12 +62,12 @@ def _send(altoviz, records, random):
     records.send(_any_id(records, random))
 
 
-def _take_up(altoviz, records, random):
+def _finalize_or_accept(altoviz, records, random):
     id = _any_id(records, random)
     records.finalize(id) if records.name == "Invoice" else records.accept(id)
 
 
-def _settle(altoviz, records, random):
+def _pay_or_invoice(altoviz, records, random):
     id = _any_id(records, random)
     records.pay(id) if records.name == "Invoice" else records.invoice(id)
 
@@ -77,29 +77,29 @@ def _cancel_or_refuse(altoviz, records, random):
     records.cancel(id) if records.name == "Invoice" else records.refuse(id)
 
 
-def differences(altoviz):
-    """What in the mirror is not as at Altoviz, lines and columns included."""
+def drift(altoviz):
+    """Return the objects whose data, columns or lines differ between the mirror and Altoviz."""
     return [
         (entity.value, id)
         for entity in ENTITIES
-        for here, there in [(_mirrored(entity), _there(altoviz, entity))]
+        for here, there in [(_in_mirror(entity), _at_altoviz(altoviz, entity))]
         for id in here.keys() | there.keys()
         if here.get(id) != there.get(id)
     ]
 
 
-def _mirrored(entity):
+def _in_mirror(entity):
     model = MIRRORS[entity]
-    return {row.altoviz_id: _shown(row) for row in model.objects.all()}
+    return {row.altoviz_id: _content(row) for row in model.objects.all()}
 
 
-def _shown(row):
+def _content(row):
     columns = {name: getattr(row, name) for name in row.columns_from({})}
     lines = [line.data for line in row.lines.all()] if hasattr(row, "lines") else None
     return row.data, columns, lines
 
 
-def _there(altoviz, entity):
+def _at_altoviz(altoviz, entity):
     model = MIRRORS[Entity(entity)]
     return {
         object["id"]: (object, model.columns_from(object), object.get("lines"))

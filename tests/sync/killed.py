@@ -1,4 +1,4 @@
-"""A process that is killed in the midst of a sync: ``python -m tests.sync.killed DATABASE URL PAGE``."""
+"""Kill this process during a sync: ``python -m tests.sync.killed DATABASE URL PAGE``."""
 
 from __future__ import annotations
 

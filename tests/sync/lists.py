@@ -1,4 +1,4 @@
-"""What is at Altoviz, as lists and single objects over HTTP, for a test to change at any moment."""
+"""Serve Altoviz lists and objects over HTTP, which a test can change at any moment."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def value(data, status=200, **headers):
 
 
 class Lists:
-    """``objects[entity]`` are what is there, by id, in the order of the list.
+    """The lists of a company. ``objects[entity]`` are its objects by id, in the order of the list.
 
-    ``before[n]`` is called before request number n, counted from 1, is answered; what it returns is
-    the answer, unless that is ``None``. ``after[n]`` is called when it was answered, by whom asked.
-    ``answers`` are those of certain paths.
+    ``before[n]`` is called before request number n is answered, sends_counts from 1. If it returns
+    something, that is the answer. ``after[n]`` is called by the client when it has the answer. The
+    key ``"each"`` stands for every request. ``answers`` are fixed answers by path.
     """
 
     def __init__(self, page_size=100):
@@ -55,8 +55,8 @@ class Lists:
         self.after = {}
         self.answers = {}
         self.without_lines = False
-        self.counted = True
-        self.uncovered = 0  # so many more are spoken of than listed
+        self.sends_counts = True
+        self.unlisted = 0  # the length that Altoviz sends counts this many rows more than it lists
 
     def answered(self):
         hook = self.after.get(len(self.requests)) or self.after.get("each")
@@ -84,7 +84,7 @@ class Lists:
         return value(objects[int(id)])
 
     def page(self, objects, query):
-        # Altoviz leaves the cancelled out unless it is asked for them.
+        # Altoviz omits cancelled documents unless the client asks for them.
         listed = [
             each
             for each in objects.values()
@@ -96,13 +96,13 @@ class Lists:
             rows = [row | {"lines": None} if "lines" in row else row for row in rows]
         pages = -(-len(listed) // self.page_size)
         counts = (
-            {"x_page_count": pages, "x_record_count": len(listed) + self.uncovered}
-            if self.counted
+            {"x_page_count": pages, "x_record_count": len(listed) + self.unlisted}
+            if self.sends_counts
             else {}
         )
         return value(rows, **counts)
 
     @property
-    def singly(self):
-        """The paths of the objects that were asked for by their ids."""
+    def lookups(self):
+        """Return the paths of the requests for single objects."""
         return [path for path, query in self.requests if not query]

@@ -1,3 +1,5 @@
+"""The admin pages of syncs."""
+
 from __future__ import annotations
 
 import pytest
@@ -24,23 +26,23 @@ def page(admin_client, altoviz):
     return page
 
 
-def test_syncs_are_listed_with_what_they_found(page):
+def test_syncs_are_listed_with_their_counts(page):
     text = page(RUNS)
     assert "1 sync" in text
     assert '<td class="field-seen">2</td><td class="field-new">1</td>' in text
     assert '<td class="field-failed">1</td>' in text
 
 
-def test_a_sync_is_shown_and_can_not_be_changed(page, admin_client):
+def test_a_sync_is_read_only(page, admin_client):
     path = f"{RUNS}{SyncRun.objects.get().pk}/change/"
     text = page(path)
-    assert "What was found" in text
+    assert "Findings" in text
     assert 'type="submit"' not in text.replace('<button type="submit">Log out</button>', "")
     assert admin_client.post(path, {"seen": 5}).status_code == 403
 
 
-def test_an_imported_row_names_no_event_as_its_last(page):
+def test_an_imported_object_has_no_events(page):
     row = Customer.objects.get()
-    assert "No event: a sync has read it." in page(
+    assert "No events: a sync has imported this object." in page(
         f"/admin/django_altoviz/customer/{row.pk}/change/"
     )

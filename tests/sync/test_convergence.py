@@ -1,4 +1,4 @@
-"""Whatever was lost, doubled or confused on the way: after a sync the mirror is as Altoviz is."""
+"""A sync heals all drift, after any loss, duplication and reordering of deliveries."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from django_altoviz.sync import ENTITIES, sync
 from django_altoviz.testing import Behaviour, FakeAltoviz, through_test_client
 from tests.conftest import examples
 from tests.settings import ALTOVIZ
-from tests.sync.changes import change, differences
+from tests.sync.changes import change, drift
 
 TROUBLE = {"drop": 0.3, "duplicate": 0.3, "reorder": 0.3}
 EXAMPLE = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    # A shorter sequence of another seed is no simpler one.
+    # No shrinking: a shorter sequence with another seed is not a simpler one.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 
 
 @pytest.fixture
 def connect(settings):
-    """A fake whose API the project reads and whose deliveries reach the project."""
+    """Connect the project with a fake: its API settings, and its deliveries to the test client."""
 
     def connect(seed=0, **switches):
         altoviz = FakeAltoviz(
@@ -50,8 +50,8 @@ def connect(settings):
 
 
 @pytest.fixture
-def told():
-    """How often each business signal was sent for each document."""
+def sent():
+    """Count how often each business signal is sent for each document."""
     counts, receivers = Counter(), []
     for name, signal in BY_BUSINESS_SIGNAL.items():
 
@@ -65,8 +65,8 @@ def told():
         signal.disconnect(count)
 
 
-def reached():
-    """The business_signals that the mirror's documents show."""
+def proved():
+    """Return the business signals that the state of the mirrored documents proves."""
     return {
         (name, row.altoviz_id)
         for model in (Invoice, Quote)
@@ -86,24 +86,24 @@ def reached():
     paging_headers=st.booleans(),
 )
 @pytest.mark.django_db
-def test_one_sync_heals_all_drift(connect, told, seed, bursts, is_filled_first, **switches):
+def test_one_sync_heals_all_drift(connect, sent, seed, bursts, is_filled_first, **switches):
     random = Random(seed)
-    told.clear()
+    sent.clear()
     with transaction.atomic(), connect(seed, **switches) as altoviz:
         altoviz.populate(customers=5, products=5, invoices=5, quotes=5)
         if is_filled_first:
             sync()
-        imported = reached()
+        imported = proved()
         altoviz.behave(**TROUBLE)
         for burst in bursts:
             for _ in range(burst):
                 change(altoviz, random)
             altoviz.wait()
         sync(all_gone=True)
-        assert differences(altoviz) == []
-        assert all(number == 1 for number in told.values())
+        assert drift(altoviz) == []
+        assert all(number == 1 for number in sent.values())
         if is_filled_first:
-            assert reached() - imported <= told.keys()
+            assert proved() - imported <= sent.keys()
         before = WebhookEvent.objects.count()
         assert all(run.is_in_step for run in sync())
         assert WebhookEvent.objects.count() == before
@@ -113,34 +113,34 @@ def test_one_sync_heals_all_drift(connect, told, seed, bursts, is_filled_first, 
 @settings(EXAMPLE, max_examples=1)
 @given(seed=st.integers(0, 2**32))
 @pytest.mark.django_db
-def test_many_changes_are_healed_by_one_sync(connect, told, seed):
+def test_many_changes_are_healed_by_one_sync(connect, sent, seed):
     random = Random(seed)
-    told.clear()
+    sent.clear()
     with transaction.atomic(), connect(seed, **TROUBLE) as altoviz:
         altoviz.populate(customers=20, products=20, invoices=20, quotes=20)
         sync()
-        imported = reached()
-        assert not told
+        imported = proved()
+        assert not sent
         for n in range(max(1000, examples(2000))):
             change(altoviz, random)
             if n % 50 == 0:
                 altoviz.wait()
         altoviz.wait()
-        drifted = differences(altoviz)
+        before = drift(altoviz)
         sync(all_gone=True)
-        assert drifted
-        assert differences(altoviz) == []
+        assert before
+        assert drift(altoviz) == []
         assert not WebhookEvent.objects.filter(status=Status.FAILED).exists()
-        # What the state in the end proves was signalled, by a delivery or by the sync; nothing twice.
-        assert reached() - imported <= told.keys()
-        assert not imported & told.keys()
-        assert {*told.values()} == {1}
-        assert {name for name, _id in told} == {*BY_BUSINESS_SIGNAL}
+        # Each business signal that the final state proves was sent exactly once, by a delivery or the sync.
+        assert proved() - imported <= sent.keys()
+        assert not imported & sent.keys()
+        assert {*sent.values()} == {1}
+        assert {name for name, _id in sent} == {*BY_BUSINESS_SIGNAL}
         transaction.set_rollback(True)
 
 
-def run_beside(work):
-    """Run it in a thread, and return what to call for its end."""
+def in_thread(work):
+    """Run ``work`` in a thread, and return the function that joins it."""
     errors = []
 
     def run():
@@ -164,8 +164,8 @@ def run_beside(work):
 @pytest.mark.django_db(transaction=True)
 class TestWhileDeliveriesComeIn:
     @pytest.fixture(autouse=True)
-    def answers_age(self, monkeypatch):
-        """Something changes between an answer and what is made of it, each time."""
+    def slow_answers(self, monkeypatch):
+        """Delay each answer, so that objects change between the answer and its use."""
 
         def send(*args, **options):
             answer = answered(*args, **options)
@@ -176,15 +176,15 @@ class TestWhileDeliveriesComeIn:
         monkeypatch.setattr(AltovizClient, "_send", send)
 
     def run(self, act, entities=ENTITIES, syncs=3):
-        """Some syncs, while one act follows the other."""
+        """Run some syncs while ``act`` is called again and again."""
         is_over = threading.Event()
 
         def work():
             while not is_over.is_set():
                 act()
-                time.sleep(0.01)  # each change is read for once more, so they must not outrun that
+                time.sleep(0.01)  # the sync looks each change up, so changes must not come faster
 
-        join = run_beside(work)
+        join = in_thread(work)
         try:
             for _ in range(syncs):
                 sync(entities=entities)
@@ -192,7 +192,7 @@ class TestWhileDeliveriesComeIn:
             is_over.set()
             join()
 
-    def run_with_changes(self, altoviz, seed):
+    def sync_during_changes(self, altoviz, seed):
         random = Random(seed)
 
         def act():
@@ -203,26 +203,26 @@ class TestWhileDeliveriesComeIn:
 
     @pytest.mark.parametrize("seed", range(2))
     def test_no_event_is_overwritten_by_an_older_page(self, connect, seed):
-        """Each change is told at once and in order, so that the mirror needs no sync in the end."""
+        """Every delivery arrives at once and in order, so the mirror needs no further sync."""
         with connect(seed, payment_event=True) as altoviz:
             altoviz.populate(customers=110, products=5, invoices=40, quotes=5)
-            self.run_with_changes(altoviz, seed)
+            self.sync_during_changes(altoviz, seed)
             assert {delivery.status for delivery in altoviz.wait()} == {200}
-            assert differences(altoviz) == []
+            assert drift(altoviz) == []
 
     @pytest.mark.parametrize("seed", range(2))
-    def test_what_is_lost_and_confused_is_healed_by_one_more(self, connect, told, seed):
+    def test_lost_and_reordered_deliveries_are_healed_by_one_more_sync(self, connect, sent, seed):
         with connect(seed, **TROUBLE) as altoviz:
             altoviz.populate(customers=110, products=5, invoices=40, quotes=5)
-            self.run_with_changes(altoviz, seed)
+            self.sync_during_changes(altoviz, seed)
             sync()
-            assert differences(altoviz) == []
+            assert drift(altoviz) == []
             assert WebhookEvent.objects.filter(source=Source.SYNC).exists()
-            assert all(number == 1 for number in told.values())
+            assert all(number == 1 for number in sent.values())
 
     @pytest.mark.parametrize("seed", range(2))
-    def test_each_step_of_a_document_is_signalled_once(self, connect, told, seed):
-        """Also where a sync has seen the next one before the delivery of this one comes."""
+    def test_each_step_of_a_document_is_signalled_once(self, connect, sent, seed):
+        """A sync may see the next step before the delivery of this step arrives."""
         random, documents = Random(seed), [Entity.INVOICE, Entity.QUOTE]
         with connect(seed, payment_event=True) as altoviz:
             invoices, quotes = altoviz.invoices, altoviz.quotes
@@ -242,10 +242,10 @@ class TestWhileDeliveriesComeIn:
 
             altoviz.populate(customers=1, products=1, invoices=2, quotes=2)
             sync()
-            imported = reached()
+            imported = proved()
             self.run(live, documents, syncs=15)
             altoviz.wait()
             sync()
-            assert differences(altoviz) == []
-            assert reached() - imported <= told.keys()
-            assert {*told.values()} == {1}
+            assert drift(altoviz) == []
+            assert proved() - imported <= sent.keys()
+            assert {*sent.values()} == {1}

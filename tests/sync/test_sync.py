@@ -1,4 +1,4 @@
-"""A sync against lists that change, and events that come in, while it reads."""
+"""Sync lists that change, and objects that receive events, while they are read."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_altoviz.client import AltovizClient
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
     AllGone,
@@ -22,6 +23,7 @@ from django_altoviz.exceptions import (
     ConnectionFailed,
     IncompleteList,
     InvalidRequest,
+    ListsFailed,
     NoSuchRoute,
     NotAuthorized,
     ServerError,
@@ -37,7 +39,7 @@ from django_altoviz.models import (
     SyncStep,
     WebhookEvent,
 )
-from django_altoviz.privacy.erasure import forget, lift
+from django_altoviz.privacy.erasure import allow_again, erase
 from django_altoviz.processing import process
 from django_altoviz.signals import (
     customer_created,
@@ -67,22 +69,22 @@ def sync_one(entities=CUSTOMERS, **options):
 
 
 def deliver(event_type, **data):
-    """A webhook's event, stored and processed."""
+    """Store and process an event as if a webhook had delivered it."""
     event = WebhookEvent.from_delivery(body_of(event_type, **data), "default", {})
     WebhookEvent.objects.store(event)
     process(event)
     return event
 
 
-def told():
-    """What the syncs have told, as types and ids of objects."""
+def sync_events():
+    """Return the type and object id of each event that a sync has stored."""
     events = WebhookEvent.objects.filter(source=Source.SYNC).order_by("pk")
     return [*events.values_list("type", "object_id")]
 
 
 @pytest.fixture
-def heard():
-    """What receivers hear of customers."""
+def receiver_calls():
+    """Record the type, object id and changes of each call to a receiver of customers."""
     calls = []
 
     def hear(signal, sender, instance, changes, event, **kwargs):
@@ -96,7 +98,7 @@ def heard():
         each.disconnect(hear)
 
 
-class TestTheFirst:
+class TestFirstSync:
     def test_fills_the_mirror(self, altoviz):
         altoviz.add(Entity.CUSTOMER, *(customer(id, name=f"no {id}") for id in range(1, 1251)))
         altoviz.add(Entity.INVOICE, invoice(1), invoice(2))
@@ -117,26 +119,29 @@ class TestTheFirst:
         assert [line.data for line in lines] == invoice(2)["lines"]
         assert Invoice.objects.get(altoviz_id=2).customer_id == invoice(2)["customerId"]
 
-    def test_leaves_neither_events_nor_steps(self, altoviz, heard):
+    def test_stores_no_events_and_leaves_no_steps(self, altoviz, receiver_calls):
         altoviz.add(Entity.CUSTOMER, customer(1))
         sync_one()
         assert not WebhookEvent.objects.exists()
         assert not SyncStep.objects.exists()
-        assert heard == []
+        assert receiver_calls == []
 
-    def test_can_tell_receivers_all_the_same(self, altoviz, heard):
+    def test_calls_receivers_if_signals_are_asked_for(self, altoviz, receiver_calls):
         altoviz.add(Entity.CUSTOMER, customer(1), customer(2))
         assert counts(sync_one(signals=True)) == {"seen": 2, "new": 2}
-        assert [call[:2] for call in heard] == [("CustomerCreated", 1), ("CustomerCreated", 2)]
-        assert told() == [("CustomerCreated", 1), ("CustomerCreated", 2)]
+        assert [call[:2] for call in receiver_calls] == [
+            ("CustomerCreated", 1),
+            ("CustomerCreated", 2),
+        ]
+        assert sync_events() == [("CustomerCreated", 1), ("CustomerCreated", 2)]
 
-    def test_tells_of_what_had_drifted_before(self, altoviz, heard):
+    def test_records_an_object_that_has_drifted_since_its_webhook(self, altoviz, receiver_calls):
         deliver("CustomerCreated", **customer(1, name="then"))
         altoviz.add(Entity.CUSTOMER, customer(1, name="now"), customer(2))
         assert counts(sync_one()) == {"seen": 2, "new": 1, "changed": 1}
-        assert heard[1:] == [("CustomerUpdated", 1, {"name": ("then", "now")})]
+        assert receiver_calls[1:] == [("CustomerUpdated", 1, {"name": ("then", "now")})]
 
-    def test_keeps_what_does_not_fit_as_events_that_say_why(self, altoviz):
+    def test_stores_objects_that_do_not_fit_as_failed_events(self, altoviz):
         altoviz.add(Entity.CUSTOMER, customer(1), customer(2, active="maybe"), customer(3))
         altoviz.add(Entity.CUSTOMER, customer(4, name="\ud800"), customer(5, name="a\0b"))
         assert counts(sync_one()) == {"seen": 5, "new": 2, "failed": 3}
@@ -150,31 +155,31 @@ class TestTheFirst:
             assert why in event.error
         assert events[1].envelope.data == customer(4, name="\ud800")
 
-    def test_is_over_when_all_kinds_were_read_to_their_ends(self, altoviz):
+    def test_stays_an_import_until_the_list_was_read_to_its_end(self, altoviz):
         altoviz.before[1] = lambda: Answer(401)
         with pytest.raises(NotAuthorized):
             sync_one()
         assert sync_one().is_import
         assert not sync_one().is_import
 
-    def test_of_each_account_is_its_own(self, altoviz):
+    def test_does_not_overwrite_a_row_of_another_account(self, altoviz):
         altoviz.add(Entity.CUSTOMER, customer(1))
         sync_one()
         (run,) = sync("acme", CUSTOMERS)
-        # An id is unique in all of Altoviz: another account's row is not overwritten.
+        # Altoviz ids are unique across companies, so this row belongs to the other account.
         assert counts(run) == {"seen": 1, "failed": 1}
         assert "ForeignObject" in WebhookEvent.objects.get(account="acme").error
         assert Customer.objects.get().account == "default"
 
 
-class TestLater:
+class TestLaterSyncs:
     @pytest.fixture(autouse=True)
     def first(self, altoviz):
         altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 251)))
         altoviz.add(Entity.INVOICE, invoice(1), invoice(2, isCancelled=True))
         sync(entities=[*CUSTOMERS, *INVOICES])
 
-    def test_writes_nothing_where_nothing_differs(self, altoviz):
+    def test_write_nothing_if_nothing_differs(self, altoviz):
         before = [*Customer.objects.values_list("pk", "synced_at", "last_event_id")]
         run = sync_one()
         assert counts(run) == {"seen": 250, "unchanged": 250}
@@ -182,21 +187,21 @@ class TestLater:
         assert not WebhookEvent.objects.exists()
         assert [*Customer.objects.values_list("pk", "synced_at", "last_event_id")] == before
 
-    def test_tells_what_was_missed(self, altoviz, heard):
+    def test_record_every_difference(self, altoviz, receiver_calls):
         altoviz.add(Entity.CUSTOMER, customer(7, name="renamed"), customer(300))
         del altoviz.objects[Entity.CUSTOMER][9]
         run = sync_one()
         assert counts(run) == {"seen": 250, "new": 1, "changed": 1, "unchanged": 248, "deleted": 1}
         assert not run.is_in_step
-        assert [(type, id) for type, id, _ in heard] == [
+        assert [(type, id) for type, id, _ in receiver_calls] == [
             ("CustomerCreated", 300), ("CustomerUpdated", 7), ("CustomerDeleted", 9),
         ]  # fmt: skip
-        assert heard[1][2] == {"name": (customer(7)["name"], "renamed")}
+        assert receiver_calls[1][2] == {"name": (customer(7)["name"], "renamed")}
         assert Customer.with_deleted.get(altoviz_id=9).name == customer(9)["name"]
         assert not Customer.objects.filter(altoviz_id=9).exists()
         assert sync_one().is_in_step
 
-    def test_events_look_like_those_of_webhooks(self, altoviz):
+    def test_store_events_like_those_of_webhooks(self, altoviz):
         received = []
 
         def note(event, **kwargs):
@@ -214,19 +219,19 @@ class TestLater:
         assert event.envelope.data == customer(7, name="renamed")
         assert received == [event.pk]
 
-    def test_a_change_back_is_told_too(self, altoviz, heard):
+    def test_record_a_change_back_to_an_earlier_state(self, altoviz, receiver_calls):
         for name in ("A", "B", "A", "B"):
             altoviz.add(Entity.CUSTOMER, customer(7, name=name))
             sync_one()
             assert Customer.objects.get(altoviz_id=7).name == name
-        assert len(heard) == 4
+        assert len(receiver_calls) == 4
 
-    def test_cancelled_invoices_are_not_missing(self, altoviz):
+    def test_find_cancelled_invoices_in_the_list(self, altoviz):
         assert counts(sync_one(INVOICES)) == {"seen": 2, "unchanged": 2}
         assert Invoice.objects.get(altoviz_id=2).is_cancelled
 
-    def test_what_is_not_listed_but_there_lives(self, altoviz):
-        """Nothing is deleted for not being in a list."""
+    def test_keep_an_object_that_is_not_listed_but_can_be_looked_up(self, altoviz):
+        """Only a 404 deletes an object."""
         hidden = altoviz.objects[Entity.CUSTOMER].pop(5)
         altoviz.before[len(altoviz.requests) + 4] = lambda: value(hidden)
         run = sync_one()
@@ -235,32 +240,32 @@ class TestLater:
         assert run.is_in_step
 
     @pytest.mark.parametrize("body", [b"", b"<html>nginx", b'{"message": "no Route matched"}'])
-    def test_a_404_that_is_not_of_altoviz_deletes_nothing(self, altoviz, body, caplog):
+    def test_delete_nothing_on_a_404_that_altoviz_did_not_send(self, altoviz, body, caplog):
         del altoviz.objects[Entity.CUSTOMER][5]
         altoviz.answers["/v1/Customers/5"] = Answer(404, body)
         assert counts(sync_one()) == {"seen": 250, "unchanged": 249, "failed": 1}
         assert Customer.objects.filter(altoviz_id=5).exists()
         assert "customer 5 could not be read: NoSuchRoute" in caplog.text
 
-    def test_what_is_seen_alive_again_is_revived(self, altoviz, heard):
+    def test_revive_a_deleted_object_that_is_listed_again(self, altoviz, receiver_calls):
         deliver("CustomerDeleted", id=5)
         assert not Customer.objects.filter(altoviz_id=5).exists()
         run = sync_one()
         assert counts(run)["changed"] == 1
         assert Customer.objects.get(altoviz_id=5).data == customer(5)
-        assert "deleted_at" in heard[-1][2]
+        assert "deleted_at" in receiver_calls[-1][2]
 
-    def test_what_was_deleted_stays_so(self, altoviz):
+    def test_keep_a_deleted_object_deleted(self, altoviz):
         deliver("CustomerDeleted", id=5)
         del altoviz.objects[Entity.CUSTOMER][5]
         assert sync_one().is_in_step
 
-    def test_numbers_are_compared_as_numbers(self, altoviz):
+    def test_compare_numbers_by_value(self, altoviz):
         data = json.loads(json.dumps(customer(7), default=float))
         altoviz.add(Entity.CUSTOMER, data)
         assert sync_one().is_in_step
 
-    def test_reads_no_data_where_altoviz_shows_the_same_as_before(self, altoviz):
+    def test_read_no_data_of_objects_whose_fingerprint_matches(self, altoviz):
         with CaptureQueriesContext(connection) as queries:
             assert sync_one().is_in_step
         of_customers = [
@@ -269,36 +274,36 @@ class TestLater:
         assert of_customers
         assert not any(connection.ops.quote_name("data") in sql for sql in of_customers)
 
-    def test_finds_what_a_late_event_has_put_back(self, altoviz, heard):
-        """Altoviz shows the same as before, but the mirror does not."""
+    def test_find_a_row_that_a_late_event_has_set_back(self, altoviz, receiver_calls):
+        """Altoviz is unchanged, so a fingerprint that outlived the event would hide the drift."""
         deliver("CustomerUpdated", **customer(7, name="old"))
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
-        assert heard[-1][2] == {"name": ("old", customer(7)["name"])}
+        assert receiver_calls[-1][2] == {"name": ("old", customer(7)["name"])}
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
-    def test_finds_no_difference_in_what_was_forgotten(self, altoviz, heard):
-        forget(Entity.CUSTOMER, 7, "default")
+    def test_find_no_difference_in_erased_personal_data(self, altoviz, receiver_calls):
+        erase(Entity.CUSTOMER, 7, "default")
         assert sync_one().is_in_step
         assert Customer.objects.get(altoviz_id=7).email is None
-        assert (heard, WebhookEvent.objects.count()) == ([], 0)
+        assert (receiver_calls, WebhookEvent.objects.count()) == ([], 0)
 
-    def test_brings_in_what_else_has_changed_of_it(self, altoviz, heard):
-        forget(Entity.CUSTOMER, 7, "default")
+    def test_apply_other_changes_of_an_erased_customer(self, altoviz, receiver_calls):
+        erase(Entity.CUSTOMER, 7, "default")
         altoviz.add(Entity.CUSTOMER, customer(7, name="renamed", number="C2"))
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
-        assert heard[-1][2] == {"number": (customer(7)["number"], "C2")}
+        assert receiver_calls[-1][2] == {"number": (customer(7)["number"], "C2")}
         assert WebhookEvent.objects.get().envelope.data["name"] is None
         assert sync_one().is_in_step
 
-    def test_brings_it_all_in_again_where_it_was_lifted(self, altoviz):
-        forget(Entity.CUSTOMER, 7, "default")
-        assert lift(Entity.CUSTOMER, 7, "default") == {"customer": 1}
+    def test_restore_personal_data_after_the_erasure_is_lifted(self, altoviz):
+        erase(Entity.CUSTOMER, 7, "default")
+        assert allow_again(Entity.CUSTOMER, 7, "default") == {"customer": 1}
         assert counts(sync_one()) == {"seen": 250, "changed": 1, "unchanged": 249}
         assert Customer.objects.get(altoviz_id=7).data == customer(7)
 
-    def test_what_was_forgotten_stays_so_when_it_is_revived_or_looked_up(self, altoviz):
+    def test_keep_an_erased_customer_erased_when_it_is_revived_or_looked_up(self, altoviz):
         deliver("CustomerDeleted", id=5)
-        forget(Entity.CUSTOMER, 5, "default")
+        erase(Entity.CUSTOMER, 5, "default")
         sync_one()
         assert Customer.objects.get(altoviz_id=5).email is None
         altoviz.objects[Entity.CUSTOMER][5] |= {"number": "C2"}
@@ -309,29 +314,29 @@ class TestLater:
         name = customer(5)["name"]
         assert not WebhookEvent.objects.filter(source=Source.SYNC, body__contains=name).exists()
 
-    def test_leaves_the_final_invoices_of_the_forgotten_alone(self, altoviz, heard):
-        """Altoviz lets nobody change them, so that it goes on telling whose they are."""
+    def test_leave_the_final_invoices_of_an_erased_customer_alone(self, altoviz, receiver_calls):
+        """Nobody can change them at Altoviz, so Altoviz keeps showing the customer's name."""
         invoices = Invoice.with_deleted.filter(customer=invoice(1)["customerId"])
         assert invoices.count() == 2
-        forget(Entity.CUSTOMER, invoice(1)["customerId"], "default")
+        erase(Entity.CUSTOMER, invoice(1)["customerId"], "default")
         assert sync_one(INVOICES).is_in_step
         assert {*invoices.values_list("customer_name", flat=True)} == {None}
         altoviz.add(Entity.INVOICE, invoice(1, customerId=1, customerName="Autre SARL"))
         sync_one(INVOICES)
         assert Invoice.objects.get(altoviz_id=1).customer_name == "Autre SARL"
 
-    def test_what_is_all_gone_is_believed_where_somebody_says_so(self, altoviz):
+    def test_delete_all_objects_only_with_all_gone(self, altoviz):
         altoviz.objects[Entity.CUSTOMER].clear()
         assert counts(sync_one(all_gone=True)) == {"deleted": 250}
 
-    def test_another_account_is_left_alone(self, altoviz):
+    def test_leave_another_account_alone(self, altoviz):
         altoviz.objects[Entity.CUSTOMER].clear()
         altoviz.add(Entity.CUSTOMER, customer(1000))
         (run,) = sync("acme", CUSTOMERS)
         assert counts(run) == {"seen": 1, "new": 1}
         assert Customer.objects.filter(account="default").count() == 250
 
-    def test_what_fails_is_not_told_over_and_over(self, altoviz):
+    def test_do_not_record_a_failed_difference_again(self, altoviz):
         altoviz.add(Entity.CUSTOMER, customer(7, active="maybe"), customer(400, active="maybe"))
         for _ in range(3):
             assert counts(sync_one())["failed"] == 2
@@ -340,7 +345,7 @@ class TestLater:
         assert counts(sync_one())["failed"] == 2
         assert WebhookEvent.objects.count() == 3
 
-    def test_a_receiver_that_fails_is_a_failure_of_its_event(self, altoviz):
+    def test_count_a_failed_receiver_as_a_failed_object(self, altoviz):
         def fail(**kwargs):
             raise RuntimeError("not today")
 
@@ -355,7 +360,7 @@ class TestLater:
 
 
 class TestAKeyOfAnotherCompany:
-    """Its list has none of what the mirror has, and neither has it anything singly."""
+    """The key reads lists with other objects, and can't read any object of the mirror."""
 
     @pytest.fixture(params=[1, 9, 10, 30])
     def strangers(self, altoviz, request):
@@ -368,20 +373,20 @@ class TestAKeyOfAnotherCompany:
         return request.param
 
     @pytest.mark.parametrize("dry_run", [False, True])
-    def test_brings_in_nobody_and_deletes_nothing(self, altoviz, strangers, heard, dry_run):
-        with pytest.raises(AllGone, match=f"None of the {strangers} customers"):
+    def test_applies_nothing_and_deletes_nothing(self, altoviz, strangers, receiver_calls, dry_run):
+        with pytest.raises(AllGone, match=f"none of the {strangers} customers"):
             sync(dry_run=dry_run)
         assert Customer.objects.count() == strangers
         assert Quote.objects.count() == 1
         assert not WebhookEvent.objects.exists()
-        assert heard == []
-        assert f"None of the {strangers} customers" in SyncRun.objects.latest("pk").error
+        assert receiver_calls == []
+        assert f"none of the {strangers} customers" in SyncRun.objects.latest("pk").error
 
-    def test_is_believed_where_somebody_says_so(self, altoviz, strangers):
+    def test_is_accepted_with_all_gone(self, altoviz, strangers):
         run = sync_one(all_gone=True)
         assert counts(run) == {"seen": 251, "new": 250, "failed": 1, "deleted": strangers}
 
-    def test_is_doubted_after_an_interruption_too(self, altoviz, strangers):
+    def test_is_refused_after_an_interruption_too(self, altoviz, strangers):
         altoviz.before[len(altoviz.requests) + 2] = lambda: Answer(401)
         with pytest.raises(NotAuthorized):
             sync_one()
@@ -389,14 +394,14 @@ class TestAKeyOfAnotherCompany:
             sync_one()
         assert Customer.objects.count() == strangers
 
-    def test_is_not_decided_on_by_answers_that_say_nothing(self, altoviz, strangers):
+    def test_is_not_judged_by_a_404_that_altoviz_did_not_send(self, altoviz, strangers):
         altoviz.answers[f"/v1/Customers/{strangers}"] = Answer(404)
         with pytest.raises(NoSuchRoute):
             sync_one()
         assert Customer.objects.count() == strangers
 
 
-class TestNoKeyOfAnotherCompany:
+class TestTheRightKey:
     @pytest.fixture(autouse=True)
     def altoviz(self, altoviz):
         altoviz.add(Entity.PRODUCT, {"id": 1, "name": "a product"})
@@ -407,55 +412,55 @@ class TestNoKeyOfAnotherCompany:
         sync()
         altoviz.objects[Entity.CUSTOMER].clear()
 
-    def test_a_few_are_gone_indeed_where_another_kind_is_there(self, altoviz):
+    def test_deletes_all_of_a_few_objects_if_another_kind_can_be_read(self, altoviz):
         self.fill(altoviz, 9)
         assert counts(sync_one()) == {"deleted": 9}
 
-    def test_many_are_doubted_all_the_same(self, altoviz):
+    def test_does_not_delete_all_of_many_objects(self, altoviz):
         self.fill(altoviz, 10)
         with pytest.raises(AllGone):
             sync_one()
         assert Customer.objects.count() == 10
 
-    def test_one_of_them_that_is_there_is_enough(self, altoviz):
-        """A list that begins with what the mirror does not know yet."""
+    def test_is_proved_by_one_mirrored_object_that_can_be_read(self, altoviz):
+        """The first page has only new objects, so some mirrored objects are looked up."""
         self.fill(altoviz, 30)
         altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1250)), customer(28))
         since = len(altoviz.requests)
         assert counts(sync_one())["new"] == 600
-        singly = [path for path, query in altoviz.requests[since:] if not query]
-        assert singly[:3] == [f"/v1/Customers/{id}" for id in (30, 29, 28)]
+        lookups = [path for path, query in altoviz.requests[since:] if not query]
+        assert lookups[:3] == [f"/v1/Customers/{id}" for id in (30, 29, 28)]
         assert Customer.objects.filter(altoviz_id=28).exists()
 
-    def test_one_that_was_deleted_and_is_listed_again_is_known(self, altoviz):
+    def test_is_proved_by_a_deleted_object_that_is_listed_again(self, altoviz):
         self.fill(altoviz, 10)
         deliver("CustomerDeleted", id=5)
         altoviz.add(Entity.CUSTOMER, customer(5))
         assert counts(sync_one()) == {"seen": 1, "changed": 1, "deleted": 9}
 
-    def test_nothing_is_looked_up_where_the_mirror_has_nothing(self, altoviz):
+    def test_is_not_checked_if_the_mirror_is_empty(self, altoviz):
         altoviz.add(Entity.CUSTOMER, customer(1))
         sync()
-        assert altoviz.singly == []
+        assert altoviz.lookups == []
 
 
 class TestLines:
-    def test_that_a_list_leaves_out_are_read_singly(self, altoviz):
+    def test_that_a_list_omits_are_read_document_by_document(self, altoviz):
         altoviz.without_lines = True
         altoviz.add(Entity.INVOICE, invoice(1), invoice(2, lines=[]))
         altoviz.add(Entity.QUOTE, quote(3))
         sync(entities=[Entity.INVOICE, Entity.QUOTE])
         assert Invoice.objects.get(altoviz_id=1).lines.count() == len(invoice(1)["lines"])
         assert Quote.objects.get(altoviz_id=3).data == quote(3)
-        assert altoviz.singly == ["/v1/SaleInvoices/1", "/v1/SaleInvoices/2", "/v1/SaleQuotes/3"]
+        assert altoviz.lookups == ["/v1/SaleInvoices/1", "/v1/SaleInvoices/2", "/v1/SaleQuotes/3"]
         assert sync_one(INVOICES).is_in_step
 
-    def test_that_are_listed_are_not(self, altoviz):
+    def test_that_are_listed_need_no_further_request(self, altoviz):
         altoviz.add(Entity.INVOICE, invoice(1), invoice(2, lines=[]))
         sync_one(INVOICES)
-        assert altoviz.singly == []
+        assert altoviz.lookups == []
 
-    def test_of_what_is_gone_meanwhile(self, altoviz):
+    def test_of_a_document_that_was_deleted_meanwhile(self, altoviz):
         altoviz.add(Entity.INVOICE, invoice(1), invoice(2))
         sync_one(INVOICES)
         altoviz.without_lines = True
@@ -466,7 +471,7 @@ class TestLines:
         assert not Invoice.objects.filter(altoviz_id=1).exists()
 
     @pytest.mark.parametrize("answer", [Answer(500), Answer(400), value(invoice(99))])
-    def test_of_one_that_can_not_be_read_stop_no_other(self, altoviz, answer, caplog):
+    def test_that_can_not_be_read_do_not_stop_other_documents(self, altoviz, answer, caplog):
         altoviz.without_lines = True
         altoviz.add(Entity.INVOICE, invoice(1), invoice(2))
         altoviz.answers["/v1/SaleInvoices/1"] = answer
@@ -475,57 +480,57 @@ class TestLines:
         assert Invoice.objects.get().altoviz_id == 2
 
 
-class TestAListThatMoves:
-    """Rows have no order, and shift between pages while they are read."""
+class TestAMovingList:
+    """Rows have no order, and move between pages while the list is read."""
 
     @pytest.fixture(autouse=True)
     def lists(self, altoviz):
         altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 301)))
 
-    @pytest.mark.parametrize("counted", [True, False])
-    def test_hides_no_object(self, altoviz, counted):
-        altoviz.counted = counted
+    @pytest.mark.parametrize("sends_counts", [True, False])
+    def test_does_not_hide_an_object_from_the_sync(self, altoviz, sends_counts):
+        altoviz.sends_counts = sends_counts
         sync_one()
-        # After page 1 was read, one on it goes: what was first on page 2 moves to page 1.
+        # A row of page 1 is deleted after page 1 was read, so the first row of page 2 moves to page 1.
         first = len(altoviz.requests) + 1
         altoviz.before[first + 1] = lambda: altoviz.objects[Entity.CUSTOMER].pop(1) and None
         altoviz.add(Entity.CUSTOMER, customer(101, name="renamed"))
         sync_one()
         assert Customer.objects.get(altoviz_id=101).name == "renamed"
-        # Where its length is told, the list is read again, and the one that went is missing there.
-        assert Customer.objects.count() == (299 if counted else 300)
-        assert counts(sync_one()).get("deleted", 0) == (0 if counted else 1)
+        # If Altoviz sends the length, the list is read again, and the deleted row is missing then.
+        assert Customer.objects.count() == (299 if sends_counts else 300)
+        assert counts(sync_one()).get("deleted", 0) == (0 if sends_counts else 1)
 
-    def test_repeats_none(self, altoviz, heard):
+    def test_does_not_make_the_sync_apply_an_object_twice(self, altoviz, receiver_calls):
         def insert():
             objects = altoviz.objects[Entity.CUSTOMER]
             altoviz.objects[Entity.CUSTOMER] = {999: customer(999)} | objects
 
         altoviz.before[2] = insert
         run = sync_one(signals=True)
-        assert len(heard) == Customer.objects.count() == 301
+        assert len(receiver_calls) == Customer.objects.count() == 301
         assert counts(run) == {"seen": 301, "new": 301}
 
-    def test_is_remembered_by_its_ids(self, altoviz):
+    def test_is_stored_by_its_ids(self, altoviz):
         run = SyncRun.objects.create(account="default", entity="customer", is_import=True, as_of=0)
         SyncStep.of(run, 1, [7, 3, 2**40]).save()
         assert SyncStep.seen(run, [3, 4, 2**40]) == {3, 2**40}
         assert SyncStep.seen(run, [3], pass_number=2) == SyncStep.seen(run, []) == set()
         assert str(SyncStep.objects.get()) == f"3-{2**40}"
 
-    def test_is_read_again_until_it_holds_still(self, altoviz):
+    def test_is_read_again_if_it_became_shorter(self, altoviz):
         altoviz.before[2] = lambda: altoviz.objects[Entity.CUSTOMER].pop(250) and None
         sync_one()
         pages = [int(query["PageIndex"]) for _, query in altoviz.requests if query]
         assert pages == [1, 2, 3, 1, 2, 3]
 
-    def test_that_grows_at_its_end_is_read_once(self, altoviz):
+    def test_is_read_once_if_it_only_grows_at_its_end(self, altoviz):
         altoviz.before[2] = lambda: altoviz.add(Entity.CUSTOMER, customer(999))
         assert counts(sync_one()) == {"seen": 301, "new": 301}
         assert len(altoviz.requests) == 4
 
-    def test_that_never_holds_still_is_left_after_three_passes(self, altoviz):
-        """As with many people at work: it would never end."""
+    def test_is_given_up_after_three_passes(self, altoviz):
+        """Reading it until nothing changes might never end while many people work at Altoviz."""
         sync_one()
         since, ids = len(altoviz.requests), iter(range(1, 300))
         objects = altoviz.objects[Entity.CUSTOMER]
@@ -535,35 +540,36 @@ class TestAListThatMoves:
             return len(altoviz.requests) <= since + 9
 
         assert sync_one().finished_at is not None
-        # What was missing in the last pass was asked for by its id, and nothing else is gone.
+        # Only objects that the last pass missed and a lookup did not find were deleted.
         left = {*Customer.objects.values_list("altoviz_id", flat=True)}
         assert len(objects) == 291
         assert {*objects} <= left < {*range(1, 301)}
         sync_one()
         assert {*Customer.objects.values_list("altoviz_id", flat=True)} == {*objects}
 
-    def test_that_has_less_than_is_spoken_of_is_not_whole_and_deletes_nothing(self, altoviz):
+    def test_is_incomplete_and_deletes_nothing_if_it_has_fewer_rows_than_its_length(self, altoviz):
         sync_one()
         del altoviz.objects[Entity.CUSTOMER][5]
-        altoviz.uncovered = 2
+        altoviz.unlisted = 2
         with pytest.raises(
-            IncompleteList, match=r"299 objects .* speaks of 301\. Nothing was marked"
+            IncompleteList, match=r"299 objects .* there are 301\. Nothing was marked"
         ):
             sync_one()
         assert Customer.objects.count() == 300
         failed = SyncRun.objects.latest("pk")
         assert "299 objects were read" in failed.error
         assert failed.finished_at is not None
-        altoviz.uncovered = 0
+        altoviz.unlisted = 0
         assert counts(sync_one()) == {"seen": 299, "unchanged": 299, "deleted": 1}
 
-    def test_keeps_no_other_list_from_being_read(self, altoviz):
-        altoviz.uncovered = 2
-        with pytest.raises(IncompleteList):
+    def test_does_not_stop_other_lists_if_it_is_incomplete(self, altoviz):
+        altoviz.unlisted = 2
+        with pytest.raises(ListsFailed) as raised:
             sync(entities=[Entity.CUSTOMER, Entity.QUOTE])
+        assert [type(error) for error in raised.value.failures] == [IncompleteList, IncompleteList]
         assert [run.entity for run in SyncRun.objects.order_by("pk")] == ["customer", "quote"]
 
-    def test_that_shows_the_same_page_for_ever_is_not_whole_and_deletes_nothing(self, altoviz):
+    def test_is_incomplete_and_deletes_nothing_if_it_repeats_the_same_page(self, altoviz):
         sync_one()
         rows = [*altoviz.objects[Entity.CUSTOMER].values()][:100]
         altoviz.answers["/v1/Customers"] = value(rows)
@@ -572,8 +578,8 @@ class TestAListThatMoves:
         assert len(altoviz.requests) <= 3 + 10
         assert Customer.objects.count() == 300
 
-    def test_unseen_by_its_length_deletes_nothing_that_lives(self, altoviz):
-        """One goes while another one comes: the list is as long as before."""
+    def test_deletes_no_living_object_if_its_length_stays_the_same(self, altoviz):
+        """Swap a row: one is deleted, another created, and the length does not reveal the move."""
 
         def swap():
             del altoviz.objects[Entity.CUSTOMER][1]
@@ -586,7 +592,7 @@ class TestAListThatMoves:
         assert counts(sync_one())["deleted"] == 1
 
 
-class TestEventsMeanwhile:
+class TestEventsDuringTheSync:
     @pytest.fixture(autouse=True)
     def first(self, altoviz):
         altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 4)))
@@ -596,7 +602,7 @@ class TestEventsMeanwhile:
     def after_next_request(self, do, number=1):
         self.altoviz.after[len(self.altoviz.requests) + number] = do
 
-    def test_are_not_overwritten_by_the_older_page(self):
+    def test_are_not_overwritten_by_an_older_page(self):
         def change():
             deliver("CustomerUpdated", **customer(2, name="newer"))
             self.altoviz.add(Entity.CUSTOMER, customer(2, name="newer"))
@@ -605,34 +611,34 @@ class TestEventsMeanwhile:
         self.after_next_request(change)
         assert counts(sync_one()) == {"seen": 3, "unchanged": 3}
         assert Customer.objects.get(altoviz_id=2).name == "newer"
-        assert told() == []
+        assert sync_events() == []
 
-    def test_that_tell_something_older_are_found_out(self):
-        """A delivery that was late is newer than the page only by its arrival."""
+    def test_that_are_older_than_the_page_are_corrected(self):
+        """A late delivery arrives after the page, but its content is older."""
         self.altoviz.add(Entity.CUSTOMER, customer(2, name="now"))
         self.after_next_request(lambda: deliver("CustomerUpdated", **customer(2, name="then")))
         sync_one()
         assert Customer.objects.get(altoviz_id=2).name == "now"
 
     def test_between_a_difference_and_its_event_are_not_overwritten(self, monkeypatch):
-        """The last moment at which an event can come in between."""
+        """Deliver an event in the last gap: between the comparison and the event of the sync."""
 
-        def store_later(run, action, data, as_of):
+        def record_later(run, action, data, as_of):
             deliver("CustomerUpdated", **customer(2, name="newest"))
             self.altoviz.add(Entity.CUSTOMER, customer(2, name="newest"))
             monkeypatch.undo()
-            return tell(run, action, data, as_of)
+            return record_difference(run, action, data, as_of)
 
-        tell = reconciling.tell
+        record_difference = reconciling.record_difference
         self.altoviz.add(Entity.CUSTOMER, customer(2, name="newer"))
-        monkeypatch.setattr(reconciling, "tell", store_later)
+        monkeypatch.setattr(reconciling, "record_difference", record_later)
         sync_one()
         assert Customer.objects.get(altoviz_id=2).name == "newest"
         event = WebhookEvent.objects.get(source=Source.SYNC)
         assert event.status == Status.IGNORED
         assert event.error == "Another event came in after the object had been read."
 
-    def test_that_come_after_the_page_are_looked_up_in_the_end(self):
+    def test_that_come_after_the_page_are_looked_up_at_the_end(self):
         class Late(Watcher):
             def progressed(self, run):
                 if not self.came:
@@ -644,7 +650,7 @@ class TestEventsMeanwhile:
         assert Customer.objects.get(altoviz_id=3).name == customer(3)["name"]
         assert counts(run) == {"seen": 3, "unchanged": 3, "changed": 1}
 
-    def test_of_an_object_that_went_meanwhile(self):
+    def test_of_an_object_that_was_deleted_meanwhile(self):
         class Late(Watcher):
             came = None
 
@@ -656,7 +662,7 @@ class TestEventsMeanwhile:
         assert counts(sync_one(watcher=Late()))["deleted"] == 1
         assert not Customer.objects.filter(altoviz_id=3).exists()
 
-    def test_of_an_object_that_no_list_has_yet_are_no_deletion(self):
+    def test_of_an_object_created_after_its_page_do_not_delete_it(self):
         def create():
             deliver("CustomerCreated", **customer(9))
             self.altoviz.add(Entity.CUSTOMER, customer(9))
@@ -665,42 +671,42 @@ class TestEventsMeanwhile:
         assert sync_one().is_in_step
         assert Customer.objects.filter(altoviz_id=9).exists()
 
-    def test_of_what_is_too_new_to_be_read_yet_are_no_deletion(self, heard):
+    def test_of_an_object_too_new_to_be_read_do_not_delete_it(self, receiver_calls):
         self.after_next_request(lambda: deliver("CustomerCreated", **customer(9)))
         sync_one()
-        assert self.altoviz.singly == ["/v1/Customers/9"]
+        assert self.altoviz.lookups == ["/v1/Customers/9"]
         assert Customer.objects.filter(altoviz_id=9).exists()
-        assert [type for type, id, _ in heard if id == 9] == ["CustomerCreated"]
-        # The next one finds out whether it is still not there.
+        assert [type for type, id, _ in receiver_calls if id == 9] == ["CustomerCreated"]
+        # If it still can't be read, the next sync deletes it.
         assert counts(sync_one())["deleted"] == 1
 
-    def test_that_wait_are_processed_first(self):
+    def test_that_are_pending_are_processed_before_the_comparison(self):
         event = WebhookEvent.from_delivery(
             body_of("CustomerUpdated", **customer(2, name="waiting")), "default", {}
         )
         WebhookEvent.objects.store(event)
         run = sync_one()
-        # The page is younger than the event that waited, and says what the mirror said before it.
+        # The page is newer than the event, so the sync sets the name back.
         assert Customer.objects.get(altoviz_id=2).name == customer(2)["name"]
         assert counts(run) == {"seen": 3, "unchanged": 2, "changed": 1}
 
-    def test_that_failed_can_not_come_back_over_a_newer_page(self):
+    def test_that_failed_can_not_overwrite_a_newer_page_later(self):
         deliver("CustomerUpdated", **customer(2, active="maybe"))
         assert counts(sync_one())["changed"] == 1
         failed = WebhookEvent.objects.get(status=Status.FAILED)
         assert Customer.objects.get(altoviz_id=2).last_event_id > failed.pk
         assert sync_one().is_in_step
 
-    def test_that_are_to_be_tried_again_and_say_the_same_are_not_told_again(self):
+    def test_that_wait_for_a_retry_are_not_recorded_twice(self):
         newer = customer(2, name="newer")
         event = WebhookEvent.from_delivery(body_of("CustomerUpdated", **newer), "default", {})
         event.next_attempt_at = timezone.now() + datetime.timedelta(hours=1)
         WebhookEvent.objects.store(event)
         self.altoviz.add(Entity.CUSTOMER, newer)
         assert counts(sync_one()) == {"seen": 3, "unchanged": 2, "changed": 1}
-        assert told() == []
+        assert sync_events() == []
 
-    def test_that_wait_and_say_the_same_when_it_is_looked_up(self):
+    def test_that_wait_are_not_recorded_twice_when_their_object_is_looked_up(self):
         def come():
             newer = customer(2, name="newer")
             event = WebhookEvent.from_delivery(body_of("CustomerUpdated", **newer), "default", {})
@@ -710,9 +716,9 @@ class TestEventsMeanwhile:
 
         self.after_next_request(come)
         assert counts(sync_one())["changed"] == 1
-        assert told() == []
+        assert sync_events() == []
 
-    def test_that_failed_are_made_good_by_what_is_looked_up(self):
+    def test_that_failed_are_corrected_by_a_lookup(self):
         def come():
             deliver("CustomerCreated", **customer(9, active="maybe"))
             self.altoviz.add(Entity.CUSTOMER, customer(9))
@@ -720,15 +726,15 @@ class TestEventsMeanwhile:
         self.after_next_request(come)
         sync_one()
         assert Customer.objects.filter(altoviz_id=9).exists()
-        assert told() == [("CustomerCreated", 9)]
+        assert sync_events() == [("CustomerCreated", 9)]
 
-    def test_of_what_can_not_be_looked_up_stop_nothing(self, caplog):
+    def test_of_an_object_that_can_not_be_looked_up_do_not_stop_the_sync(self, caplog):
         self.altoviz.answers["/v1/Customers/3"] = Answer(400)
         self.after_next_request(lambda: deliver("CustomerUpdated", **customer(3, name="then")))
         assert counts(sync_one()) == {"seen": 3, "unchanged": 2, "failed": 2}
         assert "customer 3 could not be read: InvalidRequest" in caplog.text
 
-    def test_that_go_on_coming_have_the_last_word(self):
+    def test_that_keep_coming_win_over_every_page(self):
         names = iter("abcdefgh")
 
         def change():
@@ -739,8 +745,8 @@ class TestEventsMeanwhile:
         sync_one()
         assert Customer.objects.get(altoviz_id=2).name in "abcdefgh"
 
-    def test_at_the_first_sync_are_not_overwritten(self, altoviz):
-        """A webhook is faster than the import with one object of its page."""
+    def test_during_the_first_sync_are_not_overwritten(self, altoviz):
+        """A webhook inserts one object of a page before the import does."""
         altoviz.add(Entity.QUOTE, quote(1), quote(2), quote(3))
         newer = quote(2, subject="newer")
 
@@ -753,21 +759,19 @@ class TestEventsMeanwhile:
         assert Quote.objects.get(altoviz_id=2).subject == "newer"
         assert counts(run) == {"seen": 3, "new": 2, "unchanged": 1}
 
-    def test_a_row_that_a_webhook_has_filled_in_the_same_moment_is_read_again(
-        self, altoviz, monkeypatch
-    ):
+    def test_that_insert_a_row_first_make_the_import_look_it_up(self, altoviz, monkeypatch):
         altoviz.add(Entity.QUOTE, quote(1), quote(2), quote(3))
         newer = quote(2, subject="newer")
-        rows_of = reconciling.rows_of
+        build_rows = reconciling.build_rows
 
-        def rows_of_and_change(*args):
-            rows = rows_of(*args)
-            monkeypatch.setattr(reconciling, "rows_of", rows_of)
+        def build_rows_and_change(*args):
+            rows = build_rows(*args)
+            monkeypatch.setattr(reconciling, "build_rows", build_rows)
             deliver("QuoteUpdated", **newer)
             altoviz.add(Entity.QUOTE, newer)
             return rows
 
-        monkeypatch.setattr(reconciling, "rows_of", rows_of_and_change)
+        monkeypatch.setattr(reconciling, "build_rows", build_rows_and_change)
         run = sync_one([Entity.QUOTE])
         assert Quote.objects.get(altoviz_id=2).subject == "newer"
         assert Quote.objects.count() == 3
@@ -790,7 +794,7 @@ class TestInterrupted:
     def pages(self, altoviz, since=0):
         return [int(query["PageIndex"]) for _, query in altoviz.requests[since:] if query]
 
-    def test_by_altoviz_it_goes_on_where_it_stopped(self, altoviz):
+    def test_by_altoviz_is_resumed_where_it_stopped(self, altoviz):
         self.interrupt_at(altoviz, 12, Answer(401))
         with pytest.raises(NotAuthorized):
             sync_one()
@@ -805,7 +809,7 @@ class TestInterrupted:
         assert counts(run) == {"seen": 1500, "new": 1500}
         assert run.error == ""
 
-    def test_by_hand_it_goes_on_too(self, altoviz):
+    def test_by_hand_is_resumed_too(self, altoviz):
         class Impatient(Watcher):
             def progressed(self, run):
                 raise KeyboardInterrupt
@@ -829,7 +833,7 @@ class TestInterrupted:
             sync_one()
         assert Customer.objects.count() == 1500
 
-    def test_while_it_looks_up_what_is_missing(self, altoviz):
+    def test_while_it_looks_up_missing_objects_is_resumed_there(self, altoviz):
         sync_one()
         objects = altoviz.objects[Entity.CUSTOMER]
         altoviz.objects[Entity.CUSTOMER] = {id: objects[id] for id in range(1, 1491)}
@@ -844,7 +848,7 @@ class TestInterrupted:
         assert self.pages(altoviz, since) == []
         assert len(altoviz.requests) - since == 7
 
-    def test_long_ago_it_begins_anew(self, altoviz):
+    def test_long_ago_starts_again(self, altoviz):
         self.interrupt_at(altoviz, 12, Answer(401))
         with pytest.raises(NotAuthorized):
             sync_one()
@@ -856,7 +860,7 @@ class TestInterrupted:
         assert SyncRun.objects.get() == run
         assert not SyncStep.objects.exists()
 
-    def test_by_another_process_it_leaves_the_rest_to_that(self, altoviz):
+    def test_by_another_process_leaves_the_rest_to_that_process(self, altoviz):
         class Slow(Watcher):
             def progressed(self, run):
                 if run.position["page"] == 5:
@@ -871,8 +875,8 @@ class TestInterrupted:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
-    """Neither finds the other's run when it looks for one to go on with."""
+def test_one_of_two_syncs_that_start_together_wins(altoviz):
+    """Neither sync finds the run of the other when it looks for a run to resume."""
 
     def meet(instance, **kwargs):
         both.wait()
@@ -904,7 +908,7 @@ def test_of_two_that_begin_in_the_same_moment_one_takes_over(altoviz):
 
 
 @pytest.mark.parametrize("name", ["claim", "finish", "delete"])
-def test_a_run_that_another_process_was_faster_with_can_not_be_claimed(name):
+def test_a_run_that_another_process_has_changed_can_not_be_claimed(name):
     run = SyncRun.objects.create(account="default", entity="customer", is_import=True, as_of=0)
     getattr(SyncRun.objects.get(), name)()
     with pytest.raises(SyncTakenOver):
@@ -922,14 +926,14 @@ class TestOldRuns:
     def retention(self, altoviz, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"RETENTION_DAYS": 30}
 
-    def test_go_with_the_events_of_their_time(self):
+    def test_are_deleted_with_the_events_of_their_time(self):
         for days in (33, 32, 29):
             young = self.sync_days_ago(days)
         new = sync_one()
         assert [*SyncRun.objects.order_by("pk")] == [young, new]
         assert not new.is_import
 
-    def test_stay_where_they_say_that_the_import_is_done(self):
+    def test_are_kept_if_they_prove_that_the_import_is_done(self):
         imported = self.sync_days_ago(33)
         self.sync_days_ago(32, dry_run=True)
         other = self.sync_days_ago(31, Entity.QUOTE)
@@ -937,7 +941,7 @@ class TestOldRuns:
         assert not new.is_import
         assert [*SyncRun.objects.order_by("pk")] == [imported, other, new]
 
-    def test_that_were_never_finished_go_too(self, altoviz):
+    def test_are_deleted_even_if_they_never_finished(self, altoviz):
         altoviz.before[1] = lambda: Answer(401)
         with pytest.raises(NotAuthorized):
             sync_one(dry_run=True)
@@ -948,14 +952,14 @@ class TestOldRuns:
 
 @pytest.mark.django_db(transaction=True)
 class TestKilled:
-    """A sync in a process of its own, ended by SIGKILL."""
+    """Kill a sync in a separate process with SIGKILL."""
 
     def kill_at(self, page, settings):
         arguments = [connection.settings_dict["NAME"], settings.ALTOVIZ["BASE_URL"], str(page)]
         ended = run([sys.executable, "-m", "tests.sync.killed", *arguments])
         assert ended.returncode == -signal.SIGKILL
 
-    def test_the_first_one_goes_on_where_it_was(self, altoviz, settings):
+    def test_first_sync_is_resumed_where_it_was(self, altoviz, settings):
         altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
         for page in (5, 10):
             self.kill_at(page, settings)
@@ -965,7 +969,7 @@ class TestKilled:
         pages = [int(query["PageIndex"]) for _, query in altoviz.requests]
         assert pages == [*range(1, 16)]
 
-    def test_a_later_one_deletes_nothing_before_its_end(self, altoviz, settings):
+    def test_later_sync_deletes_nothing_before_the_end_of_the_list(self, altoviz, settings):
         altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1501)))
         sync_one()
         objects = altoviz.objects[Entity.CUSTOMER]
@@ -977,13 +981,13 @@ class TestKilled:
         assert counts(run) == {"seen": 1480, "changed": 1, "unchanged": 1479, "deleted": 20}
 
 
-class TestADryRun:
+class TestDryRun:
     @pytest.fixture(autouse=True)
     def first(self, altoviz):
         altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 6)))
         sync_one()
 
-    def test_finds_the_same_and_changes_nothing(self, altoviz, heard):
+    def test_finds_the_same_and_changes_nothing(self, altoviz, receiver_calls):
         altoviz.add(Entity.CUSTOMER, customer(2, name="renamed"), customer(9))
         altoviz.add(Entity.CUSTOMER, customer(3, active="maybe"))
         del altoviz.objects[Entity.CUSTOMER][5]
@@ -1000,17 +1004,17 @@ class TestADryRun:
         }
         assert [*Customer.with_deleted.values_list("pk", "data", "deleted_at")] == before
         assert not WebhookEvent.objects.exists()
-        assert heard == []
+        assert receiver_calls == []
         assert counts(sync_one()) == found
 
-    def test_is_no_first_sync(self, altoviz):
+    def test_does_not_count_as_the_first_sync(self, altoviz):
         altoviz.add(Entity.QUOTE, quote(1))
         run = sync_one([Entity.QUOTE], dry_run=True)
         assert counts(run) == {"seen": 1, "new": 1}
         assert not Quote.objects.exists()
         assert sync_one([Entity.QUOTE]).is_import
 
-    def test_does_not_process_what_waits(self, altoviz):
+    def test_does_not_process_pending_events(self, altoviz):
         event = WebhookEvent.from_delivery(
             body_of("CustomerUpdated", **customer(2, name="waiting")), "default", {}
         )
@@ -1019,7 +1023,7 @@ class TestADryRun:
         event.refresh_from_db()
         assert event.status == Status.PENDING
 
-    def test_does_not_go_on_where_another_one_stopped(self, altoviz):
+    def test_does_not_resume_a_real_sync(self, altoviz):
         altoviz.before[len(altoviz.requests) + 1] = lambda: Answer(401)
         with pytest.raises(NotAuthorized):
             sync_one()
@@ -1028,7 +1032,7 @@ class TestADryRun:
         assert not sync_one().is_dry_run
 
 
-def test_what_has_no_proper_id_is_kept_as_an_event_that_fails(altoviz):
+def test_an_object_without_a_valid_id_is_stored_as_a_failed_event(altoviz):
     altoviz.add(Entity.CUSTOMER, customer(-5), customer(2**70), customer(1))
     assert counts(sync_one()) == {"seen": 3, "new": 1, "failed": 2}
     events = WebhookEvent.objects.all()
@@ -1036,13 +1040,13 @@ def test_what_has_no_proper_id_is_kept_as_an_event_that_fails(altoviz):
 
 
 @pytest.mark.parametrize("id", [None, "5", True, {}])
-def test_nor_does_it_keep_the_others_from_being_read(altoviz, id):
+def test_an_object_without_a_valid_id_does_not_stop_the_others(altoviz, id):
     altoviz.objects[Entity.CUSTOMER] = {1: customer(1), 2: customer(id), 3: customer(3)}
     assert counts(sync_one()) == {"seen": 3, "new": 2, "failed": 1}
     assert "id: expected a positive integer" in WebhookEvent.objects.get().error
 
 
-def test_an_id_may_be_written_with_a_point(altoviz):
+def test_an_id_may_be_written_as_a_decimal_number(altoviz):
     altoviz.objects[Entity.CUSTOMER] = {418206: customer(Decimal("418206.0"))}
     assert counts(sync_one()) == {"seen": 1, "new": 1}
     assert Customer.objects.get().altoviz_id == 418206
@@ -1053,7 +1057,7 @@ def test_an_id_may_be_written_with_a_point(altoviz):
     ("status", "error"),
     [(400, InvalidRequest), (404, NoSuchRoute), (409, Conflict), (500, ServerError)],
 )
-def test_a_list_that_is_refused_does_not_stop_those_after_it(altoviz, status, error):
+def test_a_refused_list_does_not_stop_the_lists_after_it(altoviz, status, error):
     altoviz.add(Entity.QUOTE, quote(1))
     altoviz.answers["/v1/Customers"] = Answer(status)
     with pytest.raises(error):
@@ -1062,7 +1066,7 @@ def test_a_list_that_is_refused_does_not_stop_those_after_it(altoviz, status, er
     assert SyncRun.objects.get(entity="customer").error == f"{error.__name__} ({status})"
 
 
-def test_the_quota_is_explained_to_the_watcher(altoviz, settings):
+def test_the_watcher_is_told_about_pauses_for_the_rate_limit(altoviz, settings):
     class Waiting(Watcher):
         pauses = []
 
@@ -1076,3 +1080,28 @@ def test_the_quota_is_explained_to_the_watcher(altoviz, settings):
     with pytest.raises(KeyboardInterrupt):
         sync_one(watcher=Waiting())
     assert 0 < Waiting.pauses[0] <= 65
+
+
+def test_a_client_of_the_caller_keeps_its_own_on_wait(altoviz):
+    pauses = []
+    with AltovizClient.for_account() as client:
+        client.rate_limiter.on_wait = pauses.append
+        sync(entities=CUSTOMERS, client=client, watcher=Watcher())
+        assert client.rate_limiter.on_wait == pauses.append
+        altoviz.answers["/v1/Customers"] = Answer(401)
+        with pytest.raises(NotAuthorized):
+            sync(entities=CUSTOMERS, client=client)
+        assert client.rate_limiter.on_wait == pauses.append
+
+
+def test_every_list_that_fails_is_reported(altoviz):
+    altoviz.add(Entity.QUOTE, quote(1))
+    altoviz.answers["/v1/Customers"] = Answer(500)
+    altoviz.answers["/v1/Products"] = Answer(400)
+    with pytest.raises(ListsFailed) as raised:
+        sync()
+    assert [type(error) for error in raised.value.failures] == [ServerError, InvalidRequest]
+    customers, products = str(raised.value).splitlines()
+    assert "v1/Customers was answered 500" in customers
+    assert "v1/Products was answered 400" in products
+    assert Quote.objects.exists()

@@ -9,7 +9,7 @@ from django_altoviz.testing import FakeAltoviz
 
 
 class Clock:
-    """A clock that a test moves on, and whose sleep takes no time."""
+    """A clock that only the test moves. Its ``sleep`` returns at once."""
 
     def __init__(self, now=1_790_000_000.0):
         self.now = now
@@ -28,7 +28,7 @@ def clock():
 
 @pytest.fixture
 def altoviz(clock):
-    cache.clear()  # the client's count of requests
+    cache.clear()  # the client counts its requests there
     with FakeAltoviz(clock=clock) as altoviz:
         yield altoviz
 
@@ -41,7 +41,7 @@ def client(altoviz):
 
 @pytest.fixture
 def ask(altoviz):
-    """Send a raw request to the fake, with its key unless told otherwise."""
+    """Send a raw request to the fake, with its key unless the test passes other headers."""
     session = requests.Session()
 
     def ask(target, method="GET", headers=None, **options):

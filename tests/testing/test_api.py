@@ -1,4 +1,4 @@
-"""The fake's API, asked raw: the traps that were observed at Altoviz are there."""
+"""The fake's API over raw HTTP, with the quirks that were observed at Altoviz."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def error(errors, message):
 
 
 class TestKeys:
-    def test_is_taken_from_the_header(self, ask, altoviz):
+    def test_the_header_is_accepted(self, ask, altoviz):
         assert ask("/Hello", headers={"x-api-key": altoviz.api_key}).status_code == 200
 
-    def test_is_taken_from_basic_authentication(self, ask, altoviz):
+    def test_basic_authentication_is_accepted(self, ask, altoviz):
         assert ask("/Hello", headers={}, auth=("apikey", altoviz.api_key)).status_code == 200
 
-    def test_is_taken_from_the_query(self, ask, altoviz):
+    def test_the_query_parameter_is_accepted(self, ask, altoviz):
         assert ask(f"/Hello?apiKey={altoviz.api_key}", headers={}).status_code == 200
 
     @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ class TestKeys:
             {"Authorization": "Basic YWRtaW46cGFzc3dvcmQ="},
         ],
     )
-    def test_without_one_the_answer_is_empty(self, ask, headers):
+    def test_without_a_valid_key_the_answer_is_an_empty_401(self, ask, headers):
         answer = ask("/v1/Customers", headers=headers)
         assert (answer.status_code, answer.content) == (401, b"")
         assert "content-type" not in answer.headers
@@ -49,7 +49,7 @@ class TestKeys:
 
 class TestRoutes:
     @pytest.mark.parametrize("path", ["/", "/v1/Nowhere", "/v2/Customers", "/v1/Customers/1/x"])
-    def test_an_unknown_one(self, ask, path):
+    def test_an_unknown_path_is_an_empty_404(self, ask, path):
         answer = ask(path)
         assert (answer.status_code, answer.content) == (404, b"")
 
@@ -57,16 +57,16 @@ class TestRoutes:
         ("method", "path"),
         [("DELETE", "/v1/Customers"), ("PUT", "/v1/Webhooks"), ("POST", "/Hello")],
     )
-    def test_a_wrong_verb(self, ask, method, path):
+    def test_a_wrong_method_is_an_empty_405(self, ask, method, path):
         answer = ask(path, method)
         assert (answer.status_code, answer.content) == (405, b"")
 
-    def test_case_does_not_count(self, ask, altoviz):
+    def test_the_case_of_paths_and_parameters_is_ignored(self, ask, altoviz):
         customer = altoviz.customers.create(internalId="crm-1")
         found = ask("/V1/customers/FIND?INTERNALID=crm-1").json()
         assert [row["id"] for row in found] == [customer["id"]]
 
-    def test_writing_is_not_what_the_fake_does(self, ask, altoviz):
+    def test_the_fake_does_not_implement_writing(self, ask, altoviz):
         customer = altoviz.customers.create()
         for method, path in [
             ("POST", "/v1/Customers"),
@@ -78,25 +78,25 @@ class TestRoutes:
 
 
 class TestObjects:
-    def test_is_given_whole_with_exact_numbers(self, ask, altoviz):
+    def test_an_object_is_complete_and_its_numbers_are_exact(self, ask, altoviz):
         product = altoviz.products.create(name="Vis", unitPrice="0.10")
         text = ask(f"/v1/Products/{product['id']}").text
         assert '"unitPrice":0.1,' in text
         assert '"defaultQuantity":1.0' in text
         assert '"description":null' in text
 
-    def test_one_that_is_not_there(self, ask):
+    def test_an_unknown_id_is_not_found(self, ask):
         answer = ask("/v1/Customers/1")
         assert answer.status_code == 404
         assert answer.json() == error([], "Customer with ID 1 not found.")
 
     @pytest.mark.parametrize("id", ["abc", "99999999999", "1.5"])
-    def test_what_is_no_id(self, ask, id):
+    def test_an_invalid_id_is_refused(self, ask, id):
         answer = ask(f"/v1/SaleInvoices/{id}")
         assert answer.status_code == 400
         assert answer.json() == error([f"The value '{id}' is not valid."], "Validation failed")
 
-    def test_find_always_gives_a_list(self, ask, altoviz):
+    def test_find_always_returns_a_list(self, ask, altoviz):
         altoviz.customers.create(email="a@b.example", number="C7")
         other = altoviz.customers.create(email="a@b.example", number="C8")
         assert len(ask("/v1/Customers/Find?email=a@b.example").json()) == 2
@@ -105,18 +105,18 @@ class TestObjects:
         assert ask("/v1/Customers/Find?email=nobody").json() == []
         assert ask("/v1/Customers/Find").json() == []
 
-    def test_products_find_wants_something_to_find(self, ask):
+    def test_finding_products_needs_a_parameter(self, ask):
         answer = ask("/v1/Products/Find")
         assert answer.status_code == 400
         assert answer.json() == error([], "Number or internal ID have to be defined")
 
-    def test_by_internal_id_gives_one(self, ask, altoviz):
+    def test_get_by_internal_id_returns_one_object(self, ask, altoviz):
         customer = altoviz.customers.create(companyName="A", internalId="a b/c")
         found = ask("/v1/Customers/GetByInternalId/a%20b%2Fc").json()
         assert found["id"] == customer["id"]
         assert ask("/v1/Customers/GetByInternalId/x").status_code == 404
 
-    def test_only_the_route_tells_whose_contact_it_is(self, ask, altoviz):
+    def test_only_the_route_of_a_customer_shows_its_contacts(self, ask, altoviz):
         customer = altoviz.customers.create(firstName="Zoé", lastName="Brûlé")
         altoviz.contacts.create(customer=customer["id"], lastName="Second")
         contacts = ask(f"/v1/Customers/{customer['id']}/contacts").json()
@@ -136,6 +136,8 @@ class TestObjects:
         assert answer.content.startswith(b"%PDF-1.4")
         table = int(re.search(rb"startxref\n(\d+)\n%%EOF\n$", answer.content)[1])
         assert answer.content[table:].startswith(b"xref\n")
+        for number, offset in enumerate(re.findall(rb"(\d{10}) 00000 n ", answer.content), 1):
+            assert answer.content[int(offset) :].startswith(b"%d 0 obj" % number)
         assert ask(f"/v1/Sale{kind}/Download/1").status_code == 404
 
 
@@ -145,11 +147,11 @@ class TestAccount:
         assert hello["companyName"] == altoviz.company.name
         assert hello["serverTimestamp"] == "2026-09-21T14:13:20Z"
 
-    def test_the_parameter_that_breaks_it(self, ask):
+    def test_the_api_version_parameter_breaks_hello(self, ask):
         answer = ask("/Hello?api-version=1")
         assert (answer.status_code, answer.content) == (400, b"")
 
-    def test_settings_have_the_groups(self, ask):
+    def test_settings_have_their_groups(self, ask):
         settings = ask("/v1/Settings").json()
         assert {"company", "general", "eInvoicing"} <= {*settings}
         assert settings["company"]["headOfficeAddress"]["inlineAddress"].endswith("France")
@@ -160,7 +162,7 @@ class TestAccount:
 
 
 class TestPages:
-    def test_begin_at_one(self, ask, altoviz):
+    def test_pages_begin_at_one_and_are_linked_in_headers(self, ask, altoviz):
         altoviz.populate(customers=12)
         all_of_them = [each["id"] for each in altoviz.customers.all()]
         first, second = ask("/v1/Customers"), ask("/v1/Customers?PageIndex=2")
@@ -173,25 +175,25 @@ class TestPages:
         assert ask("/v1/Customers?PageIndex=3").json() == []
 
     @pytest.mark.parametrize("kind", ["Customers", "Contacts", "Products", "SaleInvoices"])
-    def test_zero_is_refused(self, ask, kind):
+    def test_page_zero_is_refused(self, ask, kind):
         answer = ask(f"/v1/{kind}?PageIndex=0")
         assert answer.status_code == 400
-        said = "'Page Index' must be greater than or equal to '1'."
-        assert answer.json() == error([said], "Validation failed")
+        message = "'Page Index' must be greater than or equal to '1'."
+        assert answer.json() == error([message], "Validation failed")
 
     @pytest.mark.parametrize("query", ["PageSize=101", "PageSize=0", "PageSize=x", "PageIndex="])
-    def test_what_is_no_page_is_refused(self, ask, query):
+    def test_an_invalid_page_is_refused(self, ask, query):
         assert ask(f"/v1/Products?{query}").status_code == 400
 
-    def test_can_be_without_headers(self, ask, altoviz):
+    def test_the_paging_headers_can_be_switched_off(self, ask, altoviz):
         altoviz.behave(paging_headers=False)
         assert not [name for name in ask("/v1/Customers").headers if name.startswith("x-")]
 
-    def test_the_order_that_is_asked_for_is_ignored(self, ask, altoviz):
+    def test_the_requested_order_is_ignored(self, ask, altoviz):
         altoviz.populate(customers=5)
         assert ask("/v1/Customers?OrderBy=name").json() == ask("/v1/Customers").json()
 
-    def test_a_change_is_seen_at_once(self, ask, altoviz):
+    def test_a_change_shows_in_lists_at_once(self, ask, altoviz):
         customer = altoviz.customers.create(companyName="Before")
         assert ask("/v1/Customers?query=before").json()
         altoviz.customers.change(customer["id"], companyName="After")
@@ -203,7 +205,7 @@ class TestFilters:
     def ids(self, ask, target):
         return [row["id"] for row in ask(target).json()]
 
-    def test_by_text(self, ask, altoviz):
+    def test_customers_by_text(self, ask, altoviz):
         altoviz.customers.create(companyName="Other")
         found = altoviz.customers.create(companyName="X", billingAddress={"city": "Brest"})
         assert self.ids(ask, "/v1/Customers?query=BREST") == [found["id"]]
@@ -255,7 +257,7 @@ class TestFilters:
             assert self.ids(ask, f"/v1/SaleInvoices?Status={status}") == expected
         assert ask("/v1/SaleInvoices?Status=Overdue").status_code == 400
 
-    def test_quotes_have_no_filter_that_works(self, ask, altoviz):
+    def test_filtering_quotes_by_status_fails_as_at_altoviz(self, ask, altoviz):
         quote = altoviz.quotes.create()["id"]
         assert self.ids(ask, "/v1/SaleQuotes?Status=Refused") == [quote]
         for name in ("Status.Status", "Status.Status.Status"):
@@ -265,20 +267,20 @@ class TestFilters:
 
 
 class TestShapes:
-    def test_lists_can_be_without_lines(self, ask, altoviz):
+    def test_lists_can_omit_lines(self, ask, altoviz):
         invoice = altoviz.invoices.create()["id"]
         assert ask("/v1/SaleInvoices").json()[0]["lines"]
         altoviz.behave(lines_in_lists=False)
         assert ask("/v1/SaleInvoices").json()[0]["lines"] is None
         assert ask(f"/v1/SaleInvoices/{invoice}").json()["lines"]
 
-    def test_unknown_fields(self, ask, altoviz):
+    def test_unknown_fields_can_be_added(self, ask, altoviz):
         altoviz.products.create()
         known = {*ask("/v1/Products").json()[0]}
         altoviz.behave(unknown_fields=True)
         assert {*ask("/v1/Products").json()[0]} - known == {"colorOfTheYear"}
 
-    def test_legacy(self, ask, altoviz):
+    def test_legacy_objects_have_fewer_fields_and_other_types(self, ask, altoviz):
         customer = altoviz.customers.create(companyName="A", companyInformations={"siret": "0"})
         product = altoviz.products.create()
         lines = [{"productId": product["id"]}]
@@ -310,13 +312,13 @@ class TestQuota:
         assert ask("/Hello").status_code == 200
         assert ask("/Hello").status_code == 429
 
-    def test_can_be_another_in_seconds(self, ask, altoviz, clock):
+    def test_the_limit_and_the_unit_of_retry_after_can_be_changed(self, ask, altoviz, clock):
         altoviz.behave(quota=1, quota_seconds=10, retry_after="seconds")
         ask("/Hello")
         clock.now += 0.5
         assert ask("/Hello").headers["retry-after"] == "10"
 
-    def test_can_become_smaller(self, ask, altoviz, clock):
+    def test_the_limit_can_be_lowered(self, ask, altoviz, clock):
         for _ in range(5):
             ask("/Hello")
             clock.now += 1
@@ -325,18 +327,18 @@ class TestQuota:
         altoviz.behave(quota=0)
         assert ask("/Hello").headers["retry-after"] == "60000"
 
-    def test_can_be_none(self, ask, altoviz):
+    def test_the_limit_can_be_switched_off(self, ask, altoviz):
         altoviz.behave(quota=None)
         assert {ask("/Hello").status_code for _ in range(110)} == {200}
 
-    def test_a_wrong_key_takes_nothing_of_it(self, ask, altoviz):
+    def test_a_request_with_a_wrong_key_does_not_count(self, ask, altoviz):
         altoviz.behave(quota=1)
         ask("/Hello", headers={})
         assert ask("/Hello").status_code == 200
 
 
 class TestFaults:
-    def test_are_had_in_turn(self, ask, altoviz):
+    def test_faults_happen_in_the_given_order(self, ask, altoviz):
         altoviz.fail_next("reset", "break off", "drip", 429, 500, 503)
         with pytest.raises(requests.ConnectionError):
             ask("/Hello")
@@ -349,19 +351,19 @@ class TestFaults:
         assert refusals[1].json() == error([], "An error occured")
         assert ask("/Hello").status_code == 200
 
-    def test_what_is_none_is_refused(self, altoviz):
-        with pytest.raises(ValueError, match="'explode' is no fault"):
+    def test_an_unknown_fault_is_refused(self, altoviz):
+        with pytest.raises(ValueError, match="'explode' is not a fault"):
             altoviz.fail_next("explode")
 
 
 class TestRequests:
-    def test_are_kept_to_be_looked_at(self, ask, altoviz):
+    def test_requests_are_recorded(self, ask, altoviz):
         ask("/v1/Customers?PageIndex=2")
         (request,) = altoviz.requests
         assert (request.method, request.path) == ("GET", "/v1/Customers")
         assert request.query == {"pageindex": "2"}
 
-    def test_the_key_is_not_shown(self, ask, altoviz):
+    def test_the_key_is_not_in_the_repr(self, ask, altoviz):
         ask(f"/Hello?apikey={altoviz.api_key}")
         assert altoviz.api_key not in repr(altoviz.requests)
 
@@ -378,21 +380,21 @@ class TestSwitches:
             {"legacy": "yes"},
         ],
     )
-    def test_what_makes_no_sense_is_refused(self, wrong):
+    def test_an_invalid_value_is_refused(self, wrong):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Behaviour(**wrong)
 
-    def test_numbers_may_come_from_json(self):
+    def test_values_may_come_from_json(self):
         read = Behaviour(list_lag=[Decimal("0.5"), 1], delay=Decimal("0.1"), quota_seconds=5)
         assert (read.list_lag, read.delay, read.quota_seconds) == ((0.5, 1.0), 0.1, 5.0)
         assert Behaviour(list_lag=()).list_lag == (0.0,)
 
-    def test_an_unknown_one_is_refused(self, altoviz):
+    def test_an_unknown_switch_is_refused(self, altoviz):
         with pytest.raises(TypeError, match="weather"):
             altoviz.behave(weather="fine")
 
 
-def test_a_long_list_is_read_whole():
+def test_a_long_list_can_be_read_completely():
     with FakeAltoviz(behaviour=Behaviour(quota=None)) as altoviz:
         altoviz.populate(customers=1_000)
         headers = {"X-API-KEY": altoviz.api_key}
@@ -404,13 +406,13 @@ def test_a_long_list_is_read_whole():
         }
 
 
-def test_a_client_that_hangs_up_leaves_no_traceback(altoviz, capsys):
+def test_a_client_that_resets_the_connection_leaves_no_traceback(altoviz, capsys):
     host, port = altoviz.url.removeprefix("http://").split(":")
     others = {*threading.enumerate()}
     connection = socket.create_connection((host, int(port)))
     connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
     assert connection.recv(12) == b"HTTP/1.1 404"
-    # Lingering for no time at all sends RST instead of FIN.
+    # With a linger time of zero, close() sends RST instead of FIN.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
     give_up_at = time.monotonic() + 60
@@ -420,7 +422,7 @@ def test_a_client_that_hangs_up_leaves_no_traceback(altoviz, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_one_that_was_never_started_gives_its_port_back():
+def test_a_fake_that_was_never_started_frees_its_port():
     altoviz = FakeAltoviz()
     port = int(altoviz.url.rpartition(":")[2])
     altoviz.stop()

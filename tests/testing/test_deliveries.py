@@ -1,4 +1,4 @@
-"""How the fake's events arrive at a receiver over HTTP."""
+"""Deliveries of the fake to a webhook over HTTP."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def altoviz(receiver):
         yield altoviz
 
 
-def happened(receiver):
-    """(type, id of the object) of what arrived, in order."""
+def arrivals(receiver):
+    """Return the event type and the object id of each delivery, in the order of arrival."""
     envelopes = [parse_envelope(request.body) for request in receiver.received]
     return [(envelope.type, envelope.object_id) for envelope in envelopes]
 
 
 class TestDelivery:
-    def test_is_what_was_observed(self, altoviz, receiver):
+    def test_a_delivery_is_a_signed_post_as_observed(self, altoviz, receiver):
         product = altoviz.products.create(name="Œillet")
         altoviz.wait()
         (request,) = receiver.received
@@ -55,7 +55,7 @@ class TestDelivery:
         assert body["data"] == json.loads(json.dumps(product, default=float))
         assert "Œillet".encode() in request.body
 
-    def test_is_kept_with_its_result(self, altoviz, receiver):
+    def test_each_delivery_is_kept_with_its_result(self, altoviz, receiver):
         receiver.answers = [Answer(200), Answer(503)]
         first, second = altoviz.products.create(), altoviz.products.create()
         deliveries = altoviz.wait()
@@ -66,7 +66,7 @@ class TestDelivery:
         assert SECRET not in repr(deliveries)
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://[bad/", "https://127.0.0.1:9/"])
-    def test_one_that_fails_says_why_and_stops_nothing(self, altoviz, receiver, url):
+    def test_a_failed_delivery_has_its_error_and_does_not_stop_others(self, altoviz, receiver, url):
         altoviz.webhooks.register(url, SECRET, types=["ProductCreated"])
         altoviz.products.create()
         altoviz.products.create()
@@ -75,14 +75,14 @@ class TestDelivery:
         assert all(each.error for each in failed)
         assert len(receiver.received) == 2
 
-    def test_goes_to_those_who_want_it(self, altoviz, receiver):
+    def test_an_event_goes_to_the_webhooks_that_subscribe_to_it(self, altoviz, receiver):
         altoviz.webhooks.unregister()
         altoviz.webhooks.register(f"{receiver.url}/c/", SECRET, types=["CustomerCreated"])
         altoviz.customers.create()
         altoviz.wait()
         assert [request.path for request in receiver.received] == ["/c/"]
 
-    def test_does_not_hold_up_what_happens(self, altoviz, receiver):
+    def test_changing_objects_does_not_wait_for_deliveries(self, altoviz, receiver):
         entered, go_on = threading.Event(), threading.Event()
 
         def slow(request):
@@ -98,7 +98,7 @@ class TestDelivery:
         go_on.set()
         assert len(altoviz.wait()) == 2
 
-    def test_its_receiver_can_ask_the_api(self, altoviz, receiver):
+    def test_a_receiver_can_use_the_api_during_a_delivery(self, altoviz, receiver):
         import requests
 
         def ask(request):
@@ -123,7 +123,7 @@ class TestSwitches:
             ("base64url", lambda text: base64.urlsafe_b64decode(text + "=")),
         ],
     )
-    def test_the_signatures_encoding(self, altoviz, receiver, encoding, decode):
+    def test_the_signature_can_have_another_encoding(self, altoviz, receiver, encoding, decode):
         altoviz.behave(signature=encoding)
         altoviz.products.create()
         altoviz.wait()
@@ -139,7 +139,9 @@ class TestSwitches:
         assert receiver.received[0].path == "/"
 
     @pytest.mark.parametrize(("type", "expected"), [("application/json",) * 2, (None, None)])
-    def test_the_content_type(self, altoviz, receiver, type, expected):
+    def test_the_content_type_and_the_user_agent_can_be_set(
+        self, altoviz, receiver, type, expected
+    ):
         altoviz.behave(content_type=type, user_agent="Altoviz/2")
         altoviz.products.create()
         altoviz.wait()
@@ -147,7 +149,7 @@ class TestSwitches:
         assert receiver.received[0].headers["User-Agent"] == "Altoviz/2"
 
     @pytest.mark.parametrize("left", ["full", "id", "null"])
-    def test_what_is_left_of_a_deleted_object(self, altoviz, receiver, left):
+    def test_the_switch_decides_what_a_deletion_contains(self, altoviz, receiver, left):
         altoviz.behave(deleted_data=left)
         product = altoviz.products.create()
         altoviz.products.delete(product["id"])
@@ -158,7 +160,7 @@ class TestSwitches:
         else:
             assert data == {"id": {"id": product["id"]}, "null": None}[left]
 
-    def test_the_id_can_be_the_webhooks(self, altoviz, receiver):
+    def test_the_event_id_can_be_that_of_the_webhook(self, altoviz, receiver):
         altoviz.behave(event_ids="webhook")
         (webhook,) = altoviz.webhooks.registered()
         altoviz.products.create()
@@ -167,7 +169,7 @@ class TestSwitches:
         ids = [json.loads(request.body)["id"] for request in receiver.received]
         assert ids == [str(webhook.id)] * 2
 
-    def test_shapes_hold_for_events_too(self, altoviz, receiver):
+    def test_the_switches_for_shapes_apply_to_events_too(self, altoviz, receiver):
         altoviz.behave(legacy=True, unknown_fields=True)
         altoviz.customers.create(companyName="A")
         altoviz.wait()
@@ -177,7 +179,7 @@ class TestSwitches:
         assert "active" not in data
 
 
-class TestWhatGoesWrong:
+class TestFaults:
     def test_order_is_kept_by_default(self, altoviz, receiver):
         product = altoviz.products.create()["id"]
         for number in range(30):
@@ -186,32 +188,32 @@ class TestWhatGoesWrong:
         numbers = [json.loads(request.body)["data"]["number"] for request in receiver.received]
         assert numbers[1:] == [str(number) for number in range(30)]
 
-    def test_all_can_be_dropped(self, altoviz, receiver):
+    def test_events_can_be_dropped(self, altoviz, receiver):
         altoviz.behave(drop=1)
         altoviz.products.create()
         assert altoviz.wait() == []
         assert receiver.received == []
 
-    def test_all_can_be_duplicated(self, altoviz, receiver):
+    def test_events_can_be_duplicated(self, altoviz, receiver):
         altoviz.behave(duplicate=1)
         altoviz.products.create()
         altoviz.wait()
         first, second = receiver.received
         assert first.body == second.body
 
-    def test_what_is_reordered_comes_later_but_comes(self, altoviz, receiver):
+    def test_reordered_events_come_late_but_they_come(self, altoviz, receiver):
         altoviz.behave(reorder=0.5)
         made = [altoviz.products.create()["id"] for _ in range(30)]
         altoviz.wait()
-        arrived = [id for _, id in happened(receiver)]
+        arrived = [id for _, id in arrivals(receiver)]
         assert arrived != made
         assert sorted(arrived) == made
-        # Each comes at most three behind where it belongs, and those after it as much earlier.
+        # Each is at most three places late, and later ones move up as much.
         assert all(
             made.index(id) - 6 <= place <= made.index(id) + 6 for place, id in enumerate(arrived)
         )
 
-    def test_what_is_held_back_comes_when_nothing_follows(self, altoviz, receiver):
+    def test_an_event_that_is_held_back_comes_even_if_no_other_follows(self, altoviz, receiver):
         altoviz.behave(reorder=1)
         altoviz.products.create()
         give_up_at = time.monotonic() + 60
@@ -219,15 +221,15 @@ class TestWhatGoesWrong:
             time.sleep(0.01)
         assert len(receiver.received) == 1
 
-    def test_a_delay_holds_up_all_behind_it(self, altoviz, receiver):
+    def test_a_delay_holds_up_all_later_events(self, altoviz, receiver):
         altoviz.behave(delay=1, delay_seconds=0.02)
         made = [altoviz.products.create()["id"] for _ in range(5)]
         deliveries = altoviz.wait()
         assert all(0 < each.pause <= 0.02 for each in deliveries)
-        assert [id for _, id in happened(receiver)] == made
+        assert [id for _, id in arrivals(receiver)] == made
 
-    def test_the_same_seed_draws_the_same_fates(self, receiver):
-        def fates(seed):
+    def test_the_same_seed_injects_the_same_faults(self, receiver):
+        def results(seed):
             receiver.received.clear()
             behaviour = Behaviour(drop=0.2, duplicate=0.3, reorder=0.3)
             with FakeAltoviz(seed=seed, behaviour=behaviour) as altoviz:
@@ -235,11 +237,11 @@ class TestWhatGoesWrong:
                 for _ in range(20):
                     altoviz.customers.create()
                 altoviz.wait()
-            return happened(receiver)
+            return arrivals(receiver)
 
-        assert fates(3) == fates(3) != fates(4)
+        assert results(3) == results(3) != results(4)
 
-    def test_what_happened_is_delivered_before_the_end(self, receiver):
+    def test_stopping_delivers_all_events_first(self, receiver):
         with FakeAltoviz(behaviour=Behaviour(reorder=1)) as altoviz:
             altoviz.webhooks.register(receiver.url, SECRET)
             altoviz.products.create()

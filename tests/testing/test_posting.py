@@ -1,4 +1,4 @@
-"""What projects test their receivers with."""
+"""Tools for projects to test their receivers: ``post_event`` and the pytest fixtures."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ ROOT = Path(__file__).parents[2]
 
 class TestBody:
     @pytest.mark.parametrize("event_type", EventType)
-    def test_is_a_sample_with_an_id_of_its_own(self, event_type):
+    def test_a_body_is_a_sample_with_a_new_id(self, event_type):
         first, second = (json.loads(event_body(event_type)) for _ in range(2))
         assert first["type"] == event_type
         assert first["data"] == second["data"]
         assert first["id"] != second["id"]
 
-    def test_can_have_other_values(self):
+    def test_fields_can_be_changed(self):
         body = event_body("InvoiceCreated", event_id="evt_1", number="FA7", internalId=None)
         read = json.loads(body)
         assert read["id"] == "evt_1"
         assert (read["data"]["number"], read["data"]["internalId"]) == ("FA7", None)
 
-    def test_a_part_can_be_changed_alone(self):
+    def test_a_nested_field_can_be_changed_alone(self):
         data = json.loads(event_body("CustomerCreated", billingAddress={"city": "Brest"}))["data"]
         expected = sample(EventType.CUSTOMER_CREATED).data["billingAddress"]
         assert data["billingAddress"] == expected | {"city": "Brest"}
@@ -50,7 +50,7 @@ class TestBody:
 
 @pytest.mark.django_db
 class TestPosting:
-    def test_arrives_as_if_altoviz_had_sent_it(self):
+    def test_an_event_arrives_as_if_altoviz_had_sent_it(self):
         assert post_event("InvoiceCreated", number="FA7").status_code == 200
         event = WebhookEvent.objects.get()
         assert (event.status, event.arrival["content_type"]) == (
@@ -59,26 +59,26 @@ class TestPosting:
         )
         assert Invoice.objects.get().number == "FA7"
 
-    def test_to_another_account(self):
+    def test_an_event_can_go_to_another_account(self):
         assert post_event(EventType.CUSTOMER_CREATED, account="acme").status_code == 200
         assert Customer.objects.get().account == "acme"
 
-    def test_a_whole_body(self):
+    def test_a_whole_body_can_be_posted(self):
         body = event_body("CustomerCreated")
         assert post_event(body).json()["status"] == "stored"
         assert post_event(body).json()["status"] == "known"
         assert post_event(b"<ping/>").status_code == 400
 
-    def test_with_a_client_of_ones_own(self):
+    def test_another_test_client_can_be_passed(self):
         client = Client(enforce_csrf_checks=True, headers={"x-forwarded-for": "192.0.2.1"})
         assert post_event("CustomerCreated", client=client).status_code == 200
 
-    def test_without_a_secret_it_says_what_is_missing(self, settings):
+    def test_without_a_secret_the_error_names_the_setting(self, settings):
         settings.ALTOVIZ = {}
         with pytest.raises(ImproperlyConfigured, match='"default" has no WEBHOOK_SECRET'):
             post_event("CustomerCreated")
 
-    def test_without_a_route_it_says_so(self, settings):
+    def test_without_a_route_there_is_an_error(self, settings):
         settings.ROOT_URLCONF = "tests.urls_without"
         with pytest.raises(NoReverseMatch):
             post_event("CustomerCreated")
@@ -86,7 +86,7 @@ class TestPosting:
 
 @pytest.mark.django_db
 class TestFixtures:
-    def test_an_event_is_posted(self, post_altoviz_event):
+    def test_post_altoviz_event_posts_an_event(self, post_altoviz_event):
         assert post_altoviz_event("CustomerCreated", email="a@b.example").status_code == 200
         assert Customer.objects.get().email == "a@b.example"
 
@@ -96,7 +96,7 @@ class TestFixtures:
         assert all(delivery.was_accepted for delivery in fake_altoviz.wait())
         assert Invoice.objects.get().customer.altoviz_id == invoice["customerId"]
 
-    def test_the_settings_lead_to_the_fake(self, fake_altoviz):
+    def test_the_settings_point_to_the_fake(self, fake_altoviz):
         from django_altoviz.client import AltovizClient
 
         customer = fake_altoviz.customers.create()["id"]
@@ -105,7 +105,7 @@ class TestFixtures:
             (webhook,) = client.webhooks.all()
         assert webhook["url"] == "http://testserver/altoviz/webhook/"
 
-    def test_what_a_receiver_does_at_the_fake_is_delivered_too(self, fake_altoviz):
+    def test_changes_that_a_receiver_makes_at_the_fake_are_delivered_too(self, fake_altoviz):
         def finalize(instance, **kwargs):
             fake_altoviz.invoices.finalize(instance.altoviz_id)
 
@@ -118,14 +118,14 @@ class TestFixtures:
         assert types[-1] == EventType.INVOICE_UPDATED
         assert Invoice.objects.get().is_draft is False
 
-    def test_content_types_arrive_as_they_are_sent(self, fake_altoviz):
+    def test_the_content_type_arrives_as_sent(self, fake_altoviz):
         fake_altoviz.behave(content_type=None)
         fake_altoviz.products.create()
         assert fake_altoviz.wait()[0].status == 200
         assert WebhookEvent.objects.get().arrival["content_type"] == ""
 
 
-def test_fixtures_do_without_a_secret_in_the_settings(pytester_project):
+def test_the_fixtures_need_no_secret_in_the_settings(pytester_project):
     result = pytester_project("ALTOVIZ = {}")
     result.assert_outcomes(passed=2)
 
@@ -138,7 +138,7 @@ def test_the_plugin_is_opt_in(pytester_project):
 
 @pytest.fixture
 def pytester_project(pytester, monkeypatch):
-    """A project of somebody else, whose tests use the fixtures."""
+    """Return a function that runs the tests of another project, which use the fixtures."""
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 

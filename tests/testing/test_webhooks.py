@@ -1,4 +1,4 @@
-"""Webhooks are registered at the fake as at Altoviz, with what is strange about it."""
+"""Registering webhooks at the fake, with the quirks of Altoviz."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_answer_to_a_registration_has_no_id(register, ask, altoviz, clock):
     assert row["id"] > 0
 
 
-def test_the_answer_can_have_the_id(register, altoviz):
+def test_the_answer_has_the_id_if_the_switch_is_on(register, altoviz):
     altoviz.behave(tells_webhook_id=True)
     assert register().json()["id"] == altoviz.webhooks.registered()[0].id
 
@@ -50,26 +50,26 @@ def test_the_list_lags_behind(register, listed, ask, clock):
     assert listed() == []
 
 
-def test_looks_can_differ(register, listed, altoviz, clock):
+def test_each_request_for_the_list_can_have_another_lag(register, listed, altoviz, clock):
     altoviz.behave(list_lag=(0, 5))
     register()
     assert [listed() for _ in range(4)] == [[URL], [], [URL], []]
 
 
-def test_deliveries_do_not_lag(register, altoviz):
+def test_deliveries_begin_without_a_lag(register, altoviz):
     register()
     assert altoviz.webhooks.registered()[0].types == {EventType.INVOICE_CREATED}
 
 
 @pytest.mark.parametrize(("how", "shown"), [("clear", "s"), ("masked", "********"), ("null", None)])
-def test_how_secrets_are_shown(register, ask, altoviz, clock, how, shown):
+def test_the_switch_decides_how_the_list_shows_secrets(register, ask, altoviz, clock, how, shown):
     altoviz.behave(shows_secrets=how)
     register()
     clock.now += 2
     assert ask("/v1/Webhooks").json()[0]["secretKey"] == shown
 
 
-def test_names_and_types_are_understood_in_any_case(ask, altoviz):
+def test_the_case_of_fields_and_types_is_ignored(ask, altoviz):
     body = {"NAME": "n", "Url": URL, "types": ["invoicecreated"], "more": 5}
     assert ask("/v1/Webhooks", "POST", json=body).status_code == 201
     (webhook,) = altoviz.webhooks.registered()
@@ -80,7 +80,7 @@ def test_names_and_types_are_understood_in_any_case(ask, altoviz):
     "wrong",
     [{"types": ["CreditCreated"]}, {"types": None}, {"name": ""}, {"url": None}, {"types": [5]}],
 )
-def test_what_is_wrong_is_refused(register, altoviz, wrong):
+def test_an_invalid_registration_is_refused(register, altoviz, wrong):
     answer = register(**wrong)
     assert answer.status_code == 400
     assert answer.json()["message"] == "Validation failed"
@@ -88,17 +88,17 @@ def test_what_is_wrong_is_refused(register, altoviz, wrong):
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"5"])
-def test_what_is_no_webhook_is_refused(ask, body):
+def test_a_body_that_is_not_a_webhook_is_refused(ask, body):
     assert ask("/v1/Webhooks", "POST", data=body).status_code == 400
 
 
-def test_one_is_removed_by_its_id(ask, altoviz):
+def test_a_webhook_can_be_removed_by_its_id(ask, altoviz):
     keep, go = altoviz.webhooks.register(URL), altoviz.webhooks.register(URL)
     assert ask(f"/v1/Webhooks?id={go.id}", "DELETE").json()["id"] == go.id
     assert altoviz.webhooks.registered() == [keep]
 
 
-def test_what_is_not_there_is_a_problem_in_detail(ask):
+def test_removing_an_unknown_webhook_answers_with_problem_json(ask):
     for query in ("id=5", "url=https://x.example"):
         answer = ask(f"/v1/Webhooks?{query}", "DELETE")
         assert answer.status_code == 404
@@ -106,13 +106,13 @@ def test_what_is_not_there_is_a_problem_in_detail(ask):
     assert ask("/v1/Webhooks?id=x", "DELETE").status_code == 400
 
 
-def test_to_say_neither_is_to_lose_them_all(ask, altoviz):
+def test_removing_without_id_and_url_removes_all(ask, altoviz):
     altoviz.webhooks.register(URL)
     altoviz.webhooks.register("https://other.example/")
     ask("/v1/Webhooks", "DELETE")
     assert altoviz.webhooks.registered() == []
 
 
-def test_secrets_are_not_printed(altoviz):
+def test_secrets_are_not_in_the_repr(altoviz):
     altoviz.webhooks.register(URL, "top secret")
     assert "top secret" not in repr(altoviz.webhooks.registered())

@@ -1,16 +1,16 @@
-"""The app's tables are in a database of their own, which is not the default one."""
+"""The tables of the app are in a database other than the default."""
 
 from __future__ import annotations
 
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES, INSTALLED_APPS
-from tests.variants.databases import beside
+from tests.variants.databases import sibling_database
 
 DATABASES = {
     "default": DATABASES["default"] | {"ATOMIC_REQUESTS": True},
-    "events": beside(DATABASES["default"], "events") | {"ATOMIC_REQUESTS": True},
+    "events": sibling_database(DATABASES["default"], "events") | {"ATOMIC_REQUESTS": True},
 }
-# Its migrations ask no router.
+# The migrations of django_tasks_db ignore the routers.
 INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "django_tasks_db"]
 DATABASE_ROUTERS = ["tests.variants.events_elsewhere.Router"]
 

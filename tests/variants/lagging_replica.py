@@ -1,12 +1,12 @@
-"""What is read goes to a replica, which nothing has reached yet."""
+"""Reads go to a replica that is still empty."""
 
 from __future__ import annotations
 
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES
-from tests.variants.databases import beside
+from tests.variants.databases import sibling_database
 
-DATABASES = DATABASES | {"replica": beside(DATABASES["default"], "replica")}
+DATABASES = DATABASES | {"replica": sibling_database(DATABASES["default"], "replica")}
 DATABASE_ROUTERS = ["tests.variants.lagging_replica.Router"]
 
 

@@ -1,4 +1,4 @@
-"""The least that a receiver of webhooks could store."""
+"""Models with the least that a webhook receiver could store."""
 
 from __future__ import annotations
 

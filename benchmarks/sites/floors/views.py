@@ -1,4 +1,4 @@
-"""Bare Django views: what each step costs at the very least, with no guarantee beyond it."""
+"""Bare Django views: the minimal cost of each step, without any further guarantee."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def upsert(request: HttpRequest) -> JsonResponse:
         return JsonResponse({}, status=401)
     with transaction.atomic():
         event = _store(request.body)
-        _show(event["data"])
+        _upsert_customer(event["data"])
     return JsonResponse({"status": "stored", "id": event["id"]})
 
 
@@ -57,7 +57,7 @@ def _store(body: bytes) -> dict[str, Any]:
     return event
 
 
-def _show(data: dict[str, Any]) -> None:
+def _upsert_customer(data: dict[str, Any]) -> None:
     row = Customer(
         altoviz_id=data["id"],
         number=data["number"],

@@ -1,4 +1,4 @@
-"""As much of Stripe's API as dj-stripe asks for: a customer, whatever its id."""
+"""Fake of the part of Stripe's API that dj-stripe uses: it returns a customer for any id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dj-stripe has from its set-up: the account, its key, and the endpoint with its secret."""
+"""Create the rows that dj-stripe needs: an account, its key, and the endpoint with its secret."""
 
 from __future__ import annotations
 

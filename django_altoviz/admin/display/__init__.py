@@ -1,0 +1,1 @@
+"""The formatting of values, texts and tables for the admin pages."""

@@ -1,4 +1,4 @@
-"""What no column has, and only the whole object tells. It may be of any shape."""
+"""Details: parts of an object's ``data`` that have no database column, and may have any shape."""
 
 from __future__ import annotations
 
@@ -6,30 +6,50 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+from django.contrib import admin
 from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.display.rendering import EMPTY, paragraphs, table
-from django_altoviz.admin.display.values import money, percent, readable
+from django_altoviz.admin.display.rendering import EMPTY, Renderer
+from django_altoviz.admin.display.values import format_amount, format_percent, html_to_text
 from django_altoviz.models import Mirror
 
-_ADDRESS = ("street", "zipcode", "city", "countryName")
-_CONTACT = ("displayName", "companyName", "function", "email", "phone", "cellPhone")
+_ADDRESS_KEYS = ("street", "zipcode", "city", "countryName")
+_CONTACT_KEYS = ("displayName", "companyName", "function", "email", "phone", "cellPhone")
 
 
 class Detail:
-    """An admin column for a part of the object, which is to be left out where nothing is told."""
+    """A part of an object's ``data``, found by its path, and the function that renders that part."""
 
-    def __init__(self, name: str, label: Any, show: Callable[[Any], str], *path: str) -> None:
-        self.__name__, self.short_description = name, label
-        self._show, self._path = show, path
+    def __init__(
+        self, name: str, label: Any, render: Callable[[Any, Renderer], str], *path: str
+    ) -> None:
+        self.name, self.label = name, label
+        self._render, self._path = render, path
 
-    def __call__(self, row: Mirror) -> str:
-        return self._show(_within(row.data, *self._path))
+    def render(self, row: Mirror, renderer: Renderer) -> str:
+        """Return the part as HTML, or ``EMPTY`` if the object has nothing there."""
+        return self._render(_get(row.data, *self._path), renderer)
+
+    def column_for(self, row: Mirror, renderer: Renderer) -> Any:
+        """Return an admin column with this detail of the row, or None if it is empty.
+
+        The detail is rendered once, here; Django may then ask for the column any number of times.
+        """
+        html = self.render(row, renderer)
+        if html == EMPTY:
+            return None
+
+        @admin.display(description=self.label)
+        def show(row: Mirror) -> str:
+            return html
+
+        show.__name__ = self.name
+        return show
 
 
-def _within(value: Any, *path: str) -> Any:
+def _get(value: Any, *path: str) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -41,9 +61,9 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
     )
 
 
-def _number(value: Any, show: Callable[[Decimal], str]) -> Any:
+def _number(value: Any, formatted: Callable[[Decimal], str]) -> Any:
     is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return show(Decimal(value)) if is_number else value
+    return formatted(Decimal(value)) if is_number else value
 
 
 def _day(value: Any) -> Any:
@@ -54,51 +74,56 @@ def _day(value: Any) -> Any:
     return value if day is None else date_format(day)
 
 
-def _due_dates(value: Any) -> str:
+def _due_dates(value: Any, renderer: Renderer) -> str:
     rows = [
         (
             _day(due.get("date")),
-            _number(due.get("amount"), money),
-            _number(due.get("dueAmount"), money),
+            _number(due.get("amount"), format_amount),
+            _number(due.get("dueAmount"), format_amount),
         )
         for due in _objects(value)
     ]
-    return table([_("date"), _("amount"), _("still due")], rows)
+    return renderer.table([_("date"), _("amount"), _("still due")], rows)
 
 
-def _vat_sums(value: Any) -> str:
+def _vat_amounts(value: Any, renderer: Renderer) -> str:
+    headers = [_("VAT rate"), _("region"), _("amount without tax"), _("tax amount")]
     rows = [
         (
-            _number(_within(tax, "vat", "rate"), percent),
-            _within(tax, "vat", "region"),
-            _number(tax.get("taxExcludedAmount"), money),
-            _number(tax.get("vatAmount"), money),
+            _number(_get(tax, "vat", "rate"), format_percent),
+            _get(tax, "vat", "region"),
+            _number(tax.get("taxExcludedAmount"), format_amount),
+            _number(tax.get("vatAmount"), format_amount),
         )
         for tax in _objects(value)
     ]
-    return table([_("VAT rate"), _("region"), _("amount without tax"), _("tax amount")], rows)
+    return renderer.table(headers, rows)
 
 
-def _lines(texts: Iterator[Any]) -> str:
-    told = dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip())
-    return paragraphs("\n".join(told)) if told else EMPTY
+def _lines(texts: Iterator[Any], renderer: Renderer) -> str:
+    """Render the texts, a line each, without empty and repeated ones."""
+    lines = dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip())
+    return renderer.paragraphs("\n".join(lines)) if lines else EMPTY
 
 
-def _address(value: Any) -> str:
-    formatted = _within(value, "formattedAddress")
-    return _lines(iter([formatted] if formatted else [_within(value, key) for key in _ADDRESS]))
+def _address(value: Any, renderer: Renderer) -> str:
+    formatted = _get(value, "formattedAddress")
+    texts = [formatted] if formatted else [_get(value, key) for key in _ADDRESS_KEYS]
+    return _lines(iter(texts), renderer)
 
 
-def _contact(value: Any) -> str:
-    return _lines(_within(value, key) for key in _CONTACT)
+def _contact(value: Any, renderer: Renderer) -> str:
+    return _lines((_get(value, key) for key in _CONTACT_KEYS), renderer)
 
 
-def _note(value: Any) -> str:
-    return paragraphs(readable(value)) if isinstance(value, str) and value.strip() else EMPTY
+def _note(value: Any, renderer: Renderer) -> str:
+    if not isinstance(value, str) or not value.strip():
+        return EMPTY
+    return renderer.paragraphs(html_to_text(value))
 
 
 DUE_DATES: Any = Detail("due_dates", _("due dates"), _due_dates, "commitments")
-VAT_SUMS: Any = Detail("vat_sums", _("by VAT rate"), _vat_sums, "vats")
+VAT_AMOUNTS: Any = Detail("vat_amounts", _("by VAT rate"), _vat_amounts, "vats")
 VAT_NOTE: Any = Detail("vat_note", _("VAT note"), _note, "vatNote")
 INTERNAL_NOTES: Any = Detail("internal_notes", _("internal notes"), _note, "internalNotes")
 BILLING_ADDRESS: Any = Detail("billing_address", _("billing address"), _address, "billingAddress")

@@ -1,4 +1,4 @@
-"""Values as HTML. They come from a remote system, so all of them are escaped, and long ones are cut."""
+"""HTML for remote values: escaped, cut to a length a browser can show, and without our secrets."""
 
 from __future__ import annotations
 
@@ -13,63 +13,70 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz import exact_json
-from django_altoviz.admin.display.masking import masked
+from django_altoviz.admin.display.masking import SecretMask
 from django_altoviz.intake.envelopes import storable, text_to_body
 
 EMPTY = "—"
-#: As much as a browser shows without delay.
-MOST_CHARACTERS = 100_000
-MOST_CHARACTERS_OF_A_CELL = 500
+#: A browser shows this much without delay.
+MAX_CHARACTERS = 100_000
+MAX_CELL_CHARACTERS = 500
 
 
-def indented(value: Any) -> str:
-    """A value as JSON for human eyes."""
-    try:
-        return storable(exact_json.dumps(value, indent=2, ensure_ascii=False))
-    except RecursionError:
-        return gettext("This is nested too deep to be shown.")
+class Renderer:
+    """Turn values into HTML. Make one for each request, because its mask reads the secrets once."""
 
+    def __init__(self) -> None:
+        self.mask = SecretMask()
 
-def indented_body(stored: str) -> str:
-    """A stored body as JSON for human eyes, or as it is where it is none."""
-    body = text_to_body(stored)
-    try:
-        return indented(exact_json.loads(body.decode("utf-8-sig")))
-    except ValueError:
-        return body.decode("utf-8", "backslashreplace")
+    def preformatted(self, text: str) -> str:
+        """Return a text with its spaces and line breaks, cut with a note that says so."""
+        if not text:
+            return EMPTY
+        text = self.mask(text)
+        rest = len(text) - MAX_CHARACTERS
+        note = gettext("… and %(count)s more characters.") % {"count": rest} if rest > 0 else ""
+        return format_html('<pre class="altoviz-text">{}</pre>{}', text[:MAX_CHARACTERS], note)
 
+    def paragraphs(self, text: str) -> str:
+        """Return a text with its line breaks."""
+        return format_html('<div class="altoviz-text">{}</div>', self.mask(text)[:MAX_CHARACTERS])
 
-def preformatted(text: str) -> str:
-    if not text:
-        return EMPTY
-    text = masked(text)
-    rest = len(text) - MOST_CHARACTERS
-    note = gettext("… and %(count)s more characters.") % {"count": rest} if rest > 0 else ""
-    return format_html('<pre class="altoviz-text">{}</pre>{}', text[:MOST_CHARACTERS], note)
+    def table(self, headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+        """Return a table, or ``EMPTY`` if it has no rows."""
+        lines = [(_cells("<td>{}</td>", map(self.cell, row)),) for row in rows]
+        if not lines:
+            return EMPTY
+        return format_html(
+            '<table class="altoviz-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+            _cells('<th scope="col">{}</th>', headers),
+            format_html_join("", "<tr>{}</tr>", lines),
+        )
 
-
-def paragraphs(text: str) -> str:
-    """A text with its line breaks."""
-    return format_html('<div class="altoviz-text">{}</div>', masked(text)[:MOST_CHARACTERS])
-
-
-def table(headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [(_cells("<td>{}</td>", map(cell, row)),) for row in rows]
-    if not lines:
-        return EMPTY
-    return format_html(
-        '<table class="altoviz-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
-        _cells('<th scope="col">{}</th>', headers),
-        format_html_join("", "<tr>{}</tr>", lines),
-    )
+    def cell(self, value: Any) -> Any:
+        """Return a value as a text that fits into a table cell."""
+        if isinstance(value, bool):
+            return _("yes") if value else _("no")
+        # Masked before it is cut, or the cut could leave a part of a secret.
+        text = self.mask(str(display_for_value(value, EMPTY)))
+        return Truncator(text).chars(MAX_CELL_CHARACTERS)
 
 
 def _cells(template: str, values: Iterable[Any]) -> SafeString:
     return format_html_join("", template, ((value,) for value in values))
 
 
-def cell(value: Any) -> Any:
-    """A value as it fits into a table."""
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return Truncator(masked(str(display_for_value(value, EMPTY)))).chars(MOST_CHARACTERS_OF_A_CELL)
+def indented(value: Any) -> str:
+    """Return a value as indented JSON."""
+    try:
+        return storable(exact_json.dumps(value, indent=2, ensure_ascii=False))
+    except RecursionError:
+        return gettext("Too deeply nested to be shown.")
+
+
+def indented_body(stored: str) -> str:
+    """Return a stored body as indented JSON, or unchanged if it isn't JSON."""
+    body = text_to_body(stored)
+    try:
+        return indented(exact_json.loads(body.decode("utf-8-sig")))
+    except ValueError:
+        return body.decode("utf-8", "backslashreplace")

@@ -1,4 +1,7 @@
-"""The values of the mirrors' columns for human eyes, the same on a page as among the changes."""
+"""Column values for people: the same on an object's page as among an event's changes.
+
+Altoviz's enum values are translated; a value that isn't known here is shown unchanged.
+"""
 
 from __future__ import annotations
 
@@ -14,82 +17,147 @@ from django.db import models
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.display.rendering import EMPTY
-from django_altoviz.admin.display.vocabulary import in_words
 from django_altoviz.models.mirrors.payloads import plain
 
-_MONEY = ("amount", "price", "balance", "overdue")
-_HTML = re.compile(r"</?[a-z][^<>]*>|&#?\w+;", re.IGNORECASE)
+Labels = dict[str, Any]
+
+CUSTOMER_TYPES: Labels = {
+    "Business": _("business"),
+    "Consumer": _("consumer"),
+    "Government": _("government"),
+}
+PRODUCT_TYPES: Labels = {"Product": _("product"), "Service": _("service"), "Text": _("text")}
+QUOTE_STATUSES: Labels = {
+    "Pending": _("pending"),
+    "Sent": _("sent"),
+    "Accepted": _("accepted"),
+    "Refused": _("refused"),
+    "Invoiced": _("invoiced"),
+    "Closed": _("closed"),
+}
+_LINE_TYPES: Labels = {
+    "Empty": _("empty line"),
+    "Subtotal": _("subtotal"),
+    "NewPage": _("new page"),
+}
+_DISCOUNT_TYPES: Labels = {"Percent": _("per cent"), "Fixed": _("fixed amount")}
+# Altoviz also has "Order", "Bill" and "Usec", and documents none of them.
+_PAYMENT_METHODS: Labels = {
+    "Transfer": _("bank transfer"),
+    "Check": _("cheque"),
+    "Cash": _("cash"),
+    "Card": _("card"),
+    "Other": _("other means"),
+}
+_VAT_MODES: Labels = {
+    "Auto": _("automatic"),
+    "Debit": _("on debits"),
+    "Collection": _("on collections"),
+}
+_LABELS_BY_COLUMN: dict[str, Labels] = {
+    "type": {**CUSTOMER_TYPES, **PRODUCT_TYPES, **_LINE_TYPES},
+    "customer_type": CUSTOMER_TYPES,
+    "status": QUOTE_STATUSES,
+    "global_discount_type": _DISCOUNT_TYPES,
+    "deposit_type": _DISCOUNT_TYPES,
+    "payment_method": _PAYMENT_METHODS,
+    "vat_mode": _VAT_MODES,
+}
+#: The business signals, each as what has happened to the document.
+BUSINESS_SIGNALS: Labels = {
+    "invoice_finalized": _("invoice finalised"),
+    "invoice_sent": _("invoice sent"),
+    "invoice_paid": _("invoice paid"),
+    "invoice_cancelled": _("invoice cancelled"),
+    "quote_sent": _("quote sent"),
+    "quote_accepted": _("quote accepted"),
+    "quote_refused": _("quote refused"),
+    "quote_invoiced": _("quote invoiced"),
+}
+
+_AMOUNT_COLUMNS = ("amount", "price", "balance", "overdue")
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_TAG_OR_ENTITY = re.compile(rf"{_TAG.pattern}|&#?\w+;", re.IGNORECASE)
 _END_OF_LINE = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h\d)>", re.IGNORECASE)
 
 
-def shown(field: models.Field[Any, Any], value: Any) -> str:
-    """A value of the column, be it as stored in the mirror or as kept among the changes."""
+def column(model: type[models.Model], name: str) -> Any:
+    """Return an admin column that shows a model field with ``format_value``."""
+    field: Any = model._meta.get_field(name)
+
+    @admin.display(description=field.verbose_name, ordering=name)
+    def show(row: models.Model) -> str:
+        return format_value(field, getattr(row, name))
+
+    show.__name__ = name
+    return show
+
+
+def format_value(field: models.Field[Any, Any], value: Any) -> str:
+    """Format a value of a model field, as it is in the mirror or as JSON in an event's changes."""
     try:
         value = field.to_python(value)
     except ValidationError:
-        return str(value)  # the column was of another kind then
+        return str(value)  # the column had another type when the change was recorded
     if value is None or value == "":
         return EMPTY
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime.datetime):
-        return moment(value)
+        return format_time(value)
     if isinstance(value, datetime.date):
         return date_format(value)
     if isinstance(value, Decimal):
-        return _number(field.name, value)
-    return in_words(field.name, value) if isinstance(value, str) else str(value)
+        return _format_decimal(field.name, value)
+    return _translate(field.name, value) if isinstance(value, str) else str(value)
 
 
-def _number(column: str, value: Decimal) -> str:
-    if column.endswith(_MONEY):
-        return money(value)
-    return percent(value) if column.endswith("_rate") else number_format(value)
+def _format_decimal(column: str, value: Decimal) -> str:
+    if column.endswith(_AMOUNT_COLUMNS):
+        return format_amount(value)
+    return format_percent(value) if column.endswith("_rate") else number_format(value)
 
 
-def money(value: Decimal) -> str:
-    """All decimals, and at least two."""
+def _translate(column: str, value: str) -> str:
+    """Translate a value of the column, if it is one of Altoviz's known enum values."""
+    return str(_LABELS_BY_COLUMN.get(column, {}).get(value, value))
+
+
+def business_signal_labels(names: list[str]) -> list[str]:
+    return [str(BUSINESS_SIGNALS.get(name, name)) for name in names]
+
+
+def format_amount(value: Decimal) -> str:
+    """Format an amount with all its decimals, and at least two."""
     return number_format(value, max(2, -int(value.as_tuple().exponent)))
 
 
-def percent(value: Decimal) -> str:
+def format_percent(value: Decimal) -> str:
     return f"{number_format(plain(value))}\N{NO-BREAK SPACE}%"
 
 
-def reduction(value: Decimal | None, kind: str | None) -> str:
-    """A discount or a deposit, which is a part or an amount."""
+def format_discount(value: Decimal | None, kind: str | None) -> str:
+    """Format a discount or a deposit, which is a percentage or a fixed amount."""
     if value is None:
         return EMPTY
     if kind == "Percent":
-        return percent(value)
+        return format_percent(value)
     if kind == "Fixed":
-        return gettext("%(amount)s (fixed amount)") % {"amount": money(value)}
+        return gettext("%(amount)s (fixed amount)") % {"amount": format_amount(value)}
     return f"{number_format(value)} {kind or ''}".strip()
 
 
-def moment(value: datetime.datetime) -> str:
-    """A time to the second: events of one object may be no more apart."""
+def format_time(value: datetime.datetime) -> str:
+    """Format a time with its seconds, because events of one object may be seconds apart."""
     local = localtime(value) if is_aware(value) else value
     return f"{date_format(local)} {date_format(local, 'H:i:s')}"
 
 
-def readable(text: str) -> str:
-    """A text that may be HTML, as plain text."""
-    if not _HTML.search(text):
+def html_to_text(text: str) -> str:
+    """Return the plain text of a text that may be HTML."""
+    if not _TAG_OR_ENTITY.search(text):
         return text
     return html.unescape(_TAG.sub("", _END_OF_LINE.sub("\n", text))).strip()
-
-
-def column(model: type[models.Model], name: str) -> Any:
-    """An admin column that shows a field as ``shown`` does."""
-    field: Any = model._meta.get_field(name)
-
-    @admin.display(description=field.verbose_name, ordering=name)
-    def show(row: models.Model) -> str:
-        return shown(field, getattr(row, name))
-
-    show.__name__ = name
-    return show

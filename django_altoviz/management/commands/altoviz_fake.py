@@ -8,23 +8,24 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
+from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.management.commands.altoviz_send_event import assignment, default_url
 from django_altoviz.management.interruption import on_signals
+from django_altoviz.management.selection import add_account
 from django_altoviz.testing import Behaviour, Delivery, FakeAltoviz
 from django_altoviz.testing.fake.activity import Activity
 
 _PORT = 8765
-# The seconds after which the console shows what was delivered.
-_LOOK = 0.1
+# Seconds between two looks at the deliveries, to print the new ones.
+_POLL_INTERVAL = 0.1
 
 
 class Command(BaseCommand):
     help = (
-        "Serve a fake Altoviz on this machine: an API that answers, and webhooks that deliver. "
-        "Develop against it as against Altoviz, offline."
+        "Serve a fake Altoviz on this machine, to develop offline: its API answers, and its webhooks "
+        "deliver."
     )
-    # A project whose settings are not complete yet is who needs this most.
+    # Those who need a fake most have a project whose settings are not complete yet.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,15 +35,14 @@ class Command(BaseCommand):
             type=int,
             default=30,
             metavar="N",
-            help="How large its company is: so many customers, invoices, and a third of quotes and "
-            "products.",
+            help="The size of its company: N customers, N invoices, a third of N quotes and products.",
         )
-        parser.add_argument("--seed", type=int, default=0, help="Another company for each number.")
+        parser.add_argument("--seed", type=int, default=0, help="The seed of the invented data.")
         parser.add_argument(
             "--busy",
             type=float,
             metavar="SECONDS",
-            help="Something happens there every so many seconds.",
+            help="Change something in the company every SECONDS seconds.",
         )
         parser.add_argument(
             "--set",
@@ -50,22 +50,22 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="SWITCH=JSON",
-            help="Turn a switch of its behaviour, for example duplicate=0.2. May be repeated.",
+            help="Set a switch of its behaviour, for example duplicate=0.2. Can be repeated.",
         )
         parser.add_argument(
             "--deliver-to",
             nargs="?",
             const="",
             metavar="URL",
-            help="Have this webhook registered from the beginning; without a URL, the project's on "
+            help="Register this webhook at the start. Without a URL, register the project's webhook on "
             "the development server.",
         )
-        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
+        add_account(parser, default=DEFAULT_ACCOUNT)
 
     def handle(
         self, *, port: int, customers: int, seed: int, busy: float | None, **options: Any
     ) -> None:
-        altoviz = started(port, seed, behaviour(options["set"]))
+        altoviz = start(port, seed, behaviour(options["set"]))
         is_over = threading.Event()
         try:
             with on_signals(lambda *_: is_over.set(), signal.SIGINT, signal.SIGTERM):
@@ -92,26 +92,26 @@ class Command(BaseCommand):
         activity: Activity | None,
         pause: float,
     ) -> None:
-        """Show what is delivered, and have something happen, until it is over."""
-        shown, due = 0, time.monotonic() + pause
-        while not is_over.wait(_LOOK):
+        """Print the deliveries, and change something every ``pause`` seconds, until a signal comes."""
+        printed, due = 0, time.monotonic() + pause
+        while not is_over.wait(_POLL_INTERVAL):
             if activity and time.monotonic() >= due:
                 activity.step()
                 due += pause
-            for delivery in altoviz.deliveries[shown:]:
-                self.stdout.write(told(delivery))
-                shown += 1
+            for delivery in altoviz.deliveries[printed:]:
+                self.stdout.write(describe(delivery))
+                printed += 1
 
 
 def behaviour(switches: list[tuple[list[str], Any]]) -> Behaviour:
-    """The switches of the command line."""
+    """Return the behaviour that the options ask for."""
     try:
         return Behaviour(**{".".join(name): value for name, value in switches})
     except (TypeError, ValueError) as error:
         raise CommandError(str(error)) from error
 
 
-def started(port: int, seed: int, behaviour: Behaviour) -> FakeAltoviz:
+def start(port: int, seed: int, behaviour: Behaviour) -> FakeAltoviz:
     try:
         return FakeAltoviz(port=port, seed=seed, behaviour=behaviour).start()
     except (OSError, OverflowError) as error:
@@ -122,33 +122,34 @@ def started(port: int, seed: int, behaviour: Behaviour) -> FakeAltoviz:
 
 
 def populate(altoviz: FakeAltoviz, customers: int) -> None:
-    fewer = customers // 3
-    altoviz.populate(customers=customers, products=fewer, invoices=customers, quotes=fewer)
-    # What is new in this run must not be taken for what was there, or deleted, in one before.
-    for records in altoviz.company.records:
+    third = customers // 3
+    altoviz.populate(customers=customers, products=third, invoices=customers, quotes=third)
+    # The project's mirror may have objects, or tombstones, of an earlier run. New objects must not
+    # have their ids, so the ids of each run begin above those of the runs before.
+    for records in altoviz.company.records.values():
         records.skip_ids(int(time.time()) - 1_700_000_000)
 
 
 def instructions(altoviz: FakeAltoviz, account: str) -> str:
-    invoice = altoviz.invoices.shelf.last_id() or 1
+    invoice = altoviz.invoices.store.last_id() or 1
     return _(
         """\
-A fake Altoviz is at %(url)s: %(company)s, with %(customers)s customers and %(invoices)s invoices.
-To have the project use it, put into ALTOVIZ:
+A fake Altoviz is running at %(url)s: %(company)s, %(customers)s customers, %(invoices)s invoices.
+To point your project to it, set in ALTOVIZ:
 
     "API_KEY": "%(key)s",
     "BASE_URL": "%(url)s",
 
-Register the project's webhook, which runserver serves:
+Register the webhook that runserver serves:
 
     python manage.py altoviz_register_webhook --force --url %(webhook)s
 
-Make something happen, from another terminal:
+Change something, in another terminal:
 
     curl -X POST %(url)s/fake/customers
     curl -X PATCH %(url)s/fake/invoices/%(invoice)s -d '{"subject": "Hello"}'
 
-%(url)s/fake tells what else there is. Control-C ends it."""
+See %(url)s/fake for everything else. Press Control-C to stop."""
     ) % {
         "url": altoviz.url,
         "company": altoviz.company.name,
@@ -160,6 +161,6 @@ Make something happen, from another terminal:
     }
 
 
-def told(delivery: Delivery) -> str:
+def describe(delivery: Delivery) -> str:
     outcome = delivery.error or delivery.status
     return f"{delivery.type} {delivery.object_id} -> {delivery.url} {outcome}"

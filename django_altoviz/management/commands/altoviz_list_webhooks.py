@@ -6,57 +6,59 @@ from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
 from django_altoviz import registration
-from django_altoviz.management.api_command import APICommand, api_of, configured_account
+from django_altoviz.management.api_command import APICommand, api_client, configured_account
 from django_altoviz.management.webhooks import (
-    as_json,
-    chosen_url,
+    describe_webhook,
     event_types,
-    shown,
+    url_or_default,
     wanted_webhook,
+    webhook_as_json,
 )
 from django_altoviz.registration import Plan, Registered, Wanted
 
 
 class Command(APICommand):
     help = (
-        "List the account's webhooks at Altoviz, which of them are this app's, and what in them is "
-        "not as altoviz_register_webhook with the same options would have it."
+        "List the account's webhooks at Altoviz. Show which of them belong to this app and how they "
+        "differ from what altoviz_register_webhook would register with the same options."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--url", help="The URL wanted (the account's WEBHOOK_URL).")
+        parser.add_argument("--url", help="The wanted URL (default: the account's WEBHOOK_URL).")
         parser.add_argument(
             "--types",
             type=event_types,
             action="append",
             metavar="TYPE[,TYPE…]",
-            help="The event types wanted; by default all. May be repeated.",
+            help="The wanted event types (default: all). Can be repeated.",
         )
-        parser.add_argument("--name", help="The name wanted: “django-altoviz (ACCOUNT)”.")
+        parser.add_argument("--name", help="The wanted name (default: “django-altoviz (ACCOUNT)”).")
 
     def handle(self, *, account: str, format: str, **options: Any) -> None:
         configured = configured_account(account)
-        url = chosen_url(configured, options["url"])
+        url = url_or_default(configured, options["url"])
         wanted = wanted_webhook(configured, url, options["name"], options["types"])
-        with api_of(configured) as client:
+        with api_client(configured) as client:
             rows = client.webhooks.all()
         plan = registration.plan(rows, wanted)
-        listed = [described(Registered.read(row), wanted) for row in rows]
+        webhooks = [Registered.read(row) for row in rows]
+        findings = [compare_webhook(webhook, wanted) for webhook in webhooks]
+        listed = list(zip(webhooks, findings, strict=True))
         value = {
             "account": account,
             "drift": not plan.is_done,
-            "webhooks": [as_json(webhook) | about for webhook, about in listed],
+            "webhooks": [webhook_as_json(webhook) | finding for webhook, finding in listed],
         }
-        lines = [f"{shown(webhook)}: {judged(about)}" for webhook, about in listed]
-        self.tell(format, "\n".join([*lines, verdict(plan)]), value)
+        lines = [f"{describe_webhook(webhook)}: {verdict(finding)}" for webhook, finding in listed]
+        self.write_result(format, "\n".join([*lines, summary(plan)]), value)
 
 
-def described(webhook: Registered, wanted: Wanted) -> tuple[Registered, dict[str, Any]]:
-    """A webhook and what is to be said of it; only of ours it is said what differs."""
+def compare_webhook(webhook: Registered, wanted: Wanted) -> dict[str, Any]:
+    """Return the findings on a webhook. Only webhooks of this app are searched for differences."""
     ours = registration.is_ours(webhook, name=wanted.name, url=wanted.url)
     differs = registration.differences(webhook, wanted) if ours else []
-    return webhook, {
+    return {
         "ours": ours,
         "right": ours and not differs,
         "differs": differs,
@@ -64,19 +66,19 @@ def described(webhook: Registered, wanted: Wanted) -> tuple[Registered, dict[str
     }
 
 
-def judged(about: dict[str, Any]) -> str:
-    if not about["ours"]:
+def verdict(finding: dict[str, Any]) -> str:
+    if not finding["ours"]:
         return _("not this app's")
-    if about["differs"]:
-        return _("to be replaced, for it differs in %(fields)s") % {
-            "fields": ", ".join(about["differs"])
+    if finding["differs"]:
+        return _("would be replaced, because it differs in %(fields)s") % {
+            "fields": ", ".join(finding["differs"])
         }
-    return _("right") if about["secret_compared"] else _("right, as far as is shown")
+    return _("right") if finding["secret_compared"] else _("right, but its secret is not shown")
 
 
-def verdict(plan: Plan) -> str:
+def summary(plan: Plan) -> str:
     if plan.is_done:
-        return _("All is as it should be.")
+        return _("Everything is as it should be.")
     if plan.create:
         return _("The webhook is missing. Run altoviz_register_webhook.")
-    return _("There are more than one. Run altoviz_register_webhook.")
+    return _("There is more than one. Run altoviz_register_webhook.")

@@ -18,20 +18,20 @@ from django_altoviz.management.selection import add_selection, selected
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing import drain, replay
 
-#: How an attempt can end.
+#: The statuses after an attempt.
 _OUTCOMES = (Status.PROCESSED, Status.IGNORED, Status.FAILED, Status.DEAD)
-#: What was chosen and could not be tried.
+#: The count of chosen events that could not be processed.
 _REFUSED = "refused"
-# How long it may take to notice a signal, in seconds.
+# The longest time until a signal is noticed, in seconds.
 _NAP = 0.2
 
 
 class Command(BaseCommand):
     help = (
-        "Process the events that are due: new ones, failed ones whose next attempt is due, and "
-        "those that a worker left behind; in order of arrival, and each once. With --status, "
-        "process those of a status whatever became of them. Exits with 1 if any of them failed, "
-        "with 3 if any that was chosen could not be processed."
+        "Process the events that are due, each once and in order of arrival: new events, failed "
+        "events whose retry is due, and events of workers that died. With --status, process all "
+        "events of that status. Exits with 1 if an event failed, with 3 if a chosen event could "
+        "not be processed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,38 +42,43 @@ class Command(BaseCommand):
             action="append",
             choices=[status for status in Status if status != Status.MALFORMED],
             metavar="STATUS",
-            help="Events of this status, due or not: failed, dead, ignored, processed. May be "
-            "repeated.",
+            help="Process events of this status again, due or not: failed, dead, ignored, "
+            "processed. May be repeated.",
         )
         parser.add_argument(
             "--from-scratch",
             action="store_true",
-            help="With --status: call the receivers that have handled an event once more.",
+            help="With --status: call receivers again that have already handled an event.",
         )
         parser.add_argument(
-            "--limit", type=int, help="At most so many, and what waits behind them."
+            "--limit",
+            type=int,
+            metavar="N",
+            help="Process at most N events, and the events of their objects that wait for them.",
         )
         parser.add_argument(
-            "--watch", action="store_true", help="Go on until told to end (SIGTERM, Control-C)."
+            "--watch", action="store_true", help="Keep running until SIGTERM or Control-C."
         )
         parser.add_argument(
             "--interval",
             type=float,
             default=1.0,
             metavar="SECONDS",
-            help="How long to wait where nothing is due, with --watch (%(default)s).",
+            help="With --watch: the pause when no event is due (default: %(default)s).",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many they are.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Count the events, but process none."
+        )
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *, watch: bool, from_scratch: bool, dry_run: bool, **options: Any) -> None:
         if options["status"] is None and from_scratch:
-            raise CommandError(_("--from-scratch goes with --status: say which events you mean."))
+            raise CommandError(_("--from-scratch needs --status, which chooses the events."))
         if watch and (options["status"] or options["limit"] is not None or dry_run):
-            raise CommandError(_("--watch goes with neither --status, --limit nor --dry-run."))
+            raise CommandError(_("--watch can't be combined with --status, --limit or --dry-run."))
         events = selected(**options)
         if dry_run:
-            self.rehearse(events if options["status"] else events.ready(), **options)
+            self.count(events if options["status"] else events.ready(), **options)
             return
         self.is_stopped = False
         outcomes: Counter[str] = Counter()
@@ -81,48 +86,50 @@ class Command(BaseCommand):
             with on_signals(self.stop, signal.SIGTERM, signal.SIGINT):
                 self.watch(events, outcomes, options["interval"])
         else:
-            outcomes.update(self.processed(events, from_scratch, **options))
+            outcomes.update(self.process(events, from_scratch, **options))
         self.report(outcomes, options["format"])
         if not watch:
-            complain(outcomes)
+            raise_for(outcomes)
 
-    def processed(
+    def process(
         self, events: WebhookEventQuerySet, from_scratch: bool, **options: Any
     ) -> Iterator[str]:
-        """What becomes of each event."""
+        """Process the events, and yield the outcome of each."""
         if options["status"] is None:
             for event in drain(events, limit=options["limit"]):
                 yield event.status
             return
-        for event, was_tried in replay(events, limit=options["limit"], from_scratch=from_scratch):
-            if not was_tried:
-                self.stderr.write(why_not(event) % {"event": event})
-            yield event.status if was_tried else _REFUSED
+        for event, outcome in replay(events, limit=options["limit"], from_scratch=from_scratch):
+            if outcome.is_refusal:
+                text = _("Event %(event)s was not processed: %(reason)s.")
+                self.stderr.write(text % {"event": event, "reason": outcome.label})
+            yield _REFUSED if outcome.is_refusal else event.status
 
     def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
-        """Until a signal comes; what is being processed then is brought to its end."""
+        """Process due events until a signal arrives. Finish the current event first."""
         while not self.is_stopped:
             before = outcomes.total()
             try:
                 for event in drain(events, stopped=lambda: self.is_stopped):
                     outcomes[event.status] += 1
             except Error:
-                log_about().exception("The database does not answer; trying again.")
+                log_about().exception("The database does not answer. Trying again.")
             if outcomes.total() == before:
+                # A connection that the server has closed would fail for ever.
                 close_old_connections()
                 self.pause(interval)
 
     def stop(self, *args: object) -> None:
-        # No lock is taken here: what the signal has interrupted may have it.
+        # Only set a flag. The code that the signal has interrupted may hold any lock.
         self.is_stopped = True
 
     def pause(self, seconds: float) -> None:
-        """Sleep, in short naps, for a signal does not end one."""
+        """Sleep in short naps, because a signal does not end a call of ``sleep``."""
         ends_at = time.monotonic() + seconds
         while not self.is_stopped and (left := ends_at - time.monotonic()) > 0:
             time.sleep(min(left, _NAP))
 
-    def rehearse(self, events: WebhookEventQuerySet, **options: Any) -> None:
+    def count(self, events: WebhookEventQuerySet, **options: Any) -> None:
         limit = options["limit"]
         number = events.count() if limit is None else min(events.count(), limit)
         if options["format"] == "json":
@@ -142,19 +149,19 @@ class Command(BaseCommand):
         if left:
             self.stdout.write(
                 _(
-                    "Left: %(count)s, which wait for their next attempt or are in other hands. "
-                    "--status failed tries what has failed at once."
+                    "%(count)s not settled: waiting for a retry or being processed elsewhere. "
+                    "--status failed retries the failed events now."
                 )
                 % {"count": left}
             )
 
 
-def complain(outcomes: Counter[str]) -> None:
-    """Raises ``CommandError`` where not all that was to be processed was, with the exit code."""
+def raise_for(outcomes: Counter[str]) -> None:
+    """Raise ``CommandError`` with the exit code if events failed or could not be processed."""
     if failed := outcomes[Status.FAILED] + outcomes[Status.DEAD]:
         text = ngettext(
-            "%(count)s event failed. Its error is in the admin.",
-            "%(count)s events failed. Their errors are in the admin.",
+            "%(count)s event failed. See its error in the admin.",
+            "%(count)s events failed. See their errors in the admin.",
             failed,
         )
         raise CommandError(text % {"count": failed})
@@ -163,12 +170,3 @@ def complain(outcomes: Counter[str]) -> None:
             "%(count)s event was not processed.", "%(count)s events were not processed.", refused
         )
         raise CommandError(text % {"count": refused}, returncode=3)
-
-
-def why_not(event: WebhookEvent) -> str:
-    """Why an event that was chosen was not processed."""
-    if event.is_due:
-        return _(
-            "Event %(event)s waits for an earlier one of its object, and is processed after it."
-        )
-    return _("Event %(event)s can't be processed: it is in other hands, or there is nothing in it.")

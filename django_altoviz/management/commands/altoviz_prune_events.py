@@ -11,14 +11,14 @@ from django_altoviz.retention import PRUNABLE, longest, prune
 
 
 def days(text: str) -> int:
-    """A number of days from the command line."""
+    """Parse a number of days from the command line."""
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text} is no number of days: give 1 or more")
+        raise ArgumentTypeError(f"{text!r} is not a number of days: write 1 or more")
     return int(text)
 
 
 def window(text: str) -> tuple[str, int | None]:
-    """``STATUS=DAYS`` from the command line."""
+    """Parse ``STATUS=DAYS`` or ``STATUS=never`` from the command line."""
     status, _, number = text.partition("=")
     if status not in PRUNABLE:
         raise ArgumentTypeError(f"{status!r} is not one of {', '.join(PRUNABLE)}")
@@ -28,16 +28,16 @@ def window(text: str) -> tuple[str, int | None]:
 class Command(BaseCommand):
     help = (
         "Remove the content of old events that were processed, ignored or malformed. Their ids "
-        "stay, so that a delivery that comes again is still known. Failed and dead events stay, "
-        "unless they have a window of their own."
+        "stay, so that redeliveries are still recognised. Failed and dead events stay, unless they "
+        "have a window of their own."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--days",
             type=days,
-            default=app_settings.RETENTION_DAYS,
-            help="Keep the events of so many days (ALTOVIZ['RETENTION_DAYS'], %(default)s).",
+            metavar="N",
+            help="Keep the events of the last N days (default: ALTOVIZ['RETENTION_DAYS']).",
         )
         parser.add_argument(
             "--status",
@@ -46,23 +46,30 @@ class Command(BaseCommand):
             default=[],
             metavar="STATUS=DAYS",
             help=(
-                "Keep events of that status for so many days, or “never” prune them "
-                "(ALTOVIZ['RETENTION_BY_STATUS']). May be repeated."
+                "Keep the events of this status for that many days, or “never” prune them "
+                "(default: ALTOVIZ['RETENTION_BY_STATUS']). May be repeated."
             ),
         )
         parser.add_argument(
             "--dedupe-days",
             type=days,
-            default=app_settings.DEDUPE_DAYS,
-            help="Forget the ids too after so many days (ALTOVIZ['DEDUPE_DAYS'], %(default)s).",
+            metavar="N",
+            help="Delete the ids, too, after N days (default: ALTOVIZ['DEDUPE_DAYS']).",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Only say what would go.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Count the events, but remove nothing."
+        )
 
-    def handle(self, *, days: int, dedupe_days: int | None, dry_run: bool, **options: Any) -> None:
+    def handle(
+        self, *, days: int | None, dedupe_days: int | None, dry_run: bool, **options: Any
+    ) -> None:
+        # Not in add_arguments: --help must work even if ALTOVIZ is broken.
+        days = app_settings.RETENTION_DAYS if days is None else days
+        dedupe_days = app_settings.DEDUPE_DAYS if dedupe_days is None else dedupe_days
         by_status = {**app_settings.RETENTION_BY_STATUS} | dict(options["status"])
         if dedupe_days is not None and dedupe_days < longest(days, by_status):
             raise CommandError(
-                _("--dedupe-days must not be less than the days for which events are kept.")
+                _("--dedupe-days must not be shorter than the windows for which events are kept.")
             )
         pruned = prune(days, dedupe_days, by_status=by_status, dry_run=dry_run)
         counts = {"emptied": pruned.emptied, "deleted": pruned.deleted}

@@ -10,32 +10,33 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from django_altoviz import exact_json
-from django_altoviz.conf import DEFAULT_ACCOUNT, account_names, get_account
+from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
+from django_altoviz.management.selection import add_account
 from django_altoviz.samples import new_event_id, sample, to_body
 
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
-_TIMEOUT = 30  # seconds
+_POST_TIMEOUT = 30  # seconds
 
 
 def assignment(text: str) -> tuple[list[str], Any]:
-    """``path.to.field=JSON`` from the command line."""
+    """Parse ``path.to.field=JSON`` from the command line."""
     path, _equals, value = text.partition("=")
     try:
         return path.split("."), exact_json.loads(value)
     except ValueError as error:
         raise ArgumentTypeError(
-            f"{text!r} is no assignment: write FIELD=JSON, for example isPaid=true or "
+            f"{text!r} is not an assignment. Write FIELD=JSON, for example isPaid=true or "
             f"""subject='"Hello"'"""
         ) from error
 
 
 class Command(BaseCommand):
     help = (
-        "Post a signed sample event to a webhook, as Altoviz would. Mind where you send it: it is "
-        "an authentic event, and its object will be mirrored."
+        "Post a signed sample event to a webhook, as Altoviz does. Be careful with the URL: the "
+        "receiving project takes the event for a real one and mirrors its object."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,19 +44,21 @@ class Command(BaseCommand):
             "type", choices=EventType.values, metavar="TYPE", help="InvoiceCreated…"
         )
         parser.add_argument(
-            "--url", help=f"Where to; by default this project's webhook at {_DEVELOPMENT_SERVER}."
+            "--url", help=f"The webhook; by default this project's at {_DEVELOPMENT_SERVER}."
         )
-        parser.add_argument("--account", choices=account_names(), default=DEFAULT_ACCOUNT)
-        parser.add_argument("--id", help="The event's id; by default a new one.")
+        add_account(parser, default=DEFAULT_ACCOUNT)
+        parser.add_argument("--id", help="The id of the event; by default a new one.")
         parser.add_argument(
             "--set",
             type=assignment,
             action="append",
             default=[],
             metavar="FIELD=JSON",
-            help="Change a field of the object, for example customerId=370. May be repeated.",
+            help="Change a field of the object, for example customerId=370. Can be repeated.",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Only show the request.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Print the request without sending it."
+        )
 
     def handle(
         self,
@@ -82,20 +85,20 @@ class Command(BaseCommand):
 
 
 def default_url(account: str) -> str:
-    """The webhook of this project on the development server."""
+    """Return the URL of this project's webhook on the development server."""
     try:
         kwargs = {} if account == DEFAULT_ACCOUNT else {"account": account}
         return _DEVELOPMENT_SERVER + reverse("altoviz:webhook", kwargs=kwargs)
     except NoReverseMatch as error:
         raise CommandError(
-            _('The webhook is not in the project\'s URLs. Include "django_altoviz.urls".')
+            _('The project\'s URLs have no webhook. Include "django_altoviz.urls" in them.')
         ) from error
 
 
 def changed_sample(
     event_type: EventType, event_id: str | None, changes: Sequence[tuple[list[str], Any]]
 ) -> Envelope:
-    """The sample of the type with another id and other values."""
+    """Return the sample of that type with changed fields, and with a new id unless one is given."""
     envelope = sample(event_type)
     for path, value in changes:
         *parents, name = path
@@ -117,7 +120,7 @@ def post(url: str, body: bytes, signature: str) -> requests.Response:
     }
     try:
         return requests.post(
-            url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            url, data=body, headers=headers, timeout=_POST_TIMEOUT, allow_redirects=False
         )
     except requests.RequestException as error:
         raise CommandError(

@@ -10,39 +10,44 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
-from django_altoviz.conf import account_names, used_account_names
+from django_altoviz.conf import used_account_names
 from django_altoviz.health import Health, health_of
+from django_altoviz.management.selection import add_account
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(text: str) -> datetime.timedelta:
-    """``90``, ``90s``, ``15m``, ``24h`` or ``2d`` from the command line."""
+    """Parse a duration from the command line: ``90``, ``90s``, ``15m``, ``24h`` or ``2d``."""
     written = re.fullmatch(r"(\d+)([smhd]?)", text)
     if not written:
-        raise ArgumentTypeError(f"{text!r} is no duration: write 90s, 15m, 24h or 2d")
+        raise ArgumentTypeError(f"{text!r} is not a duration: write 90s, 15m, 24h or 2d")
     return datetime.timedelta(**{_UNITS[written[2] or "s"]: int(written[1])})
 
 
 class Command(BaseCommand):
     help = (
-        "Show what waits, what has failed and when the last delivery came in, for each account. "
-        "With limits it is a check for monitoring: it exits with 1 if one is passed."
+        "Show the backlog, the failures and the time of the last delivery of each account. With "
+        "limits it is a check for monitoring: it exits with 1 if an account exceeds a limit."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--account", choices=account_names(), help="Only this account.")
+        add_account(parser, help="Only this account.")
         parser.add_argument(
-            "--max-age", type=duration, metavar="TIME", help="The longest that an event may wait."
+            "--max-age", type=duration, metavar="TIME", help="The longest time an event may wait."
         )
         parser.add_argument(
-            "--max-failed", type=int, metavar="N", help="How many events may be failed or dead."
+            "--max-failed",
+            type=int,
+            metavar="N",
+            help="The most events that may be failed or dead.",
         )
         parser.add_argument(
             "--max-silence",
             type=duration,
             metavar="TIME",
-            help="The longest time without any delivery: 24h. One that never had any passes it.",
+            help="The longest time without a delivery, such as 24h. An account that never had a "
+            "delivery exceeds it.",
         )
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
@@ -50,17 +55,17 @@ class Command(BaseCommand):
         found = [*health_of([account] if account else used_account_names())]
         if account:
             found = [health for health in found if health.account == account]
-        problems = [problem for health in found for problem in passed_limits(health, **options)]
+        problems = [problem for health in found for problem in exceeded_limits(health, **options)]
         if format == "json":
             value = {"accounts": [health.as_json() for health in found], "problems": problems}
             self.stdout.write(json.dumps(value))
         else:
-            self.stdout.write("\n".join(map(shown, found)))
+            self.stdout.write("\n".join(map(health_table, found)))
         if problems:
             raise CommandError("\n".join(problems))
 
 
-def passed_limits(
+def exceeded_limits(
     health: Health,
     *,
     max_age: datetime.timedelta | None,
@@ -68,12 +73,12 @@ def passed_limits(
     max_silence: datetime.timedelta | None,
     **options: Any,
 ) -> list[str]:
-    """What is not as it should be, in words."""
+    """Return a sentence for each limit that the account exceeds."""
     problems = []
     if max_age is not None and health.age > max_age:
         problems.append(
             _("Account “%(name)s”: an event has waited for %(age)s.")
-            % {"name": health.account, "age": in_words(health.age)}
+            % {"name": health.account, "age": whole_seconds(health.age)}
         )
     failed = health.failed + health.dead
     if max_failed is not None and failed > max_failed:
@@ -81,20 +86,26 @@ def passed_limits(
             _("Account “%(name)s”: events failed or dead: %(count)s.")
             % {"name": health.account, "count": failed}
         )
-    if max_silence is not None and (health.silence is None or health.silence > max_silence):
-        silence = _("ever") if health.silence is None else in_words(health.silence)
-        problems.append(
-            _("Account “%(name)s”: nothing has been received for %(silence)s.")
-            % {"name": health.account, "silence": silence}
-        )
+    if max_silence is not None:
+        silence = health.silence
+        if silence is None:
+            problems.append(
+                _("Account “%(name)s”: nothing has ever been received.") % {"name": health.account}
+            )
+        elif silence > max_silence:
+            problems.append(
+                _("Account “%(name)s”: nothing has been received for %(silence)s.")
+                % {"name": health.account, "silence": whole_seconds(silence)}
+            )
     return problems
 
 
-def shown(health: Health) -> str:
-    waits = _("%(backlog)s, the oldest for %(age)s") if health.backlog else "%(backlog)s"
+def health_table(health: Health) -> str:
+    """Return a table with the health of one account."""
+    backlog = _("%(backlog)s, the oldest for %(age)s") if health.backlog else "%(backlog)s"
     last = health.last_received_at
     lines = {
-        _("not settled"): waits % {"backlog": health.backlog, "age": in_words(health.age)},
+        _("not settled"): backlog % {"backlog": health.backlog, "age": whole_seconds(health.age)},
         _("failed"): health.failed,
         _("dead"): health.dead,
         _("malformed"): health.malformed,
@@ -106,10 +117,10 @@ def shown(health: Health) -> str:
 
 
 def local(moment: datetime.datetime) -> datetime.datetime:
-    """In the project's time zone; as it is where the project has none."""
+    """Return the time in the project's time zone, or unchanged if the project has none."""
     return localtime(moment) if is_aware(moment) else moment
 
 
-def in_words(duration: datetime.timedelta) -> str:
-    """Without fractions of a second."""
+def whole_seconds(duration: datetime.timedelta) -> str:
+    """Return the duration without fractions of a second."""
     return str(duration - datetime.timedelta(microseconds=duration.microseconds))

@@ -1,4 +1,4 @@
-"""What all mirrors have in common."""
+"""The base of all mirrors."""
 
 from __future__ import annotations
 
@@ -14,55 +14,56 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.event_types import Entity
 from django_altoviz.models.mirrors.fields import ExactJSONField, IdentifierField
 from django_altoviz.models.mirrors.payloads import SHORT_TEXT, refuse_unstorable, short_text
-from django_altoviz.models.mirrors.personal_data import is_anothers, shown_of_forgotten
+from django_altoviz.models.mirrors.personal_data import as_erased, has_other_customer
 from django_altoviz.models.statements import insert, save
 
-#: The characters of a fingerprint.
+#: The length of a fingerprint, in characters.
 FINGERPRINT = 32
 #: {column: (old value, new value)}, with ``None`` for all old values of a new row.
 Changes = dict[str, tuple[Any, Any]]
 
 
 def short(verbose_name: Any, **options: Any) -> models.CharField[str | None, str | None]:
-    """A column for a text that is looked up by its value."""
+    """Return a column for text that is looked up by its value."""
     return models.CharField(verbose_name, max_length=SHORT_TEXT, null=True, **options)
 
 
 class LiveManager(models.Manager["Mirror"]):
-    """Only what Altoviz has not deleted."""
+    """Hide the objects that were deleted at Altoviz."""
 
     def get_queryset(self) -> models.QuerySet[Mirror]:
         return super().get_queryset().filter(deleted_at=None)
 
 
 class Mirror(models.Model):
-    """An object of Altoviz as the last received event shows it.
+    """A local copy of an object of Altoviz, as the last received event shows it.
 
-    ``data`` is the whole object. The columns are what people filter, sort, sum and join on, each
-    called as Altoviz calls the field. Nothing but this app writes them.
+    ``data`` is the whole object. The columns are what people filter, sort, sum and join on, and have
+    Altoviz's names of the fields. Only this app writes them. ``deleted_at`` makes a row a tombstone.
     """
 
-    # Unique in all of Altoviz, whose companies share the tables [inferred].
+    # Altoviz numbers the objects of all companies in one sequence [inferred].
     altoviz_id = models.BigIntegerField(_("Altoviz id"), unique=True)
     account = IdentifierField(_("account"), max_length=64)
     internal_id = IdentifierField(_("internal id"), max_length=SHORT_TEXT, null=True)
     data = ExactJSONField(_("data"), help_text=_("The object as Altoviz sent it."))
     last_event_id = models.BigIntegerField(
-        _("last event"), help_text=_("The event that the mirror shows; an older one is too late.")
+        _("last event"),
+        help_text=_("The event that the row shows. An older event does not overwrite it."),
     )
     synced_at = models.DateTimeField(_("synced at"), auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True)
     forgotten_at = models.DateTimeField(
         _("forgotten at"),
         null=True,
-        help_text=_("When personal data were removed. What comes in since is shown without them."),
+        help_text=_("When personal data were erased. Later events are shown without them."),
     )
     fingerprint = models.CharField(
         _("fingerprint"),
         max_length=FINGERPRINT,
         default="",
         editable=False,
-        help_text=_("Of the text in which the first sync found the object."),
+        help_text=_("A hash of the text in which the first sync found the object."),
     )
 
     _ALWAYS_WRITTEN: tuple[str, ...] = ("data", "last_event_id", "synced_at", "fingerprint")
@@ -76,37 +77,42 @@ class Mirror(models.Model):
 
     @classmethod
     def entity(cls) -> Entity:
-        """What it mirrors: a mirror is called as that is."""
+        """Return the kind of object that it mirrors, which has the model's name."""
         return Entity[cls.__name__.upper()]
 
     @classmethod
     def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of the columns, by attribute name.
+        """Read the values of the columns, by attribute name.
 
         Raises:
             InvalidPayload: a value does not fit.
         """
         return {"internal_id": short_text(data, "internalId")}
 
-    def show(self, data: Mapping[str, Any], body: str) -> Changes:
-        """Take over an object as received, without saving. ``body`` is the text it was read from.
+    def _apply(self, data: Mapping[str, Any], raw: str) -> Changes:
+        """Take the object's values over from its ``data``, without saving. ``raw`` is the text that
+        they were read from.
 
-        Of what was forgotten no personal data are taken over, unless it is another customer's now.
+        A forgotten object stays without personal data, unless it is another customer's now.
 
         Raises:
             InvalidPayload: a value does not fit; nothing was taken over.
         """
-        refuse_unstorable(data, body)
-        lifted = {}
+        refuse_unstorable(data, raw)
+        columns = {}
         if self.forgotten_at is not None:
-            data = shown_of_forgotten(self.entity(), data, self.data)
-            if is_anothers(data, self.data):
-                lifted = {"forgotten_at": None}
-        columns = self.columns_from(data) | lifted
+            data = as_erased(self.entity(), data, self.data)
+            if has_other_customer(data, self.data):
+                columns = {"forgotten_at": None}
+        columns |= self.columns_from(data)
+        self._read_lines(data)
         self.data, self.fingerprint = data, ""
-        return self.set(columns)
+        return self._assign(columns)
 
-    def set(self, columns: Mapping[str, Any]) -> Changes:
+    def _read_lines(self, data: Mapping[str, Any]) -> None:
+        """Read the lines of a document, to be saved with the row."""
+
+    def _assign(self, columns: Mapping[str, Any]) -> Changes:
         """Set columns, and return those whose value that changes."""
         changes = {
             name: (old, new) for name, new in columns.items() if (old := getattr(self, name)) != new
@@ -115,20 +121,20 @@ class Mirror(models.Model):
             setattr(self, name, new)
         return changes
 
-    def lines_shown(self) -> list[models.Model]:
-        """What belongs to the row and was taken over with it, not saved yet."""
+    def _pending_lines(self) -> list[models.Model]:
+        """Return the lines that were read and are not saved yet."""
         return []
 
-    def reach(self, *, is_certain: bool) -> list[str]:
-        """Take note of the business signals that the columns show, and return those that are new.
+    def _update_business_signals(self, *, from_api: bool) -> list[str]:
+        """Update the record of business signals from the columns, and return those that are new.
 
-        ``is_certain`` where the object was seen at the API, and not told by a delivery, which may be
-        late and show the past.
+        ``from_api`` says that the object was read at the API. A delivery may be late and show the
+        past.
         """
         return []
 
-    def save_shown(self, changes: Collection[str], using: str) -> None:
-        """Write the row, of whose columns these have changed, and what belongs to it."""
+    def _save(self, changes: Collection[str], using: str) -> None:
+        """Write the row, of whose columns these have changed, and its lines."""
         if self._state.adding:
             insert(self, using)
             return
@@ -137,7 +143,7 @@ class Mirror(models.Model):
 
 
 def dump_changes(changes: Changes) -> dict[str, list[Any]]:
-    """Changes as JSON, to keep on the event."""
+    """Return the changes as JSON values, to store them with the event."""
     return {name: [_dump(old), _dump(new)] for name, (old, new) in changes.items()}
 
 
@@ -148,7 +154,7 @@ def _dump(value: Any) -> Any:
 
 
 def load_changes(model: type[Mirror], stored: Mapping[str, list[Any]]) -> Changes:
-    """What ``dump_changes`` was given, for the columns that the model still has."""
+    """Return what ``dump_changes`` was given, for the columns that the model still has."""
     columns = {field.attname: field for field in model._meta.concrete_fields}
     return {
         name: (columns[name].to_python(old), columns[name].to_python(new))

@@ -1,4 +1,4 @@
-"""What invoices and quotes have in common, and their lines."""
+"""The base of invoices and quotes, and of their lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.exact_json import same
 from django_altoviz.exceptions import InvalidPayload
-from django_altoviz.models.mirrors.base import Changes, Mirror, short
+from django_altoviz.models.mirrors.base import Mirror, short
 from django_altoviz.models.mirrors.fields import (
     AmountField,
     ExactJSONField,
@@ -24,19 +24,19 @@ from django_altoviz.models.mirrors.payloads import (
     day,
     flag,
     integer,
-    moment,
     objects,
     short_text,
     text,
+    timestamp,
 )
 from django_altoviz.models.mirrors.products import Product
 
 
 class BusinessSignal(NamedTuple):
-    """What a document's columns show when it has got there, and when it was set back.
+    """Two tests on a document's columns: the signal is due, and what it says was undone.
 
-    A document that moves on shows neither: a cancelled invoice is not called paid any more, and its
-    payment was not undone. Where a value is missing, nothing is shown.
+    A document that has moved on passes neither: a cancelled invoice does not count as paid, and its
+    payment was not undone. If a value is missing, neither passes.
     """
 
     is_reached: Callable[[Any], bool]
@@ -44,7 +44,7 @@ class BusinessSignal(NamedTuple):
 
 
 class Document(Mirror):
-    """What invoices and quotes share. The customer's data are those of the day it was written."""
+    """The base of invoices and quotes. Customer columns are a snapshot of the day it was written."""
 
     number = short(_("number"))
     date = models.DateField(_("date"), null=True)
@@ -72,24 +72,24 @@ class Document(Mirror):
     region = short(_("region"))
     sent_at = models.DateTimeField(_("sent at"), null=True)
     pdf_url = models.TextField(
-        _("PDF"), null=True, help_text=_("A path at the API, which asks for the API key.")
+        _("PDF"), null=True, help_text=_("A path at the API; it needs the API key.")
     )
     public_link = models.TextField(
-        _("public link"), null=True, help_text=_("Opens the document for whoever has it.")
+        _("public link"), null=True, help_text=_("Opens the document for anyone who has the link.")
     )
 
     business_signals = models.JSONField(
         _("business signals"),
         default=list,
-        help_text=_("The business signals that were sent for it, or would have been."),
+        help_text=_("The business signals that were sent for the document, or would have been."),
     )
 
-    #: The business_signals by their signals' names.
+    #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
     _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals")
 
     lines: Any  # the reverse side of the relation that each kind of line has
-    # Lines that were shown and are not saved yet; None where they stay as they are.
+    # Lines that were read and are not saved yet. None: the stored ones stay.
     _new_lines: list[models.Model] | None = None
 
     class Meta(Mirror.Meta):
@@ -130,15 +130,14 @@ class Document(Mirror):
             "vat_reverse_charge": flag(data, "vatReverseCharge"),
             "liable_to_vat": flag(data, "liableToVat"),
             "region": short_text(data, "region"),
-            "sent_at": moment(data, "sentAt"),
+            "sent_at": timestamp(data, "sentAt"),
             "pdf_url": text(data, "pdfUrl"),
             "public_link": text(data, "publicLink"),
         }
 
-    def show(self, data: Mapping[str, Any], body: str) -> Changes:
+    def _read_lines(self, data: Mapping[str, Any]) -> None:
         is_known = not self._state.adding and same(self.data.get("lines"), data.get("lines"))
         self._new_lines = None if is_known else self._lines_from(data)
-        return super().show(data, body)
 
     def _lines_from(self, data: Mapping[str, Any]) -> list[models.Model]:
         relation: Any = self._meta.get_field("lines")
@@ -153,24 +152,22 @@ class Document(Mirror):
             lines.append(relation.related_model(position=position, data=line, **columns))
         return lines
 
-    def lines_shown(self) -> list[models.Model]:
+    def _pending_lines(self) -> list[models.Model]:
         return self._new_lines or []
 
-    def reach(self, *, is_certain: bool) -> list[str]:
-        business_signals = self.BUSINESS_SIGNALS.items()
-        # If no more than a delivery says that one was undone, it may be a delivery of before, and the
-        # business signal must not be signalled twice.
-        undone = {name for name, each in business_signals if is_certain and each.is_undone(self)}
+    def _update_business_signals(self, *, from_api: bool) -> list[str]:
+        signals = self.BUSINESS_SIGNALS.items()
+        # A delivery that shows a signal undone may be a late one. Only the API's word counts, so that
+        # no signal is sent twice.
+        undone = {name for name, each in signals if from_api and each.is_undone(self)}
         kept = [name for name in self.business_signals if name not in undone]
-        new = [
-            name for name, each in business_signals if name not in kept and each.is_reached(self)
-        ]
+        new = [name for name, each in signals if name not in kept and each.is_reached(self)]
         self.business_signals = [*kept, *new]
         return new
 
-    def save_shown(self, changes: Collection[str], using: str) -> None:
+    def _save(self, changes: Collection[str], using: str) -> None:
         is_new = self._state.adding
-        super().save_shown(changes, using)
+        super()._save(changes, using)
         if self._new_lines is None:
             return
         # Lines have no life outside their document, so they are replaced as a whole.
@@ -180,9 +177,9 @@ class Document(Mirror):
 
 
 class Line(models.Model):
-    """A line of a document. The order of the list is the order of the lines [documented].
+    """A line of a document, in the order of the payload's list [documented].
 
-    An id may stand in several documents, so a line is known by its document and position.
+    Several documents may use the same line id, so document and position identify a line.
     """
 
     position = models.PositiveIntegerField(_("position"))

@@ -1,4 +1,4 @@
-"""Fields for what Altoviz sends and Django's own would bend."""
+"""Model fields for values that Django's own fields would round or normalize."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from django.db.models.fields.related_descriptors import ForwardManyToOneDescript
 from django_altoviz.exact_json import ExactJSONDecoder, ExactJSONEncoder
 from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS, plain
 
-# What SQLite computes with binary fractions is not told to more digits than they have.
+# SQLite computes with binary fractions. Round its results to the digits that these have.
 _COMPUTED = Context(prec=15)
 
 
 class AmountField(models.DecimalField):  # type: ignore[type-arg]
-    """A decimal number as it was written, of any scale: never rounded, on any database.
+    """An exact decimal number of any scale, never rounded on any database.
 
-    Altoviz puts no bound on the digits of an amount, and unit prices do come unrounded. On SQLite,
-    which has binary fractions only, a number is stored as one where that says it exactly (up to 15
-    to 17 digits), else as text: exact too, but ordered after all numbers.
+    Altoviz does not limit the digits of an amount, and it sends unit prices unrounded. SQLite has
+    only binary fractions. There a number is stored as one if that is exact (up to 15 to 17 digits),
+    else as text, which is exact too but sorts after all numbers.
     """
 
     def get_internal_type(self) -> str:
-        # Its own name, for at "DecimalField" the backends round to the field's scale.
+        # Not "DecimalField", for which the backends round to the field's scale.
         return "AmountField"
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        # DecimalField's own checks ask for the bounds that this field does without.
+        # Skip DecimalField's checks, which require max_digits and decimal_places.
         return super(models.DecimalField, self).check(**kwargs)
 
     def to_python(self, value: Any) -> Any:
-        # What somebody has written as 0.1 is meant, not the binary fraction next to it.
+        # For a float 0.1, take the decimal 0.1 and not the nearest binary fraction.
         return super().to_python(repr(value) if isinstance(value, float) else value)
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         if connection.vendor == "sqlite":
-            return "blob"  # the one type to which SQLite converts nothing
+            return "blob"  # the only column affinity with which SQLite converts nothing
         if connection.vendor == "mysql":
             return f"numeric({INTEGER_DIGITS + DECIMAL_DIGITS}, {DECIMAL_DIGITS})"
         return "numeric"
@@ -72,9 +72,9 @@ class AmountField(models.DecimalField):  # type: ignore[type-arg]
 
 
 class IdentifierField(models.CharField):  # type: ignore[type-arg]
-    """A text by which something is known: where the case differs, it is another one.
+    """A case-sensitive text that identifies something.
 
-    MySQL's usual collations take the two for the same.
+    The default collations of MySQL and MariaDB ignore case, so this field sets another.
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, str | None]:
@@ -83,7 +83,7 @@ class IdentifierField(models.CharField):  # type: ignore[type-arg]
 
 
 class ExactJSONField(models.JSONField):
-    """JSON whose numbers are ``Decimal`` and stay as they were written."""
+    """JSON whose numbers are exact: read as ``Decimal`` and stored as they were written."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["encoder"] = ExactJSONEncoder
@@ -100,9 +100,10 @@ class _NoneUntilMirrored(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
 
 
 class MirrorKey(models.ForeignKey):  # type: ignore[type-arg]
-    """A relation that holds Altoviz's id, whether or not the other side has arrived yet.
+    """A relation by Altoviz's id, to an object that may not be mirrored yet.
 
-    No constraint, for an invoice may come before its customer; until then the relation is ``None``.
+    There is no database constraint, because an invoice may arrive before its customer. Until the
+    customer arrives, the relation is ``None``.
     """
 
     forward_related_accessor_class = _NoneUntilMirrored

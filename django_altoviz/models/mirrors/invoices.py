@@ -18,14 +18,16 @@ class Invoice(Document):
     number = short(_("number"), help_text=_("It changes when the invoice is finalised."))
     is_draft = models.BooleanField(_("draft"), null=True)
     is_paid = models.BooleanField(
-        _("paid"), null=True, help_text=_("A draft whose amount is 0 may be paid, too.")
+        _("paid"), null=True, help_text=_("A draft of amount 0 may count as paid.")
     )
     is_cancelled = models.BooleanField(_("cancelled"), null=True)
     is_proforma = models.BooleanField(_("pro forma"), null=True)
     overdue = AmountField(_("overdue"), null=True)
     vat_mode = short(_("VAT mode"))
     replaced_by = models.BigIntegerField(
-        _("replaced by"), null=True, help_text=_("The Altoviz id of the invoice that replaces it.")
+        _("replaced by"),
+        null=True,
+        help_text=_("The Altoviz id of the invoice that replaces this one."),
     )
     cancellation_credit_id = models.BigIntegerField(_("cancellation credit id"), null=True)
     cancellation_credit_number = short(_("cancellation credit number"))

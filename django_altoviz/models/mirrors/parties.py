@@ -1,4 +1,4 @@
-"""Whom one deals with: customers, and the people one writes to."""
+"""Customers and contacts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from django_altoviz.models.mirrors.base import Mirror, short
 from django_altoviz.models.mirrors.fields import AmountField
 from django_altoviz.models.mirrors.payloads import amount, day, flag, short_text, text
 
-# What the types were called until 2024 [documented then].
+# The names of the types until 2024 [documented then].
 _FORMER_CUSTOMER_TYPES = {"Company": "Business", "Individual": "Consumer"}
 
 
 class Customer(Mirror):
     number = short(_("number"))
-    type = short(_("type"), help_text=_("Business, Consumer, Government, or what comes next."))
+    type = short(_("type"), help_text=_("Business, Consumer, Government, or a later one."))
     name = models.TextField(_("name"), null=True)
     company_name = models.TextField(_("company name"), null=True)
     title = models.TextField(_("title"), null=True)
@@ -58,7 +58,7 @@ class Customer(Mirror):
         return super().columns_from(data) | {
             "number": short_text(data, "number"),
             "type": _FORMER_CUSTOMER_TYPES.get(type_, type_) if type_ else type_,
-            # Until 2023 there was no name, and the company's was shown [observed].
+            # Payloads of 2023 have no name; Altoviz showed the company's [observed].
             "name": text(data, "name" if "name" in data else "companyName"),
             "company_name": text(data, "companyName"),
             "title": text(data, "title"),
@@ -83,7 +83,7 @@ class Customer(Mirror):
 
 
 class Contact(Mirror):
-    """A person. Altoviz does not tell whose contact it is, neither here nor in its events."""
+    """A person. Neither the API nor an event says which customer a contact belongs to."""
 
     title = models.TextField(_("title"), null=True)
     first_name = models.TextField(_("first name"), null=True)

@@ -1,8 +1,8 @@
-"""Reading the fields of an object as Altoviz sends it.
+"""Read the fields of an object as Altoviz sends it.
 
-A field that is missing is the same as ``null``: older payloads lack the newer fields [observed].
-A value of another kind than documented raises ``InvalidPayload`` with the field's path, so that an
-event fails by name and nothing is guessed, cut or rounded.
+A missing field is the same as ``null``, because older payloads lack the newer fields [observed].
+A value of another type than documented raises ``InvalidPayload`` with the path of the field. So the
+event fails with an error that names the field, and no value is guessed, truncated or rounded.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from django_altoviz.exceptions import InvalidPayload
+from django_altoviz.intake.envelopes import MAX_INTEGER, UNSTORABLE
 
-#: The longest text of a column that is looked up by its value, in characters.
+#: The longest text, in characters, of a column with an index.
 SHORT_TEXT = 255
-#: What every supported database keeps of a number exactly (MySQL's is the narrowest).
+#: The digits of a number that every supported database stores exactly. MySQL has the lowest limit.
 INTEGER_DIGITS = 35
 DECIMAL_DIGITS = 30
-MAX_INTEGER = 2**63 - 1
-#: What every supported database takes as JSON: MariaDB's depth, and PostgreSQL's digits.
+#: The limits of JSON that every supported database accepts: MariaDB's depth and PostgreSQL's digits.
 JSON_DEPTH = 31
 JSON_DIGITS = 16_000
 
-_KINDS = {
+_JSON_TYPES = {
     bool: "true or false",
     str: "a text",
     int: "an integer",
@@ -37,9 +37,8 @@ _KINDS = {
     list: "a list",
 }
 _MIDNIGHT = re.compile(r"T00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")
-# In the text of a body, whatever can become NUL or a lone surrogate is an escape.
-_MAY_BE_UNSTORABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# In JSON text, NULs and lone surrogates can only come from \u escapes.
+_UNSTORABLE_ESCAPE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 
 def _value(data: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -48,29 +47,26 @@ def _value(data: Mapping[str, Any], path: tuple[str, ...]) -> Any:
         if value is None:
             return None
         if not isinstance(value, dict):
-            raise InvalidPayload(".".join(path[:depth]), f"expected an object, got {_kind(value)}")
+            raise _wrong_type(path[:depth], "an object", value)
         value = value.get(key)
     return value
 
 
-def _kind(value: Any) -> str:
-    return "a number" if isinstance(value, Decimal) else _KINDS.get(type(value), "null")
-
-
-def _wrong(path: tuple[str, ...], expected: str, value: Any) -> InvalidPayload:
-    return InvalidPayload(".".join(path), f"expected {expected}, got {_kind(value)}")
+def _wrong_type(path: tuple[str, ...], expected: str, value: Any) -> InvalidPayload:
+    found = "a number" if isinstance(value, Decimal) else _JSON_TYPES.get(type(value), "null")
+    return InvalidPayload(".".join(path), f"expected {expected}, got {found}")
 
 
 def text(data: Mapping[str, Any], *path: str) -> str | None:
-    """A text of any length."""
+    """Return a text of any length."""
     value = _value(data, path)
     if value is not None and not isinstance(value, str):
-        raise _wrong(path, "a text", value)
+        raise _wrong_type(path, "a text", value)
     return value
 
 
 def short_text(data: Mapping[str, Any], *path: str) -> str | None:
-    """A text of at most ``SHORT_TEXT`` characters, which an index of every database takes."""
+    """Return a text of at most ``SHORT_TEXT`` characters, which every database can index."""
     value = text(data, *path)
     if value is not None and len(value) > SHORT_TEXT:
         raise InvalidPayload(
@@ -80,20 +76,20 @@ def short_text(data: Mapping[str, Any], *path: str) -> str | None:
 
 
 def flag(data: Mapping[str, Any], *path: str) -> bool | None:
-    """True or false."""
+    """Return a boolean."""
     value = _value(data, path)
     if value is not None and not isinstance(value, bool):
-        raise _wrong(path, "true or false", value)
+        raise _wrong_type(path, "true or false", value)
     return value
 
 
 def amount(data: Mapping[str, Any], *path: str) -> Decimal | None:
-    """The exact number, of money or of anything else that is counted or measured."""
+    """Return an exact number: of money, or of anything else that is counted or measured."""
     value = _value(data, path)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise _wrong(path, "a number", value)
+        raise _wrong_type(path, "a number", value)
     number = Decimal(value)
     if number and (number.adjusted() >= INTEGER_DIGITS or _decimals(number) > DECIMAL_DIGITS):
         raise InvalidPayload(
@@ -105,6 +101,7 @@ def amount(data: Mapping[str, Any], *path: str) -> Decimal | None:
 
 
 def _decimals(number: Decimal) -> int:
+    """Return the number of decimal places without trailing zeros. Negative for 100: -2."""
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)  # exact_json refuses NaN and the infinities
     significant = "".join(map(str, digits)).rstrip("0")
@@ -112,7 +109,7 @@ def _decimals(number: Decimal) -> int:
 
 
 def plain(number: Decimal) -> Decimal:
-    """The same number without trailing zeros or an exponent: 20.00 and 2E+1 are both 20."""
+    """Return the number without trailing zeros or an exponent: 20.00 and 2E+1 both become 20."""
     if not number:
         return Decimal(0)
     digits = format(number, "f")
@@ -120,7 +117,7 @@ def plain(number: Decimal) -> Decimal:
 
 
 def integer(data: Mapping[str, Any], *path: str) -> int | None:
-    """A 64-bit integer; it may be written ``105279.0``, as Altoviz writes some."""
+    """Return a 64-bit integer. Accept ``105279.0``, because Altoviz writes some integers so."""
     number = amount(data, *path)
     if number is None:
         return None
@@ -130,7 +127,7 @@ def integer(data: Mapping[str, Any], *path: str) -> int | None:
 
 
 def day(data: Mapping[str, Any], *path: str) -> datetime.date | None:
-    """A date, ``YYYY-MM-DD`` [documented]; midnight of the day is taken for the day."""
+    """Return a date, ``YYYY-MM-DD`` [documented]. Accept a time at midnight as the date."""
     value = text(data, *path)
     if value is None:
         return None
@@ -143,10 +140,10 @@ def day(data: Mapping[str, Any], *path: str) -> datetime.date | None:
     return parsed
 
 
-def moment(data: Mapping[str, Any], *path: str) -> datetime.datetime | None:
-    """A time, ``YYYY-MM-DDTHH:MM:SSZ`` [documented]; without an offset it is taken for UTC.
+def timestamp(data: Mapping[str, Any], *path: str) -> datetime.datetime | None:
+    """Return a time, ``YYYY-MM-DDTHH:MM:SSZ`` [documented]. Without an offset it is UTC.
 
-    A column holds microseconds; what a payload tells beyond them stays in the object's ``data``.
+    The result has microseconds, like the columns. Further digits remain in the object's ``data``.
     """
     value = text(data, *path)
     if value is None:
@@ -161,6 +158,7 @@ def moment(data: Mapping[str, Any], *path: str) -> datetime.datetime | None:
 
 
 def _in_project_time(value: datetime.datetime) -> datetime.datetime:
+    """Return the time as the project stores times: in UTC with ``USE_TZ``, else naive."""
     if timezone.is_naive(value):
         value = timezone.make_aware(value, datetime.timezone.utc)
     value = value.astimezone(datetime.timezone.utc)
@@ -170,36 +168,36 @@ def _in_project_time(value: datetime.datetime) -> datetime.datetime:
 
 
 def objects(data: Mapping[str, Any], *path: str) -> list[Mapping[str, Any]]:
-    """A list of objects; ``null`` is the empty one."""
+    """Return a list of objects. ``null`` is the empty list."""
     values = _value(data, path)
     if values is None:
         return []
     if not isinstance(values, list):
-        raise _wrong(path, "a list", values)
+        raise _wrong_type(path, "a list", values)
     for position, value in enumerate(values):
         if not isinstance(value, Mapping):
-            raise _wrong((*path, str(position)), "an object", value)
+            raise _wrong_type((*path, str(position)), "an object", value)
     return values
 
 
-def refuse_unstorable(data: Any, body: str) -> None:
-    """Raise ``InvalidPayload`` where a text of ``data`` has NUL or a lone surrogate.
+def refuse_unstorable(data: Any, raw: str) -> None:
+    """Raise ``InvalidPayload`` if a text of ``data`` has a NUL or a lone surrogate.
 
-    PostgreSQL takes neither. They can only have come from an escape in the body's text, so as good
-    as every body is cleared by one look at that text.
+    PostgreSQL accepts neither. Both can only come from an escape in ``raw``, the JSON text. One
+    search in that text usually suffices, which is much faster than visiting every value.
     """
-    if _MAY_BE_UNSTORABLE.search(body):
+    if _UNSTORABLE_ESCAPE.search(raw):
         for path, value in _leaves(data):
-            if isinstance(value, str) and (found := _UNSTORABLE.search(value)):
+            if isinstance(value, str) and (found := UNSTORABLE.search(value)):
                 problem = f"a text with U+{ord(found[0]):04X}, which databases refuse"
                 raise InvalidPayload(".".join(path), problem)
 
 
 def explain_refusal(data: Any) -> None:
-    """Raise ``InvalidPayload`` for what some databases refuse as JSON, once one has refused it.
+    """Raise ``InvalidPayload`` if ``data`` has JSON that some database refuses.
 
-    That is too rare to look for beforehand: MariaDB takes no more than 32 levels [documented], and
-    PostgreSQL no number with so many digits [documented].
+    MariaDB accepts at most 32 levels [documented], and PostgreSQL no number with more digits than
+    ``JSON_DIGITS`` [documented]. Both are so rare that this is called only after a refusal.
     """
     for path, value in _leaves(data):
         if len(path) + isinstance(value, (list, dict)) > JSON_DEPTH:
@@ -209,7 +207,7 @@ def explain_refusal(data: Any) -> None:
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Each value that holds no others, keys and empty ones among them, with its path."""
+    """Yield the path and the value of each key, scalar, and empty list or object."""
     if isinstance(value, list) and value:
         for position, item in enumerate(value):
             yield from _leaves(item, (*path, str(position)))

@@ -1,4 +1,4 @@
-"""What of an object says who somebody is, and what is left without it."""
+"""The personal data in an object, and the object without them (GDPR erasure)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 from django_altoviz.event_types import Entity
 
-Object = Mapping[str, Any]
+Payload = Mapping[str, Any]
 
-#: The kinds that have a customer, and a snapshot of it.
+#: The entities that have a customer and a snapshot of it.
 DOCUMENTS = (Entity.INVOICE, Entity.QUOTE)
-#: What stays of a customer and of a contact. A field that is not here goes, also one that is new.
-STAYS = {
+#: Allow list: the fields of a customer or a contact that are kept. Any other field is redacted, also
+#: one that Altoviz adds later.
+KEPT = {
     Entity.CUSTOMER: {
         "id",
         "number",
@@ -28,11 +29,12 @@ STAYS = {
     },
     Entity.CONTACT: {"id", "internalId"},
 }
-#: The contacts in a document: snapshots without an id [documented].
-CONTACTS = ("billingContact", "shippingContact")
-#: What goes of an invoice or a quote: the customer's snapshot, and texts in which one may be named.
-GOES = {
-    *CONTACTS,
+#: The contacts of a document. They are snapshots without an id [documented].
+DOCUMENT_CONTACTS = ("billingContact", "shippingContact")
+#: Deny list: the fields of a document that are redacted. They are the customer's snapshot, and free
+#: texts that may name a person.
+REDACTED = {
+    *DOCUMENT_CONTACTS,
     "customerName",
     "customerElectronicAddress",
     "subject",
@@ -42,17 +44,17 @@ GOES = {
     "metadata",
     "publicLink",
 }
-#: What stays of the objects in them: the country decides on the VAT, and a company is known to the
-#: tax office by its numbers.
-STAYS_INSIDE = {
+#: The keys that are kept of nested objects: the country decides on the VAT, and the tax office
+#: identifies a company by its numbers.
+KEPT_INSIDE = {
     "billingAddress": {"countryIso", "countryName"},
     "shippingAddress": {"countryIso", "countryName"},
     "companyInformations": {"siret", "vatNumber"},
 }
-#: The texts that stay of an object of a kind that this version does not know.
-TEXTS_STAY = {"number", "type", "status", "date", "internalId", "customerNumber", "countryIso"}
+#: The texts that are kept of an entity that this version does not know.
+KEPT_TEXTS = {"number", "type", "status", "date", "internalId", "customerNumber", "countryIso"}
 _DOCUMENT_COLUMNS = {"customer_name", "customer_electronic_address", "subject", "public_link"}
-#: The columns that hold what goes.
+#: The columns filled from redacted fields.
 COLUMNS = {
     Entity.CUSTOMER: {
         "name",
@@ -83,48 +85,64 @@ COLUMNS = {
     Entity.INVOICE: _DOCUMENT_COLUMNS,
     Entity.QUOTE: _DOCUMENT_COLUMNS,
 }
-_NOTHING: Object = MappingProxyType({})
-# No object of Altoviz is nested so deep; Python's stack would not take what a body can have.
-_DEEP = 50
+_NOTHING: Payload = MappingProxyType({})
+# No object of Altoviz is nested so deep, but a body may be nested deeper than Python's stack.
+_MAX_DEPTH = 50
 
 
-def without_personal_data(entity: Entity, data: Object, shown: Object = _NOTHING) -> dict[str, Any]:
-    """The object with ``null`` in place of what says who somebody is.
+def without_personal_data(
+    entity: Entity, data: Payload, mirrored: Payload = _NOTHING
+) -> dict[str, Any]:
+    """Return the object with ``null`` in place of personal data.
 
-    ``shown`` is the object as it may be shown already: what is not ``null`` there is taken over.
+    A field that is not ``null`` in ``mirrored``, the object as the mirror holds it, keeps its value.
     """
-    return {name: _left(entity, name, value, shown.get(name)) for name, value in data.items()}
+    return {
+        name: _redact_field(entity, name, value, mirrored.get(name)) for name, value in data.items()
+    }
 
 
-def _left(entity: Entity, name: str, value: Any, shown: Any) -> Any:
-    if name in GOES if entity in DOCUMENTS else name not in STAYS[entity]:
-        return None if shown is None else value
-    inside = STAYS_INSIDE.get(name)
-    if inside is None:
+def _redact_field(entity: Entity, name: str, value: Any, mirrored: Any) -> Any:
+    if _is_personal(entity, name):
+        return None if mirrored is None else value
+    kept = KEPT_INSIDE.get(name)
+    if kept is None:
         return value
     if not isinstance(value, dict):
-        return None  # whatever it is, it is not as documented
-    known = shown if isinstance(shown, dict) else _NOTHING
+        return None  # not an object as documented, so it may hold anything
+    known = mirrored if isinstance(mirrored, dict) else _NOTHING
     return {
-        key: item if key in inside or known.get(key) is not None else None
+        key: item if key in kept or known.get(key) is not None else None
         for key, item in value.items()
     }
 
 
-def is_anothers(data: Object, shown: Object) -> bool:
-    """Whether a document that was shown so is another customer's now."""
-    former, present = shown.get("customerId"), data.get("customerId")
+def _is_personal(entity: Entity, name: str) -> bool:
+    if entity in DOCUMENTS:
+        return name in REDACTED
+    return name not in KEPT[entity]
+
+
+def has_other_customer(data: Payload, mirrored: Payload) -> bool:
+    """Return True if a document now names another customer than the mirror does."""
+    former, present = mirrored.get("customerId"), data.get("customerId")
     return former is not None and present is not None and former != present
 
 
-def shown_of_forgotten(entity: Entity, data: Object, shown: Object) -> dict[str, Any]:
-    """What a forgotten object, shown so until now, takes over: no personal data that are not there."""
-    return {**data} if is_anothers(data, shown) else without_personal_data(entity, data, shown)
+def as_erased(entity: Entity, data: Payload, mirrored: Payload) -> dict[str, Any]:
+    """Return ``data`` as the erased row that holds ``mirrored`` may store it.
+
+    Personal data are left out unless the row holds such data already. A document that was given to
+    another customer is stored whole, because the erasure does not concern that customer.
+    """
+    if has_other_customer(data, mirrored):
+        return {**data}
+    return without_personal_data(entity, data, mirrored)
 
 
-def without_contacts(data: Object, emails: Collection[str]) -> dict[str, Any]:
-    """A document without the contacts that have one of these e-mail addresses, in lower case."""
-    gone = [name for name in CONTACTS if _email(data.get(name)) in emails]
+def without_contacts(data: Payload, emails: Collection[str]) -> dict[str, Any]:
+    """Return a document without the contacts that have one of the lower-case ``emails``."""
+    gone = [name for name in DOCUMENT_CONTACTS if _email(data.get(name)) in emails]
     return {**data, **dict.fromkeys(gone)}
 
 
@@ -134,18 +152,18 @@ def _email(contact: Any) -> str:
 
 
 def without_texts(value: Any, name: str = "", depth: int = 0) -> Any:
-    """A value of a kind that nobody knows: numbers stay, and of its texts only ``TEXTS_STAY``."""
-    if isinstance(value, dict | list) and depth == _DEEP:
+    """Return a value of an unknown entity without its texts, except those in ``KEPT_TEXTS``."""
+    if isinstance(value, dict | list) and depth == _MAX_DEPTH:
         return None
     if isinstance(value, dict):
         return {key: without_texts(item, key, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [without_texts(item, name, depth + 1) for item in value]
-    return None if isinstance(value, str) and name not in TEXTS_STAY else value
+    return None if isinstance(value, str) and name not in KEPT_TEXTS else value
 
 
-def leaves(value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """All that is no object and no list in a value, each with the last two keys that lead to it."""
+def scalars(value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each text, number, boolean and null, with the last two keys of its path."""
     todo: list[tuple[tuple[str, ...], Any]] = [((), value)]
     while todo:
         path, value = todo.pop()

@@ -1,4 +1,4 @@
-"""What is sold."""
+"""Products."""
 
 from __future__ import annotations
 

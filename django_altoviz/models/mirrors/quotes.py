@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.models.mirrors.base import short
 from django_altoviz.models.mirrors.documents import BusinessSignal, Document, Line
 from django_altoviz.models.mirrors.fields import AmountField, MirrorKey
-from django_altoviz.models.mirrors.payloads import amount, day, moment, short_text
+from django_altoviz.models.mirrors.payloads import amount, day, short_text, timestamp
 
 # The customer has not decided yet.
 _OPEN = {"Pending", "Sent"}
@@ -55,8 +55,8 @@ class Quote(Document):
         return super().columns_from(data) | {
             "status": short_text(data, "status"),
             "validity_date": day(data, "validityDate"),
-            "accepted_at": moment(data, "acceptedAt"),
-            "refused_at": moment(data, "refusedAt"),
+            "accepted_at": timestamp(data, "acceptedAt"),
+            "refused_at": timestamp(data, "refusedAt"),
             "deposit_type": short_text(data, "deposit", "type"),
             "deposit_value": amount(data, "deposit", "value"),
         }

@@ -1,26 +1,23 @@
-"""What the fake says of the account that the key belongs to."""
+"""Answers about the account that the API key belongs to."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from django_altoviz.testing.fake.shapes import Object, address, contact_fields
-
-if TYPE_CHECKING:
-    from django_altoviz.testing.fake.company import Company
+from django_altoviz.testing.fake.company import Company
+from django_altoviz.testing.fake.shapes import address, contact_fields
+from django_altoviz.testing.fake.store import FakeRecord
 
 
-def hello(company: Company) -> Object:
+def hello(company: Company) -> FakeRecord:
     return {
         "apiKeyName": "FakeAltoviz",
         "companyName": company.name,
         "message": f"Hello {company.name}",
-        "serverTimestamp": company.now(),
+        "serverTimestamp": company.context.now(),
         "url": "https://app.altoviz.example",
     }
 
 
-def user() -> Object:
+def user() -> FakeRecord:
     return {
         "userId": "00000000-0000-4000-8000-000000000001",
         "displayName": "API",
@@ -33,8 +30,8 @@ def user() -> Object:
     }
 
 
-def settings(company: Company) -> Object:
-    """The groups of settings, of which only the likeliest to be read have some."""
+def settings(company: Company) -> FakeRecord:
+    """Return the groups of settings. Only those that a client is likely to read have values."""
     place = {"street": "2 quai Saint-Œuf", "zipcode": "35400", "city": "Saint-Malo"}
     return {
         "accounting": {"salesJournalCode": "VT", "accountNumberLength": 8},

@@ -1,51 +1,48 @@
-"""A company where something happens all the time, for a project that is being developed."""
+"""A busy company: customers, quotes and invoices that change all the time, for development."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import TYPE_CHECKING
 
+from django_altoviz.testing.fake.fake import FakeAltoviz
 from django_altoviz.testing.fake.records import NoSuchObject, Refused
 
-if TYPE_CHECKING:
-    from django_altoviz.testing.fake.fake import FakeAltoviz
-
-Life = Iterator[None]
+Scenario = Iterator[None]
 
 
 class Activity:
-    """Many lives of customers, products, quotes and invoices at once, each a step at a time."""
+    """Many scenarios of customers, products, quotes and invoices, interleaved step by step."""
 
     def __init__(self, altoviz: FakeAltoviz, seed: int = 0) -> None:
         self._altoviz, self._random = altoviz, Random(seed)
-        self._lives: list[Life] = []
+        self._scenarios: list[Scenario] = []
 
     def step(self) -> None:
-        """Begin a life, or go on with one."""
-        if not self._lives or self._random.random() < 0.3:
-            begin = self._random.choice(_LIVES)
-            self._lives.append(begin(self._altoviz, self._random))
-        life = self._random.choice(self._lives)
+        """Start a new scenario, or take one a step further."""
+        if not self._scenarios or self._random.random() < 0.3:
+            start = self._random.choice(_SCENARIOS)
+            self._scenarios.append(start(self._altoviz, self._random))
+        scenario = self._random.choice(self._scenarios)
         try:
-            next(life)
-        except (StopIteration, NoSuchObject, Refused):  # somebody else may have ended it, too
-            self._lives.remove(life)
+            next(scenario)
+        except (StopIteration, NoSuchObject, Refused):  # the end, or others have changed the object
+            self._scenarios.remove(scenario)
 
 
-def _customer(altoviz: FakeAltoviz, random: Random) -> Life:
+def _customer(altoviz: FakeAltoviz, random: Random) -> Scenario:
     customer = altoviz.customers.create()
     yield
     altoviz.customers.change(customer["id"], email=f"compta-{customer['id']}@courriel.example")
 
 
-def _product(altoviz: FakeAltoviz, random: Random) -> Life:
+def _product(altoviz: FakeAltoviz, random: Random) -> Scenario:
     product = altoviz.products.create()
     yield
     altoviz.products.change(product["id"], unitPrice=product["unitPrice"] + random.randint(1, 9))
 
 
-def _quote(altoviz: FakeAltoviz, random: Random) -> Life:
+def _quote(altoviz: FakeAltoviz, random: Random) -> Scenario:
     quote = altoviz.quotes.create()["id"]
     yield
     altoviz.quotes.send(quote)
@@ -60,7 +57,7 @@ def _quote(altoviz: FakeAltoviz, random: Random) -> Life:
     yield from _final_invoice(altoviz, random, invoice)
 
 
-def _invoice(altoviz: FakeAltoviz, random: Random) -> Life:
+def _invoice(altoviz: FakeAltoviz, random: Random) -> Scenario:
     invoice = altoviz.invoices.create()["id"]
     yield
     if random.random() < 0.2:
@@ -69,7 +66,7 @@ def _invoice(altoviz: FakeAltoviz, random: Random) -> Life:
         yield from _final_invoice(altoviz, random, invoice)
 
 
-def _final_invoice(altoviz: FakeAltoviz, random: Random, invoice: int) -> Life:
+def _final_invoice(altoviz: FakeAltoviz, random: Random, invoice: int) -> Scenario:
     altoviz.invoices.finalize(invoice)
     yield
     altoviz.invoices.send(invoice)
@@ -80,4 +77,9 @@ def _final_invoice(altoviz: FakeAltoviz, random: Random, invoice: int) -> Life:
         altoviz.invoices.pay(invoice)
 
 
-_LIVES: list[Callable[[FakeAltoviz, Random], Life]] = [_customer, _product, _quote, _invoice]
+_SCENARIOS: list[Callable[[FakeAltoviz, Random], Scenario]] = [
+    _customer,
+    _product,
+    _quote,
+    _invoice,
+]

@@ -1,4 +1,4 @@
-"""Amounts, as they are on a document: each line rounded, then the sums, then the tax per rate."""
+"""Calculate the amounts of a document: round each line, add the lines up, tax each rate."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ _CENT = Decimal("0.01")
 
 
 def number(value: Any) -> Decimal:
-    """The value as Altoviz writes it: ``20`` is ``20.0`` [observed]. Raises ``ValueError``."""
+    """Return the number as Altoviz writes it: ``20`` becomes ``20.0`` [observed].
+
+    Raises:
+        ValueError: it is not a number.
+    """
     try:
         exact = Decimal(str(value))
     except ArithmeticError as error:
-        raise ValueError(f"{value!r} is no number.") from error
+        raise ValueError(f"{value!r} is not a number.") from error
     whole = exact.to_integral_value()
     return whole.quantize(Decimal("0.1")) if exact == whole else exact.normalize()
 
 
-def money(value: Decimal) -> Decimal:
+def rounded_to_cents(value: Decimal) -> Decimal:
     return number(value.quantize(_CENT, ROUND_HALF_UP))
 
 
 def discounted(amount: Decimal, discount: dict[str, Any] | None) -> Decimal:
-    """The amount after a discount, in per cent or in money."""
+    """Return the amount after a discount, which is a percentage or an amount."""
     if not discount:
         return amount
     value = Decimal(str(discount["value"]))
@@ -34,25 +38,25 @@ def discounted(amount: Decimal, discount: dict[str, Any] | None) -> Decimal:
 
 
 def line_amounts(line: dict[str, Any]) -> dict[str, Decimal]:
-    """What follows from a line's price, quantity, discount and rate."""
+    """Calculate the amounts of a line from its price, quantity, discount and tax rate."""
     price, quantity = Decimal(line["taxExcludedPrice"]), Decimal(line["quantity"])
     with_tax = 1 + _rate(line["vat"]) / 100
-    amount = money(discounted(price * quantity, line["discount"]))
+    amount = rounded_to_cents(discounted(price * quantity, line["discount"]))
     margin = amount - Decimal(line["purchasePrice"] or 0) * quantity
     return {
-        "taxIncludedPrice": money(price * with_tax),
+        "taxIncludedPrice": rounded_to_cents(price * with_tax),
         "taxExcludedAmount": amount,
-        "taxIncludedAmount": money(amount * with_tax),
-        "marginAmount": money(margin),
-        "marginRate": money(margin / amount * 100) if amount else number(0),
+        "taxIncludedAmount": rounded_to_cents(amount * with_tax),
+        "marginAmount": rounded_to_cents(margin),
+        "marginRate": rounded_to_cents(margin / amount * 100) if amount else number(0),
     }
 
 
 def totals(lines: Sequence[dict[str, Any]], discount: dict[str, Any] | None) -> dict[str, Any]:
-    """What follows from a document's lines and its discount."""
+    """Calculate the totals of a document from its lines and its discount."""
     sold = [line for line in lines if line["taxExcludedAmount"] is not None]
     gross = sum((line["taxExcludedAmount"] for line in sold), Decimal(0))
-    net = money(discounted(gross, discount))
+    net = rounded_to_cents(discounted(gross, discount))
     share = net / gross if gross else Decimal(1)
     vats = []
     for rate, vat in {_rate(line["vat"]): line["vat"] for line in sold if line["vat"]}.items():
@@ -61,17 +65,17 @@ def totals(lines: Sequence[dict[str, Any]], discount: dict[str, Any] | None) -> 
         vats.append(
             {
                 "vat": vat,
-                "taxExcludedAmount": money(base),
-                "vatAmount": money(base * rate / 100),
+                "taxExcludedAmount": rounded_to_cents(base),
+                "vatAmount": rounded_to_cents(base * rate / 100),
             }
         )
     tax = sum((each["vatAmount"] for each in vats), Decimal(0))
     return {
-        "grossTaxExcludedAmount": money(gross),
+        "grossTaxExcludedAmount": rounded_to_cents(gross),
         "taxExcludedAmount": net,
         "vats": vats,
-        "taxAmount": money(tax),
-        "taxIncludedAmount": money(net + tax),
+        "taxAmount": rounded_to_cents(tax),
+        "taxIncludedAmount": rounded_to_cents(net + tax),
     }
 
 

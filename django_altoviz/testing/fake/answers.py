@@ -1,4 +1,4 @@
-"""Requests to the fake's API and its answers, as values."""
+"""Requests to the fake's API and the answers to them, as plain values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from django_altoviz.testing.fake.store import to_bytes
+from django_altoviz.testing.fake.store import compact_json
 
 JSON = {"content-type": "application/json; charset=utf-8"}
 INT32 = 2**31 - 1
@@ -17,7 +17,7 @@ INT32 = 2**31 - 1
 
 @dataclass(frozen=True)
 class Request:
-    """``query`` and ``headers`` have their names in lower case, for case does not count."""
+    """A request. Names in ``query`` and ``headers`` are in lower case: Altoviz ignores their case."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Request:
 
     @property
     def api_key(self) -> str | None:
-        """The key, in one of the three ways to give it [documented]."""
+        """Return the API key: from the header or the query, or as a Basic password [documented]."""
         scheme, _space, credentials = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return self.headers.get("x-api-key")
@@ -55,12 +55,12 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def value(value: Any, status: int = HTTPStatus.OK) -> Answer:
-    return Answer(status, to_bytes(value), JSON)
+def json_answer(value: Any, status: int = HTTPStatus.OK) -> Answer:
+    return Answer(status, compact_json(value), JSON)
 
 
 class Failure(Exception):
-    """Ends the treatment of a request with that answer."""
+    """Answer the request with ``answer`` instead of what the handler would return."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -68,15 +68,19 @@ class Failure(Exception):
 
 
 def bad_request(message: str, *errors: str) -> Failure:
-    return Failure(value({"errors": [*errors], "message": message}, HTTPStatus.BAD_REQUEST))
+    return Failure(json_answer({"errors": [*errors], "message": message}, HTTPStatus.BAD_REQUEST))
 
 
 def not_found(message: str) -> Failure:
-    return Failure(value({"errors": [], "message": message}, HTTPStatus.NOT_FOUND))
+    return Failure(json_answer({"errors": [], "message": message}, HTTPStatus.NOT_FOUND))
 
 
-def integer(text: str) -> int:
-    """An int32 in a path or a query. Raises ``Failure``."""
+def parse_int32(text: str) -> int:
+    """Return the int32 in a path or a query.
+
+    Raises:
+        Failure: it is not an int32.
+    """
     try:
         number = int(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the fake's API answers."""
+"""Routes of the fake's API and the answers that they give."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from django_altoviz.testing.fake.answers import (
     Failure,
     Request,
     bad_request,
-    integer,
+    json_answer,
     not_found,
-    value,
+    parse_int32,
 )
 from django_altoviz.testing.fake.behaviour import Behaviour
 from django_altoviz.testing.fake.company import Company
-from django_altoviz.testing.fake.documents import Documents
+from django_altoviz.testing.fake.documents import FakeDocuments
 from django_altoviz.testing.fake.lists import answer_list
-from django_altoviz.testing.fake.pdf import pdf
-from django_altoviz.testing.fake.records import Products, Records
-from django_altoviz.testing.fake.serializers import show
-from django_altoviz.testing.fake.store import to_bytes
-from django_altoviz.testing.fake.webhooks import Webhooks, shown
+from django_altoviz.testing.fake.records import FakeProducts, Records
+from django_altoviz.testing.fake.serializers import serialize
+from django_altoviz.testing.fake.store import compact_json
+from django_altoviz.testing.fake.webhooks import FakeWebhooks, serialize_webhook
 
 _RECORDS = {
     "customers": "customers",
@@ -41,23 +40,33 @@ _RECORDS = {
     "salequotes": "quotes",
     "salecredits": "credits",
 }
-# By what objects can be found, by their parameters' names.
+# The fields that objects can be found by, by the name of the query parameter.
 _FINDABLE = {"email": "email", "internalid": "internalId", "number": "number"}
 _DOCUMENTS = "(saleinvoices|salequotes|salecredits)"
 _RESOURCES = f"({'|'.join(_RECORDS)})"
 
-Handler = Callable[..., Answer]
+# A blank page. The offsets of the cross-reference table belong to exactly these bytes.
+_BLANK_PDF = (
+    b"%PDF-1.4\n"
+    b"1 0 obj<</Type/Catalog/Pages 2 0 R>> endobj\n"
+    b"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n"
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<>>>> endobj\n"
+    b"xref\n0 4\n0000000000 65535 f \n0000000009 00000 n \n0000000053 00000 n \n0000000103 00000 n \n"
+    b"trailer<</Size 4/Root 1 0 R>>\nstartxref\n181\n%%EOF\n"
+)
+
+APIHandler = Callable[..., Answer]
 
 
 class Quota:
-    """So many requests in any so many seconds."""
+    """Rate limit over a sliding window: ``quota`` requests in any ``quota_seconds`` seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._times: deque[float] = deque()
 
     def take(self, behaviour: Behaviour) -> float:
-        """Take one, or return the seconds until there is one."""
+        """Count a request and return 0, or return the seconds until the next one is allowed."""
         if behaviour.quota is None:
             return 0.0
         now = self._clock()
@@ -66,7 +75,7 @@ class Quota:
         if len(self._times) < behaviour.quota:
             self._times.append(now)
             return 0.0
-        # The quota may have been a larger one before, or be none at all.
+        # behave() may have lowered the quota since, even to zero.
         frees = self._times[-behaviour.quota] if behaviour.quota else now
         return frees + behaviour.quota_seconds - now
 
@@ -75,7 +84,7 @@ class API:
     def __init__(
         self,
         company: Company,
-        webhooks: Webhooks,
+        webhooks: FakeWebhooks,
         api_key: str,
         *,
         clock: Callable[[], float] = time.time,
@@ -87,8 +96,8 @@ class API:
             for pattern, handlers in self._handlers().items()
         }
 
-    def _handlers(self) -> dict[str, dict[str, Handler]]:
-        """By path and verb; what the path's groups match is given to the handler."""
+    def _handlers(self) -> dict[str, dict[str, APIHandler]]:
+        """Return the handlers by path and method. The groups of the path are their arguments."""
         return {
             "/hello": {"GET": self._hello},
             "/v1/settings": {"GET": self._settings},
@@ -113,15 +122,15 @@ class API:
     def answer(self, request: Request) -> Answer:
         for pattern, handlers in self._routes.items():
             if match := pattern.fullmatch(request.path):
-                return self._treat(request, handlers.get(request.method), match)
+                return self._handle(request, handlers.get(request.method), match)
         return Answer(HTTPStatus.NOT_FOUND)
 
-    def _treat(self, request: Request, handler: Handler | None, match: re.Match[str]) -> Answer:
+    def _handle(self, request: Request, handler: APIHandler | None, match: re.Match[str]) -> Answer:
         if handler is None:
             return Answer(HTTPStatus.METHOD_NOT_ALLOWED)
         if request.api_key != self._api_key:
             return Answer(HTTPStatus.UNAUTHORIZED)
-        with self._company.lock:
+        with self._company.context.lock:
             if pause := self._quota.take(self._behaviour):
                 return too_many_requests(pause, self._behaviour)
             try:
@@ -131,67 +140,67 @@ class API:
 
     @property
     def _behaviour(self) -> Behaviour:
-        return self._company.behaviour()
+        return self._company.context.behaviour()
 
     def _records(self, resource: str) -> Records:
-        records: Records = getattr(self._company, _RECORDS[resource.lower()])
-        return records
+        return self._company.records[_RECORDS[resource.lower()]]
 
     def _hello(self, request: Request) -> Answer:
         if "api-version" in request.query:
-            return Answer(HTTPStatus.BAD_REQUEST)  # whatever its value [observed]
-        return value(account.hello(self._company))
+            return Answer(HTTPStatus.BAD_REQUEST)  # whatever the value [observed]
+        return json_answer(account.hello(self._company))
 
     def _settings(self, request: Request) -> Answer:
-        return value(account.settings(self._company))
+        return json_answer(account.settings(self._company))
 
     def _user(self, request: Request) -> Answer:
-        return value(account.user())
+        return json_answer(account.user())
 
     def _list(self, request: Request, resource: str) -> Answer:
-        today = self._company.today()
+        today = self._company.context.today()
         return answer_list(self._records(resource), request, self._behaviour, today)
 
     def _get(self, request: Request, resource: str, id: str) -> Answer:
         records = self._records(resource)
-        raw = records.shelf.raw(integer(id))
+        raw = records.store.raw(parse_int32(id))
         if raw is None:
             raise not_found(f"{records.name} with ID {id} not found.")
-        return Answer(body=show(raw, self._behaviour), headers=JSON)
+        return Answer(body=serialize(raw, self._behaviour), headers=JSON)
 
     def _find(self, request: Request, resource: str) -> Answer:
         records = self._records(resource)
         given = {
             field: request.query[name] for name, field in _FINDABLE.items() if name in request.query
         }
-        if not given and isinstance(records, Products):
+        if not given and isinstance(records, FakeProducts):
             raise bad_request("Number or internal ID have to be defined")
-        found = [{*records.shelf.find(field, text)} for field, text in given.items()]
+        found = [{*records.store.find(field, text)} for field, text in given.items()]
         ids = sorted(set.intersection(*found)) if found else []
-        raws = filter(None, map(records.shelf.raw, ids))
-        rows = [show(raw, self._behaviour) for raw in raws]
+        raws = filter(None, map(records.store.raw, ids))
+        rows = [serialize(raw, self._behaviour) for raw in raws]
         return Answer(body=b"[" + b",".join(rows) + b"]", headers=JSON)
 
     def _get_by_internal_id(self, request: Request, resource: str, internal_id: str) -> Answer:
         records = self._records(resource)
-        ids = records.shelf.find("internalId", internal_id)
+        ids = records.store.find("internalId", internal_id)
         if not ids:
             raise not_found(f"{records.name} with internal ID {internal_id} not found.")
         return self._get(request, resource, str(ids[0]))
 
     def _contacts(self, request: Request, id: str) -> Answer:
-        customer = integer(id)
-        if customer not in self._company.customers.shelf:
+        customer = parse_int32(id)
+        if customer not in self._company.customers.store:
             raise not_found(f"Customer with ID {id} not found.")
         rows = [
-            show(to_bytes(each), self._behaviour) for each in self._company.contacts.of(customer)
+            serialize(compact_json(each), self._behaviour)
+            for each in self._company.contacts.of_customer(customer)
         ]
         return Answer(body=b"[" + b",".join(rows) + b"]", headers=JSON)
 
     def _download(self, request: Request, resource: str, id: str) -> Answer:
         records = self._records(resource)
-        assert isinstance(records, Documents)
-        document = records.shelf.get(integer(id))
+        assert isinstance(records, FakeDocuments)
+        document = records.store.get(parse_int32(id))
         if document is None:
             raise not_found(f"{records.name} with ID {id} not found.")
         name = f"{document['number']}.pdf"
@@ -199,15 +208,14 @@ class API:
             "content-type": "application/pdf",
             "content-disposition": f"attachment; filename={name}; filename*=UTF-8''{name}",
         }
-        text = f"{document['number']}  {document['taxIncludedAmount']} €"
-        return Answer(body=pdf(text), headers=headers)
+        return Answer(body=_BLANK_PDF, headers=headers)
 
     def _write(self, request: Request, *_path: str) -> Answer:
-        message = "FakeAltoviz changes objects by its Python methods only."
-        return value({"errors": [], "message": message}, HTTPStatus.NOT_IMPLEMENTED)
+        message = "FakeAltoviz has no API to write objects: use its Python methods."
+        return json_answer({"errors": [], "message": message}, HTTPStatus.NOT_IMPLEMENTED)
 
     def _webhooks_list(self, request: Request) -> Answer:
-        return value(self._webhooks.listed())
+        return json_answer(self._webhooks.listed())
 
     def _webhooks_register(self, request: Request) -> Answer:
         try:
@@ -222,15 +230,15 @@ class API:
         made = self._webhooks.register(
             given["url"], given.get("secretkey"), types=types, name=given["name"], is_new=True
         )
-        answer = shown(made)
+        answer = serialize_webhook(made)
         if not self._behaviour.tells_webhook_id:
-            answer["id"] = 0  # it is told in the list only [observed]
-        return value(answer, HTTPStatus.CREATED)
+            answer["id"] = 0  # only the list has the id [observed]
+        return json_answer(answer, HTTPStatus.CREATED)
 
     def _webhooks_unregister(self, request: Request) -> Answer:
         id = request.query.get("id")
         gone = self._webhooks.unregister(
-            id=None if id is None else integer(id), url=request.query.get("url")
+            id=None if id is None else parse_int32(id), url=request.query.get("url")
         )
         if not gone:
             problem = {
@@ -240,17 +248,17 @@ class API:
             }
             return Answer(
                 HTTPStatus.NOT_FOUND,
-                to_bytes(problem),
+                compact_json(problem),
                 {"content-type": "application/problem+json; charset=utf-8"},
             )
-        return value(shown(gone[0]))
+        return json_answer(serialize_webhook(gone[0]))
 
 
 _TYPES = {type.value.lower(): type for type in EventType}
 
 
 def too_many_requests(pause: float, behaviour: Behaviour) -> Answer:
-    """Plain text that does not say so [observed]."""
+    """Answer 429. The body is plain text, without a content type [observed]."""
     in_milliseconds = behaviour.retry_after == "milliseconds"
     return Answer(
         HTTPStatus.TOO_MANY_REQUESTS,

@@ -1,4 +1,4 @@
-"""The switches of the fake: what is not known of Altoviz, and what may go wrong with it."""
+"""Switches of the fake: unknowns about Altoviz, and faults to inject."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How the fake behaves where Altoviz's behaviour is unknown, has changed, or is a nuisance.
+    """Switches for behaviour of Altoviz that is unknown, has changed, or causes trouble.
 
-    The defaults are what was observed or is documented, or else the likeliest. Probabilities are
-    between 0 and 1.
+    The defaults are what is documented or was observed, or else what is most likely. Probabilities
+    are between 0 and 1.
     """
 
     # -- The API --
 
-    #: Requests in any ``quota_seconds`` seconds; one more is answered 429. ``None``: any number.
+    #: Rate limit: the requests in any ``quota_seconds`` seconds; further ones get a 429. ``None``: no
+    #: limit.
     quota: int | None = 100
     quota_seconds: float = 60.0
-    #: What ``Retry-After`` counts in.
+    #: The unit of ``Retry-After`` in a 429.
     retry_after: Literal["milliseconds", "seconds"] = "milliseconds"
-    #: Whether lists tell their length in headers.
+    #: If true, lists have headers with their length and their pages.
     paging_headers: bool = True
-    #: Whether documents in lists have their lines, or ``null`` in their place.
+    #: If false, documents in lists have ``null`` for their lines.
     lines_in_lists: bool = True
-    #: Objects have fields that no documentation knows.
+    #: If true, objects have a field that is not documented.
     unknown_fields: bool = False
-    #: Objects as in February 2024: other customer types, fewer fields.
+    #: If true, objects are as in February 2024: other customer types, fewer fields.
     legacy: bool = False
 
     # -- The management of webhooks --
 
-    #: Whether a registration is answered with the webhook's id, or with 0.
+    #: If true, a registration is answered with the webhook's id; if false, with 0.
     tells_webhook_id: bool = False
-    #: The seconds by which each look at the list is behind, in turn.
+    #: The list of webhooks is shown as it was N seconds ago. Each request takes the next N.
     list_lag: tuple[float, ...] = (2.0,)
-    #: How the list shows secrets.
+    #: The form of secrets in that list.
     shows_secrets: Literal["clear", "masked", "null"] = "clear"
 
     # -- Deliveries --
@@ -44,38 +45,45 @@ class Behaviour:
     signature: Literal["hex", "HEX", "dashed", "base64", "base64url"] = "hex"
     content_type: str | None = "text/plain; charset=utf-8"
     user_agent: str | None = None
-    #: Whose id an event has: its own, or, as in old documents, the webhook's.
+    #: The ``id`` of an event: one of its own, or the webhook's, as old documentation has it.
     event_ids: Literal["event", "webhook"] = "event"
-    #: What is left of a deleted object in its event.
+    #: The ``data`` of a deletion: the whole object, only its id, or ``null``.
     deleted_data: Literal["full", "id", "null"] = "full"
-    #: When the contact that comes with a new customer is told of.
+    #: The contact that comes with a new customer has its event after or before the customer's, or
+    #: never.
     contact_event: Literal["after", "before", "never"] = "after"
-    #: Whether a payment is told of, as InvoiceUpdated.
+    #: If true, a payment emits InvoiceUpdated.
     payment_event: bool = False
+    #: Probability that an event is lost.
     drop: float = 0.0
+    #: Probability that an event is delivered twice.
     duplicate: float = 0.0
-    #: An event comes after up to three later ones.
+    #: Probability that an event is delivered after up to three later ones.
     reorder: float = 0.0
-    #: An event, and all behind it, comes up to ``delay_seconds`` seconds late.
+    #: Probability that an event, and all events after it, is up to ``delay_seconds`` seconds late.
     delay: float = 0.0
     delay_seconds: float = 1.0
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for field in fields(self):
-            read = _read(field.name, getattr(self, field.name), hints[field.name])
-            object.__setattr__(self, field.name, read)
+            value = _validated(field.name, getattr(self, field.name), hints[field.name])
+            object.__setattr__(self, field.name, value)
         for name in ("drop", "duplicate", "reorder", "delay"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a probability, between 0 and 1.")
+                raise ValueError(f"{name} is a probability: it must be between 0 and 1.")
 
 
-def _read(name: str, value: Any, hint: Any) -> Any:
-    """The value of a switch, which may come from JSON. Raises ``ValueError``."""
+def _validated(name: str, value: Any, hint: Any) -> Any:
+    """Return the value of a switch in its own type; ``value`` may come from JSON.
+
+    Raises:
+        ValueError: the switch can't have that value.
+    """
     if get_origin(hint) is Literal and value not in get_args(hint):
-        raise ValueError(f"{name} is one of {', '.join(get_args(hint))}.")
+        raise ValueError(f"{name} must be one of {', '.join(get_args(hint))}.")
     if hint is bool and not isinstance(value, bool):
-        raise ValueError(f"{name} is either true or false.")
+        raise ValueError(f"{name} must be true or false.")
     try:
         if hint is float:
             return float(value)

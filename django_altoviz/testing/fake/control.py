@@ -1,4 +1,4 @@
-"""Paths under ``/fake``, by which somebody makes things happen at a fake in another process."""
+"""The control API: paths under ``/fake``, to drive a fake that runs in another process."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django_altoviz import exact_json
-from django_altoviz.testing.fake.answers import Answer, Request, value
-from django_altoviz.testing.fake.records import NoSuchObject, Records, Refused
+from django_altoviz.testing.fake.answers import Answer, Request, json_answer
+from django_altoviz.testing.fake.company import Company
+from django_altoviz.testing.fake.deliveries import Delivery
+from django_altoviz.testing.fake.records import NoSuchObject, Refused
 
-if TYPE_CHECKING:
-    from django_altoviz.testing.fake.deliveries import Delivery
-    from django_altoviz.testing.fake.fake import FakeAltoviz
-
-_KINDS = "contacts|customers|products|invoices|quotes|credits"
+_RECORD_KINDS = "contacts|customers|products|invoices|quotes|credits"
 _HELP = """\
-What can be asked of this fake Altoviz, without a key. Bodies are JSON with Altoviz's field names.
+Control this fake Altoviz. No key is needed. Bodies are JSON with Altoviz's field names.
+{kind} is contacts, customers, products, invoices, quotes or credits.
 
-GET    /fake/{kind}                  what there is: contacts, customers, products, invoices, ...
-POST   /fake/{kind}                  create one; what is not said is invented
-GET    /fake/{kind}/{id}
-PATCH  /fake/{kind}/{id}             change it
-DELETE /fake/{kind}/{id}
-POST   /fake/invoices/{id}/finalize, /send, /pay (all, or {"amount": 10}), /cancel
+GET    /fake/{kind}                  list all of them
+POST   /fake/{kind}                  create one; without a body, an invented one
+GET    /fake/{kind}/{id}             show one
+PATCH  /fake/{kind}/{id}             change one
+DELETE /fake/{kind}/{id}             delete one
+POST   /fake/invoices/{id}/finalize, /send, /pay (in full, or {"amount": 10}), /cancel
 POST   /fake/quotes/{id}/send, /accept, /refuse, /invoice
-GET    /fake/behaviour               the switches
-PATCH  /fake/behaviour               turn some: {"drop": 0.1}
-POST   /fake/faults                  what becomes of the next requests: ["reset", 429]
-GET    /fake/deliveries              what was sent to the webhooks, and how it was answered
+POST   /fake/credits/{id}/finalize, /send
+GET    /fake/behaviour               show the switches
+PATCH  /fake/behaviour               set some switches: {"drop": 0.1}
+POST   /fake/faults                  set the faults of the next requests: ["reset", 429]
+GET    /fake/deliveries              list the deliveries to webhooks, with the answers they got
 """
 _ACTIONS = {
     "invoices": {"finalize", "send", "pay", "cancel"},
@@ -38,27 +38,36 @@ _ACTIONS = {
     "credits": {"finalize", "send"},
 }
 
-Handler = Callable[..., Any]
+ControlHandler = Callable[..., Any]
 
 
 class Control:
-    def __init__(self, altoviz: FakeAltoviz) -> None:
-        self._altoviz = altoviz
-        self._routes: dict[str, dict[str, Handler]] = {
-            "/fake/behaviour": {"GET": self._behaviour, "PATCH": self._behave},
-            "/fake/faults": {"POST": self._fail_next},
-            "/fake/deliveries": {"GET": self._deliveries},
-            f"/fake/({_KINDS})": {"GET": self._all, "POST": self._create},
-            f"/fake/({_KINDS})/([0-9]+)": {
+    def __init__(
+        self,
+        company: Company,
+        *,
+        behave: Callable[..., None],
+        fail_next: Callable[..., None],
+        deliveries: Callable[[], list[Delivery]],
+    ) -> None:
+        self._records = company.records
+        self._switches = company.context.behaviour
+        self._behave, self._fail_next, self._deliveries = behave, fail_next, deliveries
+        self._routes: dict[str, dict[str, ControlHandler]] = {
+            "/fake/behaviour": {"GET": self._get_behaviour, "PATCH": self._set_behaviour},
+            "/fake/faults": {"POST": self._set_faults},
+            "/fake/deliveries": {"GET": self._list_deliveries},
+            f"/fake/({_RECORD_KINDS})": {"GET": self._list, "POST": self._create},
+            f"/fake/({_RECORD_KINDS})/([0-9]+)": {
                 "GET": self._get,
                 "PATCH": self._change,
                 "DELETE": self._delete,
             },
-            f"/fake/({_KINDS})/([0-9]+)/([a-z]+)": {"POST": self._do},
+            f"/fake/({_RECORD_KINDS})/([0-9]+)/([a-z]+)": {"POST": self._act},
         }
 
     def answer(self, request: Request) -> Answer:
-        if "origin" in request.headers:  # a page in somebody's browser
+        if "origin" in request.headers:  # a web page must not control the fake of its visitor
             return Answer(HTTPStatus.FORBIDDEN)
         for pattern, handlers in self._routes.items():
             match = re.fullmatch(pattern, request.path)
@@ -67,59 +76,54 @@ class Control:
         status = HTTPStatus.OK if request.path == "/fake" else HTTPStatus.NOT_FOUND
         return Answer(status, _HELP.encode(), {"content-type": "text/plain; charset=utf-8"})
 
-    def _records(self, kind: str) -> Records:
-        records: Records = getattr(self._altoviz, kind)
-        return records
+    def _list(self, body: Any, kind: str) -> Any:
+        return list(self._records[kind].all())
 
-    def _all(self, given: Any, kind: str) -> Any:
-        return list(self._records(kind).all())
+    def _create(self, body: Any, kind: str) -> Any:
+        return self._records[kind].create(**(body or {}))
 
-    def _create(self, given: Any, kind: str) -> Any:
-        return self._records(kind).create(**(given or {}))
+    def _get(self, body: Any, kind: str, id: str) -> Any:
+        return self._records[kind].get(int(id))
 
-    def _get(self, given: Any, kind: str, id: str) -> Any:
-        return self._records(kind).get(int(id))
+    def _change(self, body: Any, kind: str, id: str) -> Any:
+        return self._records[kind].change(int(id), **(body or {}))
 
-    def _change(self, given: Any, kind: str, id: str) -> Any:
-        return self._records(kind).change(int(id), **(given or {}))
+    def _delete(self, body: Any, kind: str, id: str) -> Any:
+        return self._records[kind].delete(int(id))
 
-    def _delete(self, given: Any, kind: str, id: str) -> Any:
-        return self._records(kind).delete(int(id))
-
-    def _do(self, given: Any, kind: str, id: str, action: str) -> Any:
+    def _act(self, body: Any, kind: str, id: str, action: str) -> Any:
         if action not in _ACTIONS.get(kind, ()):
             raise NoSuchObject(f"{kind} can't {action}.")
-        return getattr(self._records(kind), action)(int(id), **(given or {}))
+        return getattr(self._records[kind], action)(int(id), **(body or {}))
 
-    def _behaviour(self, given: Any) -> Any:
-        return asdict(self._altoviz.behaviour)
+    def _get_behaviour(self, body: Any) -> Any:
+        return asdict(self._switches())
 
-    def _behave(self, given: Any) -> Any:
-        self._altoviz.behave(**(given or {}))
-        return asdict(self._altoviz.behaviour)
+    def _set_behaviour(self, body: Any) -> Any:
+        self._behave(**(body or {}))
+        return asdict(self._switches())
 
-    def _fail_next(self, given: Any) -> Any:
-        self._altoviz.fail_next(*(given or []))
-        return given
+    def _set_faults(self, body: Any) -> Any:
+        self._fail_next(*(body or []))
+        return body
 
-    def _deliveries(self, given: Any) -> Any:
-        return [_shown(delivery) for delivery in self._altoviz.deliveries]
+    def _list_deliveries(self, body: Any) -> Any:
+        return [_summary(delivery) for delivery in self._deliveries()]
 
 
-def _answer(handler: Handler, body: bytes, *path: str) -> Answer:
+def _answer(handler: ControlHandler, body: bytes, *path: str) -> Answer:
     try:
-        given = exact_json.loads(body.decode()) if body else None
-        return value(handler(given, *path))
+        return json_answer(handler(exact_json.loads(body.decode()) if body else None, *path))
     except NoSuchObject as error:
         status, message = HTTPStatus.NOT_FOUND, str(error)
     except Refused as error:
         status, message = HTTPStatus.CONFLICT, str(error)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        status, message = HTTPStatus.BAD_REQUEST, f"This is not understood: {error}"
-    return value({"message": message}, status)
+        status, message = HTTPStatus.BAD_REQUEST, f"Invalid request: {error}"
+    return json_answer({"message": message}, status)
 
 
-def _shown(delivery: Delivery) -> dict[str, Any]:
+def _summary(delivery: Delivery) -> dict[str, Any]:
     return {
         "id": delivery.event_id,
         "type": delivery.type.value,

@@ -1,4 +1,4 @@
-"""How events get from the fake to the webhooks, or do not."""
+"""Deliver the fake's events to the webhooks, with the faults that the switches ask for."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.samples import new_event_id
 from django_altoviz.testing.fake.behaviour import Behaviour
-from django_altoviz.testing.fake.serializers import show
-from django_altoviz.testing.fake.shapes import Object
-from django_altoviz.testing.fake.store import to_bytes
-from django_altoviz.testing.fake.webhooks import Webhook, Webhooks
+from django_altoviz.testing.fake.serializers import serialize
+from django_altoviz.testing.fake.store import FakeRecord, compact_json
+from django_altoviz.testing.fake.webhooks import FakeWebhook, FakeWebhooks
 
-_TIMEOUT = 30  # seconds
-# What was held back for later events is sent when none has come for so long.
+_RESPONSE_TIMEOUT = 30  # seconds
+# Seconds without a new event after which deliveries that wait for later events are sent.
 _IDLE = 0.05
 
-#: The ways in which the 32 bytes of a signature may be written.
+#: The encodings of a signature's 32 bytes.
 ENCODINGS: dict[str, Callable[[bytes], str]] = {
     "hex": lambda digest: digest.hex(),
     "HEX": lambda digest: digest.hex().upper(),
@@ -37,9 +36,10 @@ ENCODINGS: dict[str, Callable[[bytes], str]] = {
 
 @dataclass
 class Delivery:
-    """One event on its way to one webhook, and what came of it.
+    """A delivery of an event to a webhook.
 
-    ``status`` is the answer's, ``None`` before and where there was none; then ``error`` says why.
+    ``status`` is the status of the webhook's answer. It is ``None`` before there is one, and stays
+    ``None`` if there never is one; ``error`` then says why.
     """
 
     type: EventType
@@ -61,7 +61,7 @@ class Delivery:
             url = urlsplit(self.url)
             is_secure = url.scheme == "https"
             kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
-            connection = kind(url.hostname or "", url.port, timeout=_TIMEOUT)
+            connection = kind(url.hostname or "", url.port, timeout=_RESPONSE_TIMEOUT)
             try:
                 self._post(connection, url.path or "/", url.query)
             finally:
@@ -70,7 +70,7 @@ class Delivery:
             self.error = f"{type(error).__name__}: {error}"
 
     def _post(self, connection: http.client.HTTPConnection, path: str, query: str) -> None:
-        # .NET sends neither User-Agent nor Accept by itself [inferred].
+        # Like .NET, send neither User-Agent nor Accept headers by default [inferred].
         connection.putrequest(
             "POST", path + (f"?{query}" if query else ""), skip_accept_encoding=True
         )
@@ -87,15 +87,15 @@ Transport = Callable[[Delivery], None]
 
 
 class Deliveries:
-    """Sends each event to the webhooks that want it, in order unless the switches say otherwise.
+    """Send each event to the webhooks that subscribe to it, in order unless a switch reorders them.
 
-    A thread of its own posts them, so that to change an object does not wait for the receivers. But
-    where there is a ``transport``, that is called instead, and by whom waits for the deliveries.
+    A background thread posts the deliveries, so changing an object does not wait for the webhooks.
+    If there is a ``transport``, no thread runs: ``wait()`` calls the transport for each delivery.
     """
 
     def __init__(
         self,
-        webhooks: Webhooks,
+        webhooks: FakeWebhooks,
         behaviour: Callable[[], Behaviour],
         random: Random,
         transport: Transport | None = None,
@@ -107,7 +107,7 @@ class Deliveries:
         self._held: list[tuple[int, Delivery]] = []
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fake Altoviz", daemon=True)
-        #: Everything that was sent, in the order in which it was; what was dropped is not there.
+        #: All deliveries in the order in which they were sent, without the dropped ones.
         self.sent: list[Delivery] = []
 
     def start(self) -> None:
@@ -115,14 +115,14 @@ class Deliveries:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop when all is delivered."""
+        """Deliver everything that is queued, then stop the thread."""
         if self._thread.is_alive():
             self.wait()
             self._is_over.set()
             self._thread.join()
 
     def wait(self) -> list[Delivery]:
-        """Wait until all that happened is told. Return all deliveries so far."""
+        """Wait until every event so far is delivered. Return all deliveries so far."""
         self.release()
         if self._transport is None:
             self._queue.join()
@@ -130,34 +130,34 @@ class Deliveries:
             self._send(self._queue.get())
         return list(self.sent)
 
-    def tell(self, event_type: EventType, value: Object) -> None:
+    def emit(self, event_type: EventType, record: FakeRecord) -> None:
         for webhook in self._webhooks.registered():
             if event_type in webhook.types:
-                self._enqueue(self._make(event_type, value, webhook))
+                self._enqueue(self._make(event_type, record, webhook))
 
     def release(self) -> None:
-        """Let go of all that is held back to come late."""
+        """Queue the deliveries that are held back to be out of order."""
         with self._lock:
             for _, delivery in self._held:
                 self._queue.put(delivery)
             self._held.clear()
 
-    def _make(self, event_type: EventType, value: Object, webhook: Webhook) -> Delivery:
+    def _make(self, event_type: EventType, record: FakeRecord, webhook: FakeWebhook) -> Delivery:
         behaviour = self._behaviour()
         is_own = behaviour.event_ids == "event"
         event_id = new_event_id() if is_own else str(webhook.id)
         body = b'{"id":%b,"type":%b,"data":%b}' % (
-            to_bytes(event_id),
-            to_bytes(event_type.value),
-            _data(event_type, value, behaviour),
+            compact_json(event_id),
+            compact_json(event_type.value),
+            _event_data(event_type, record, behaviour),
         )
         return Delivery(
             type=event_type,
             event_id=event_id,
-            object_id=value["id"],
+            object_id=record["id"],
             url=webhook.url,
             body=body,
-            headers=_headers(body, webhook.secret, behaviour),
+            headers=_delivery_headers(body, webhook.secret, behaviour),
         )
 
     def _enqueue(self, delivery: Delivery) -> None:
@@ -169,13 +169,13 @@ class Deliveries:
             held = [(count - 1, each) for count, each in self._held]
             self._held = [(count, each) for count, each in held if count > 0]
             for _ in range(copies):
-                one = Delivery(**{**vars(delivery)})
+                copy = Delivery(**vars(delivery))
                 if draw() < behaviour.delay:
-                    one.pause = self._random.uniform(0, behaviour.delay_seconds)
+                    copy.pause = self._random.uniform(0, behaviour.delay_seconds)
                 if draw() < behaviour.reorder:
-                    self._held.append((self._random.randint(1, 3), one))
+                    self._held.append((self._random.randint(1, 3), copy))
                 else:
-                    self._queue.put(one)
+                    self._queue.put(copy)
             for count, each in held:
                 if count <= 0:
                     self._queue.put(each)
@@ -198,15 +198,15 @@ class Deliveries:
             self._queue.task_done()
 
 
-def _data(event_type: EventType, value: Object, behaviour: Behaviour) -> bytes:
+def _event_data(event_type: EventType, record: FakeRecord, behaviour: Behaviour) -> bytes:
     if event_type.is_deletion and behaviour.deleted_data == "null":
         return b"null"
     if event_type.is_deletion and behaviour.deleted_data == "id":
-        return to_bytes({"id": value["id"]})
-    return show(to_bytes(value), behaviour)
+        return compact_json({"id": record["id"]})
+    return serialize(compact_json(record), behaviour)
 
 
-def _headers(body: bytes, secret: str | None, behaviour: Behaviour) -> dict[str, str]:
+def _delivery_headers(body: bytes, secret: str | None, behaviour: Behaviour) -> dict[str, str]:
     headers = {}
     if behaviour.content_type is not None:
         headers["Content-Type"] = behaviour.content_type

@@ -1,4 +1,4 @@
-"""The shapes of invoices, quotes and credits, and of their lines."""
+"""Shapes of invoices, quotes, credits and their lines: all fields, as Altoviz sends them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from django_altoviz.testing.fake.amounts import line_amounts, number, totals
 from django_altoviz.testing.fake.shapes import (
     STANDARD_VAT,
     UNIT,
-    Object,
     address,
     blank,
     contact_fields,
     merged,
     no_discount,
 )
+from django_altoviz.testing.fake.store import FakeRecord
 
 _LINE = blank(
     "id", "description", "taxExcludedPrice", "taxIncludedPrice", "quantity", "taxExcludedAmount",
@@ -44,7 +44,7 @@ _DOCUMENT = blank(
     "metadata": {},
     "region": "FR",
 }  # fmt: skip
-_CLAIM = {
+_ACCOUNTING_DOCUMENT = {
     "vatMode": "Auto",
     "isDraft": True,
     "isPaid": False,
@@ -55,17 +55,17 @@ _CLAIM = {
     "commitments": [],
 }
 
-QUOTE: Object = {
+QUOTE: FakeRecord = {
     "status": "Pending",
     **blank("validityDate", "acceptedAt", "refusedAt"),
     "deposit": no_discount(),
     **_DOCUMENT,
 }
-INVOICE: Object = {
-    **_CLAIM,
+INVOICE: FakeRecord = {
+    **_ACCOUNTING_DOCUMENT,
     **blank("cancellationCreditId", "cancellationCreditNumber"),
     **_DOCUMENT,
-    # No document knows of these, and they were always null [observed].
+    # Undocumented, and always null [observed].
     **blank(
         "cancelledCreditId",
         "cancelledCreditNumber",
@@ -74,19 +74,18 @@ INVOICE: Object = {
         "eInvoicingStatus",
     ),
 }
-CREDIT: Object = {
-    **_CLAIM,
+CREDIT: FakeRecord = {
+    **_ACCOUNTING_DOCUMENT,
     **_DOCUMENT,
-    # The letter too many is Altoviz's [documented].
+    # The spelling "Invoicet" is Altoviz's own [documented].
     **blank("cancelledInvoicetId", "cancelledInvoicetNumber"),
     **blank("cancellationInvoiceId", "cancellationInvoiceNumber"),
 }
-# They are of invoices only.
-del CREDIT["isProforma"]
+del CREDIT["isProforma"]  # only invoices have it
 
 
-def of_customer(customer: Object) -> Object:
-    """What a document takes over from its customer."""
+def customer_fields(customer: FakeRecord) -> FakeRecord:
+    """Return the fields that a document copies from its customer."""
     company = customer["companyInformations"] or {}
     person = ("title", "lastName", "firstName", "email", "cellPhone", "phone")
     return {
@@ -102,17 +101,17 @@ def of_customer(customer: Object) -> Object:
     }
 
 
-def line(given: Mapping[str, Any], product: Object | None, id: int) -> Object:
-    """A line of a document: of a product, or of what is given.
+def line(given: Mapping[str, Any], product: FakeRecord | None, id: int) -> FakeRecord:
+    """Return a complete line: the fields of the product, overridden by the given ones.
 
-    Without a price and a product it is a text, and has no amounts.
+    A line without a product and without a price is a text line, which has no amounts.
     """
-    made = merged(_LINE, {**_of_product(product), **given, "id": id}, "A line")
+    made = merged(_LINE, {**_product_fields(product), **given, "id": id}, "A line")
     if made["taxExcludedPrice"] is None:
         return made | {"type": made["type"] or "Text"}
     made["type"] = made["type"] or "Service"
     made["discount"] = made["discount"] or no_discount()
-    # What is given as None has none of it; what is not given has the usual.
+    # A key with None means none; only a missing key means the default.
     made["vat"] = made["vat"] if "vat" in given or product else STANDARD_VAT
     made["unit"] = made["unit"] if "unit" in given or product else UNIT
     made["quantity"] = number(1 if made["quantity"] is None else made["quantity"])
@@ -121,7 +120,7 @@ def line(given: Mapping[str, Any], product: Object | None, id: int) -> Object:
     return made | line_amounts(made)
 
 
-def _of_product(product: Object | None) -> Object:
+def _product_fields(product: FakeRecord | None) -> FakeRecord:
     if product is None:
         return {}
     return {
@@ -139,8 +138,8 @@ def _of_product(product: Object | None) -> Object:
     }
 
 
-def document(old: Object, new: Object, what: str) -> Object:
-    """A document with what follows from its parts. Its lines are complete already."""
+def document(old: FakeRecord, new: FakeRecord, what: str) -> FakeRecord:
+    """Return the document with new values and the totals. The lines must be complete already."""
     made = merged(old, new, what)
     for name in ("billingAddress", "shippingAddress"):
         made[name] = address(old[name], made[name])

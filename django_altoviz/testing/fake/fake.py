@@ -1,4 +1,4 @@
-"""``FakeAltoviz``: an Altoviz of one's own."""
+"""``FakeAltoviz``: a local stand-in for Altoviz, for development and tests."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from random import Random
 from types import TracebackType
 from typing import Any
 
-from django_altoviz.testing.fake.answers import Answer, Request, value
+from django_altoviz.testing.fake.answers import Answer, Request, json_answer
 from django_altoviz.testing.fake.api import API, too_many_requests
 from django_altoviz.testing.fake.behaviour import Behaviour
 from django_altoviz.testing.fake.company import Company
+from django_altoviz.testing.fake.context import Context
 from django_altoviz.testing.fake.control import Control
 from django_altoviz.testing.fake.deliveries import Deliveries, Delivery, Transport
 from django_altoviz.testing.fake.server import BREAK_OFF, DRIP, RESET, Server
-from django_altoviz.testing.fake.webhooks import Webhooks
+from django_altoviz.testing.fake.webhooks import FakeWebhooks
 
 API_KEY = "0f4e0000-fa4e-4000-8000-000000000000"
 
 
 class FakeAltoviz:
-    """A company at an Altoviz on loopback, whose API answers and whose webhooks deliver.
+    """A fake Altoviz on loopback with one company: its API answers, its webhooks deliver.
 
-    It is there from ``start`` to ``stop``, or within a ``with`` statement. ``customers``,
-    ``contacts``, ``products``, ``invoices``, ``quotes`` and ``credits`` are its objects and what can
-    be done with them; ``webhooks`` are those that are registered.
+    The server runs from ``start()`` to ``stop()``, or inside a ``with`` statement. ``customers``,
+    ``contacts``, ``products``, ``invoices``, ``quotes`` and ``credits`` hold the objects and the
+    methods to change them; ``webhooks`` holds the registered webhooks.
 
-    The same ``seed`` invents the same objects and draws the same fates of deliveries. The ids of
-    events are new each time, for a database may remember those of a run before. ``clock`` gives the
-    time in seconds since 1970, for the quota, the list of webhooks and the dates. ``transport``
-    delivers in place of HTTP, in the thread that calls ``wait``.
+    The same ``seed`` invents the same objects and injects the same faults into deliveries. Event
+    ids differ in each run, because the project's database may hold the events of an earlier run.
+    ``clock`` returns the seconds since 1970; the rate limit, the list of webhooks and all dates use
+    it. ``transport`` replaces HTTP for deliveries and runs in the thread that calls ``wait()``.
     """
 
     def __init__(
@@ -49,62 +50,71 @@ class FakeAltoviz:
     ) -> None:
         self.api_key = api_key
         self.behaviour = behaviour or Behaviour()
-        self.webhooks = Webhooks(self._behaviour, clock)
-        self._deliveries = Deliveries(self.webhooks, self._behaviour, Random(seed), transport)
-        self.company = Company(self._deliveries.tell, self._behaviour, seed=seed, clock=clock)
+        self.webhooks = FakeWebhooks(self._get_behaviour, clock)
+        self._deliveries = Deliveries(self.webhooks, self._get_behaviour, Random(seed), transport)
+        self.company = Company(
+            Context(self._deliveries.emit, self._get_behaviour, seed=seed, clock=clock)
+        )
         self.customers = self.company.customers
         self.contacts = self.company.contacts
         self.products = self.company.products
         self.invoices = self.company.invoices
         self.quotes = self.company.quotes
         self.credits = self.company.credits
-        #: The requests so far, without those that a fault ended.
+        #: The requests so far, without those that ``fail_next`` answered with a status.
         self.requests: list[Request] = []
         self._api = API(self.company, self.webhooks, api_key, clock=clock)
-        self._control = Control(self)
+        self._control = Control(
+            self.company,
+            behave=self.behave,
+            fail_next=self.fail_next,
+            deliveries=lambda: self.deliveries,
+        )
         self._faults: deque[str | int | None] = deque()
         self._lock = threading.Lock()
         self._server = Server(self._answer, port)
 
     @property
     def url(self) -> str:
-        """The ``BASE_URL``."""
+        """The URL of the server, for ``BASE_URL``."""
         return self._server.url
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What ``ALTOVIZ`` needs to reach it."""
+        """The keys of ``ALTOVIZ`` that make the client talk to this fake."""
         return {"API_KEY": self.api_key, "BASE_URL": self.url}
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """What the webhooks were told so far."""
+        """All deliveries to the webhooks so far."""
         return list(self._deliveries.sent)
 
     def populate(self, **counts: int) -> None:
-        """Invent so many ``customers``, ``products``, ``invoices`` and ``quotes`` that have been
-        there before: nobody is told of them."""
+        """Invent N ``customers``, ``products``, ``invoices`` or ``quotes``, without any events.
+
+        They are the objects that the company had before the project heard of it.
+        """
         self.company.populate(**counts)
 
     def behave(self, **switches: Any) -> None:
-        """Change some switches of ``Behaviour`` from now on."""
+        """Set some switches of ``Behaviour`` from now on."""
         self.behaviour = replace(self.behaviour, **switches)
 
     def fail_next(self, *faults: str | int | None) -> None:
-        """What becomes of the next requests, one after the other; what was said before is forgotten.
+        """Set the faults of the next requests, one each. This replaces faults set earlier.
 
-        ``"reset"``: the connection is reset before the answer; ``"break off"``: in its middle;
-        ``"drip"``: the answer comes slowly. A number: that status is answered, such as 429 or 500,
-        and nothing else happens. ``None``: all goes well.
+        ``"reset"`` resets the connection before the answer, ``"break off"`` closes it in the middle
+        of the answer, ``"drip"`` sends the answer slowly. A number answers with that status, such as
+        429 or 500, and does nothing else. ``None`` means no fault.
         """
         for fault in faults:
             if fault not in (RESET, BREAK_OFF, DRIP, None) and not isinstance(fault, int):
-                raise ValueError(f"{fault!r} is no fault.")
+                raise ValueError(f"{fault!r} is not a fault.")
         with self._lock:
             self._faults = deque(faults)
 
     def wait(self) -> list[Delivery]:
-        """Wait until the webhooks are told of all that happened. Return all deliveries so far."""
+        """Wait until every event so far is delivered. Return all deliveries so far."""
         return self._deliveries.wait()
 
     def start(self) -> FakeAltoviz:
@@ -127,7 +137,7 @@ class FakeAltoviz:
     ) -> None:
         self.stop()
 
-    def _behaviour(self) -> Behaviour:
+    def _get_behaviour(self) -> Behaviour:
         return self.behaviour
 
     def _answer(self, request: Request) -> tuple[Answer, str | None]:
@@ -144,5 +154,5 @@ class FakeAltoviz:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return too_many_requests(1.0, self.behaviour)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            return value({"errors": [], "message": "An error occured"}, status)
+            return json_answer({"errors": [], "message": "An error occured"}, status)
         return Answer(status)

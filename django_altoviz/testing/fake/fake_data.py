@@ -1,4 +1,4 @@
-"""Content for objects of which nothing was said: plausible, French, and nobody's."""
+"""Invented content: plausible and French, and nobody's real data."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _SUBJECTS = [
 ]
 
 
-class Inventor:
-    """Invents the same for the same ``Random``."""
+class FakeData:
+    """Generator of invented fields. The same ``Random`` gives the same data."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -50,7 +50,7 @@ class Inventor:
             "title": title,
             "lastName": self._random.choice(_LAST_NAMES),
             "firstName": first_name,
-            # Numbers that no operator gives away.
+            # 06 39 98 is reserved for fiction: such numbers reach nobody.
             "cellPhone": f"06 39 98 {number // 100 % 100:02} {number % 100:02}",
             "email": f"contact-{number}@courriel.example",
         }
@@ -82,7 +82,7 @@ class Inventor:
         }
 
     def line(self) -> dict[str, Any]:
-        """A line without a product."""
+        """Return the fields of a line without a product."""
         made = self.product(self._random.randint(1, 99))
         return {
             "description": made["name"],

@@ -1,4 +1,4 @@
-"""Lists of the fake's API: filters, pages and what their headers tell."""
+"""Lists of the fake's API: filters, pagination and its headers."""
 
 from __future__ import annotations
 
@@ -12,59 +12,61 @@ from django_altoviz.testing.fake.answers import (
     Failure,
     Request,
     bad_request,
-    integer,
-    value,
+    json_answer,
+    parse_int32,
 )
 from django_altoviz.testing.fake.behaviour import Behaviour
-from django_altoviz.testing.fake.documents import Documents, Invoices, Quotes
-from django_altoviz.testing.fake.records import Products, Records
-from django_altoviz.testing.fake.serializers import show
-from django_altoviz.testing.fake.shapes import Object
+from django_altoviz.testing.fake.documents import FakeDocuments
+from django_altoviz.testing.fake.invoices import FakeInvoices
+from django_altoviz.testing.fake.quotes import FakeQuotes
+from django_altoviz.testing.fake.records import FakeProducts, Records
+from django_altoviz.testing.fake.serializers import serialize
+from django_altoviz.testing.fake.store import FakeRecord
 
-_LARGEST_PAGE = 100
-_USUAL_PAGE = 10
+_MAXIMUM_PAGE = 100
+_DEFAULT_PAGE = 10
 
-Filter = Callable[[Object], bool]
+Filter = Callable[[FakeRecord], bool]
 
 
 def answer_list(records: Records, request: Request, behaviour: Behaviour, today: date) -> Answer:
-    """One page. ``OrderBy`` is taken and ignored [observed]."""
+    """Return one page of a list. Altoviz accepts ``OrderBy`` and ignores it [observed]."""
     index, size = _page(request)
     filters = _filters(records, request, today)
     if filters:
-        question = (
+        filter_key = (
             today,
             *sorted(
                 pair for pair in request.query.items() if pair[0] not in ("pageindex", "pagesize")
             ),
         )
-        ids = records.shelf.ids(question, lambda row: all(each(row) for each in filters))
+        ids = records.store.ids(filter_key, lambda row: all(each(row) for each in filters))
     else:
-        ids = records.shelf.ids()
-    raws = map(records.shelf.raw, ids[(index - 1) * size : index * size])
-    rows = [show(raw, behaviour, in_list=True) for raw in raws if raw is not None]
+        ids = records.store.ids()
+    raws = map(records.store.raw, ids[(index - 1) * size : index * size])
+    rows = [serialize(raw, behaviour, in_list=True) for raw in raws if raw is not None]
     headers = {**JSON}
     if behaviour.paging_headers:
-        headers |= _headers(request, index, size, len(ids))
+        headers |= _paging_headers(request, index, size, len(ids))
     return Answer(body=b"[" + b",".join(rows) + b"]", headers=headers)
 
 
 def _page(request: Request) -> tuple[int, int]:
-    index = integer(request.query.get("pageindex", "1"))
-    size = integer(request.query.get("pagesize", str(_USUAL_PAGE)))
+    index = parse_int32(request.query.get("pageindex", "1"))
+    size = parse_int32(request.query.get("pagesize", str(_DEFAULT_PAGE)))
     errors = []
     if index < 1:
         errors.append("'Page Index' must be greater than or equal to '1'.")
-    if not 1 <= size <= _LARGEST_PAGE:
-        errors.append(f"'Page Size' must be between 1 and {_LARGEST_PAGE}. You entered {size}.")
+    if not 1 <= size <= _MAXIMUM_PAGE:
+        errors.append(f"'Page Size' must be between 1 and {_MAXIMUM_PAGE}. You entered {size}.")
     if errors:
         raise bad_request("Validation failed", *errors)
     return index, size
 
 
-def _headers(request: Request, index: int, size: int, count: int) -> dict[str, str]:
+def _paging_headers(request: Request, index: int, size: int, count: int) -> dict[str, str]:
     pages = -(-count // size)
-    # The path as Altoviz spells it, which need not be how it was asked for [observed].
+    # Altoviz writes the path with a capital V, even if the request did not [observed].
     path = request.path.replace("/v1/", "/V1/")
     headers = {
         "x-page-index": str(index),
@@ -80,45 +82,45 @@ def _headers(request: Request, index: int, size: int, count: int) -> dict[str, s
 
 
 def _filters(records: Records, request: Request, today: date) -> list[Filter]:
-    if isinstance(records, Documents):
+    if isinstance(records, FakeDocuments):
         return _document_filters(records, request, today)
     filters: list[Filter] = []
     if text := request.query.get("query", "").casefold():
-        filters.append(lambda row: text in " ".join(_texts(row)).casefold())
-    if isinstance(records, Products) and (family := request.query.get("familyid")):
+        filters.append(lambda row: text in " ".join(_strings(row)).casefold())
+    if isinstance(records, FakeProducts) and (family := request.query.get("familyid")):
         filters.append(lambda row: str((row["family"] or {}).get("id")) == family)
     return filters
 
 
-def _texts(part: Any) -> list[str]:
+def _strings(part: Any) -> list[str]:
     if isinstance(part, dict):
-        return [text for each in part.values() for text in _texts(each)]
+        return [text for each in part.values() for text in _strings(each)]
     return [part] if isinstance(part, str) else []
 
 
-def _document_filters(records: Documents, request: Request, today: date) -> list[Filter]:
+def _document_filters(records: FakeDocuments, request: Request, today: date) -> list[Filter]:
     query = request.query
     filters: list[Filter] = []
-    if start := _date(query.get("from")):
+    if start := _valid_iso_date(query.get("from")):
         filters.append(lambda row: row["date"] >= start)
-    if end := _date(query.get("to")):
+    if end := _valid_iso_date(query.get("to")):
         filters.append(lambda row: row["date"] <= end)
     if query.get("customerid"):
-        customer = integer(query["customerid"])
+        customer = parse_int32(query["customerid"])
         filters.append(lambda row: row["customerId"] == customer)
-    if isinstance(records, Invoices):
+    if isinstance(records, FakeInvoices):
         if query.get("includecancelled", "").lower() != "true":
             filters.append(lambda row: not row["isCancelled"])
         if status := query.get("status"):
             filters.append(_with_status(status, today.isoformat()))
-    if isinstance(records, Quotes) and any(name.startswith("status.status") for name in query):
-        # The filter by status does not work [observed].
+    if isinstance(records, FakeQuotes) and any(name.startswith("status.status") for name in query):
+        # At Altoviz, filtering quotes by status answers 500 [observed].
         error = {"errors": ["Une erreur est survenue."], "message": "Internal error"}
-        raise Failure(value(error, 500))
+        raise Failure(json_answer(error, 500))
     return filters
 
 
-def _date(text: str | None) -> str | None:
+def _valid_iso_date(text: str | None) -> str | None:
     if not text:
         return None
     try:
@@ -128,12 +130,12 @@ def _date(text: str | None) -> str | None:
 
 
 def _with_status(status: str, today: str) -> Filter:
-    """The words are [documented], what they mean is [inferred]."""
+    """Return a filter by status. The words are [documented], their meanings are [inferred]."""
 
-    def is_open(row: Object) -> bool:
+    def is_open(row: FakeRecord) -> bool:
         return not row["isDraft"] and not row["isPaid"]
 
-    def is_late(row: Object) -> bool:
+    def is_late(row: FakeRecord) -> bool:
         return any(each["dueAmount"] and each["date"] < today for each in row["commitments"])
 
     meanings: dict[str, Filter] = {

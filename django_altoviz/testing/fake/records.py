@@ -1,209 +1,220 @@
-"""What happens to contacts, customers and products of the fake."""
+"""Contacts, customers and products of the fake, and the events that their changes emit."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from django_altoviz.event_types import EventType
 from django_altoviz.testing.fake import shapes
-from django_altoviz.testing.fake.shapes import Object
-from django_altoviz.testing.fake.store import Shelf
-
-if TYPE_CHECKING:
-    from django_altoviz.testing.fake.company import Company
-
-_IN_USE = "ne peut pas être supprimé car il a été utilisé."
+from django_altoviz.testing.fake.context import Context
+from django_altoviz.testing.fake.store import FakeRecord, Store
 
 
 class NoSuchObject(LookupError):
-    """There is no object of that id."""
+    """The fake has no object with that id."""
 
 
 class Refused(Exception):
-    """Altoviz would not do that, and why."""
+    """The change is one that Altoviz refuses; the message says why."""
 
 
 class Records(ABC):
-    """The objects of one kind, and what can be done with them, of which the webhooks are told.
+    """All objects of one kind. Each change emits the event that Altoviz would send.
 
-    Objects have Altoviz's own field names (``companyName``). One of which nothing is said is
-    invented. All methods give a copy of the object, as it is then.
+    Fields have Altoviz's own names (``companyName``). ``create()`` without any fields invents an
+    object. Every method returns a copy of the object as it is after the call.
 
     Raises:
-        NoSuchObject: there is none of that id.
-        Refused: Altoviz would not do that.
-        TypeError: such objects have no such field.
+        NoSuchObject: there is no object with that id.
+        Refused: Altoviz refuses the change.
+        TypeError: objects of this kind have no such field.
     """
 
-    #: As it stands in the names of events, and in Altoviz's errors.
+    #: The kind, as Altoviz writes it in event types and error messages.
     name: str
     first_id: int
 
-    def __init__(self, company: Company) -> None:
-        self._company = company
-        self.shelf = Shelf()
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.store = Store()
         self._last_id = self.first_id
-        self._made = 0
-        # Of credits nothing is told.
+        self._count = 0
+        #: Functions that return True if a document refers to the object with the given id.
+        self.references: list[Callable[[int], bool]] = []
+        # ``EventType.known`` returns None for credits: Altoviz has no events for them.
         actions = ("Created", "Updated", "Deleted")
         self._events = {action: EventType.known(f"{self.name}{action}") for action in actions}
 
     def __len__(self) -> int:
-        return len(self.shelf)
+        return len(self.store)
 
-    def all(self) -> Iterator[Object]:
-        return self.shelf.all()
+    def all(self) -> Iterator[FakeRecord]:
+        return self.store.all()
 
-    def get(self, id: int) -> Object:
-        found = self.shelf.get(id)
-        if found is None:
+    def get(self, id: int) -> FakeRecord:
+        record = self.store.get(id)
+        if record is None:
             raise NoSuchObject(f"{self.name} with ID {id} not found.")
-        return found
+        return record
 
-    def create(self, **fields: Any) -> Object:
-        with self._company.lock:
+    def create(self, **fields: Any) -> FakeRecord:
+        with self._context.lock:
             made = self.add(fields)
-            self.tell("Created", made)
+            self.emit("Created", made)
             return self.get(made["id"])
 
-    def change(self, id: int, **fields: Any) -> Object:
-        with self._company.lock:
+    def change(self, id: int, **fields: Any) -> FakeRecord:
+        with self._context.lock:
             return self._save(self._changed(self.get(id), fields))
 
-    def delete(self, id: int) -> Object:
-        """Delete it, and return what it was."""
-        with self._company.lock:
-            gone = self.get(id)
-            self._check_deletion(gone)
-            self.shelf.remove(id)
-            self.tell("Deleted", gone)
-            return gone
+    def delete(self, id: int) -> FakeRecord:
+        """Delete the object and return its last state."""
+        with self._context.lock:
+            record = self.get(id)
+            self._check_deletion(record)
+            self.store.remove(id)
+            self.emit("Deleted", record)
+            return record
 
-    def add(self, fields: Object) -> Object:
-        """Put one there and tell nobody. What is returned is not to be changed."""
+    def add(self, fields: FakeRecord) -> FakeRecord:
+        """Add an object without emitting an event. The caller must not change the result."""
         made = self._make(fields)
-        self.shelf.put(made)
+        self.store.put(made)
         return made
 
-    def tell(self, action: str, value: Object) -> None:
+    def emit(self, action: str, record: FakeRecord) -> None:
         if event_type := self._events[action]:
-            self._company.tell(event_type, value)
+            self._context.emit(event_type, record)
 
     def skip_ids(self, id: int) -> None:
-        """Give ids above that one from now on."""
+        """Give only ids above this one to new objects."""
         self._last_id = max(self._last_id, id)
 
     @abstractmethod
-    def _make(self, fields: Object) -> Object:
-        """A new object with these fields."""
+    def _make(self, fields: FakeRecord) -> FakeRecord:
+        """Return a new object with these fields."""
 
     @abstractmethod
-    def _changed(self, old: Object, fields: Object) -> Object:
-        """The object with other fields."""
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
+        """Return the object with these fields changed."""
 
-    def _check_deletion(self, value: Object) -> None:
-        """Raise ``Refused`` if it may not be deleted."""
-        for documents in self._company.documents:
-            if documents.refer_to(self.name, value["id"]):
-                raise Refused(f"L'élément {value['id']} {_IN_USE}")
+    def _check_deletion(self, record: FakeRecord) -> None:
+        """Raise ``Refused`` if the object must not be deleted."""
+        if any(is_referred_to(record["id"]) for is_referred_to in self.references):
+            # In the language and the words of Altoviz.
+            raise Refused(
+                f"L'élément {record['id']} ne peut pas être supprimé car il a été utilisé."
+            )
 
     def _next_id(self) -> int:
-        # The tables are shared by all companies, so that there are gaps [inferred].
-        self._last_id += self._company.random.randint(1, 9)
-        self._made += 1
+        # All companies at Altoviz share one sequence, so ids have gaps [inferred].
+        self._last_id += self._context.random.randint(1, 9)
+        self._count += 1
         return self._last_id
 
-    def _save(self, value: Object) -> Object:
-        self.shelf.put(value)
-        self.tell("Updated", value)
-        return self.get(value["id"])
+    def _save(self, record: FakeRecord) -> FakeRecord:
+        self.store.put(record)
+        self.emit("Updated", record)
+        return self.get(record["id"])
 
 
-class Contacts(Records):
+class FakeContacts(Records):
     name = "Contact"
     first_id = 552_400
 
-    def __init__(self, company: Company) -> None:
-        super().__init__(company)
-        self._of: dict[int, list[int]] = {}
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._ids_by_customer: dict[int, list[int]] = {}
 
-    def create(self, *, customer: int | None = None, **fields: Any) -> Object:
-        """A contact, of the customer of that id if one is given."""
-        with self._company.lock:
+    def create(self, *, customer: int | None = None, **fields: Any) -> FakeRecord:
+        """Create a contact and, if ``customer`` is given, attach it to the customer of that id."""
+        with self._context.lock:
             made = super().create(**fields)
             if customer is not None:
-                self._of.setdefault(customer, []).append(made["id"])
+                self._ids_by_customer.setdefault(customer, []).append(made["id"])
             return made
 
-    def of(self, customer: int) -> list[Object]:
-        """The contacts of the customer of that id, each with ``isMain``."""
-        with self._company.lock:
-            ids = self._of.get(customer, [])
+    def of_customer(self, customer: int) -> list[FakeRecord]:
+        """Return the contacts of the customer with that id, each with ``isMain``."""
+        with self._context.lock:
+            ids = self._ids_by_customer.get(customer, [])
             return [
                 self.get(id) | {"isMain": number == 0}
                 for number, id in enumerate(ids)
-                if id in self.shelf
+                if id in self.store
             ]
 
-    def add_main(self, customer: Object) -> Object:
-        """The one that comes with a new customer [observed]."""
+    def add_main_contact(self, customer: FakeRecord) -> FakeRecord:
+        """Add the contact that Altoviz creates along with a customer [observed]."""
         names = ("title", "lastName", "firstName", "email", "cellPhone", "phone", "companyName")
         made = self.add({name: customer[name] for name in names})
-        self._of[customer["id"]] = [made["id"]]
+        self._ids_by_customer[customer["id"]] = [made["id"]]
         return made
 
-    def _make(self, fields: Object) -> Object:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         id = self._next_id()
         return shapes.contact(
-            None, {**(fields or self._company.inventor.person(self._made)), "id": id}
+            None, {**(fields or self._context.fake_data.person(self._count)), "id": id}
         )
 
-    def _changed(self, old: Object, fields: Object) -> Object:
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         return shapes.contact(old, fields)
 
 
-class Customers(Records):
-    """With each new customer comes a contact, which stays when the customer goes [observed]."""
+class FakeCustomers(Records):
+    """Customers. Each new one comes with a contact, which outlives the customer [observed]."""
 
     name = "Customer"
     first_id = 418_200
 
-    def create(self, **fields: Any) -> Object:
-        with self._company.lock:
-            contacts, when = self._company.contacts, self._company.behaviour().contact_event
+    def __init__(self, context: Context, contacts: FakeContacts) -> None:
+        super().__init__(context)
+        self._contacts = contacts
+
+    def create(self, **fields: Any) -> FakeRecord:
+        with self._context.lock:
+            contacts, when = self._contacts, self._context.behaviour().contact_event
             made = self.add(fields)
-            contact = contacts.get(contacts.of(made["id"])[0]["id"])
+            contact = contacts.get(contacts.of_customer(made["id"])[0]["id"])
             if when == "before":
-                contacts.tell("Created", contact)
-            self.tell("Created", made)
+                contacts.emit("Created", contact)
+            self.emit("Created", made)
             if when == "after":
-                contacts.tell("Created", contact)
+                contacts.emit("Created", contact)
             return self.get(made["id"])
 
-    def add(self, fields: Object) -> Object:
+    def add(self, fields: FakeRecord) -> FakeRecord:
         made = super().add(fields)
-        self._company.contacts.add_main(made)
+        self._contacts.add_main_contact(made)
         return made
 
-    def _make(self, fields: Object) -> Object:
-        id = self._next_id()
-        said = fields or self._company.inventor.customer(self._made)
-        return shapes.customer(None, {"number": f"C{1000 + self._made:06}", **said, "id": id})
+    def default_id(self) -> int:
+        """Return the id of the newest customer. Create a customer if there is none."""
+        last = self.store.last_id()
+        if last is not None:
+            return last
+        id: int = self.create()["id"]
+        return id
 
-    def _changed(self, old: Object, fields: Object) -> Object:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
+        id = self._next_id()
+        fields = fields or self._context.fake_data.customer(self._count)
+        return shapes.customer(None, {"number": f"C{1000 + self._count:06}", **fields, "id": id})
+
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         return shapes.customer(old, fields)
 
 
-class Products(Records):
+class FakeProducts(Records):
     name = "Product"
     first_id = 203_800
 
-    def _make(self, fields: Object) -> Object:
+    def _make(self, fields: FakeRecord) -> FakeRecord:
         id = self._next_id()
-        said = fields or self._company.inventor.product(self._made)
-        return shapes.product(None, {"number": f"P{1000 + self._made:06}", **said, "id": id})
+        fields = fields or self._context.fake_data.product(self._count)
+        return shapes.product(None, {"number": f"P{1000 + self._count:06}", **fields, "id": id})
 
-    def _changed(self, old: Object, fields: Object) -> Object:
+    def _changed(self, old: FakeRecord, fields: FakeRecord) -> FakeRecord:
         return shapes.product(old, fields)

@@ -1,4 +1,4 @@
-"""Objects as they leave the fake, by what its switches say of their shape."""
+"""Serialize objects in the shape that the switches ask for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 from django_altoviz import exact_json
 from django_altoviz.testing.fake.behaviour import Behaviour
-from django_altoviz.testing.fake.store import to_bytes
+from django_altoviz.testing.fake.store import compact_json
 
-# What objects did not have in February 2024 [observed].
+# Fields that objects did not have in February 2024 [observed].
 _NEWER = {
     "internalId", "internalNotes", "metadata", "customerType", "customerSiret",
     "customerElectronicAddress", "liableToVat", "publicLink", "sentAt", "vats", "commitments",
@@ -17,13 +17,13 @@ _NEWER = {
     "cancelledCreditId", "cancelledCreditNumber", "eInvoicingInvoiceId", "eInvoicingProviderId",
     "eInvoicingStatus",
 }  # fmt: skip
-# What only others than these have newly.
+# Of these, products had the following already.
 _OLD_IN_PRODUCTS = {"active", "name"}
 _FORMER_TYPES = {"Business": "Company", "Consumer": "Individual"}
 
 
-def show(raw: bytes, behaviour: Behaviour, *, in_list: bool = False) -> bytes:
-    """The object as an answer or an event has it."""
+def serialize(raw: bytes, behaviour: Behaviour, *, in_list: bool = False) -> bytes:
+    """Return the object as it is in an answer or an event."""
     without_lines = in_list and not behaviour.lines_in_lists
     if not (behaviour.legacy or behaviour.unknown_fields or without_lines):
         return raw
@@ -34,7 +34,7 @@ def show(raw: bytes, behaviour: Behaviour, *, in_list: bool = False) -> bytes:
         value = _as_in_2024(value)
     if behaviour.unknown_fields:
         value["colorOfTheYear"] = {"name": "Terre d'ombre brûlée", "codes": [17, 18.5, None]}
-    return to_bytes(value)
+    return compact_json(value)
 
 
 def _as_in_2024(value: Any) -> Any:
@@ -43,7 +43,7 @@ def _as_in_2024(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     newer = _NEWER - _OLD_IN_PRODUCTS if "unitPrice" in value else _NEWER
-    if value.keys() & {"rate", "conversion"}:  # the names of taxes and units are old
+    if value.keys() & {"rate", "conversion"}:  # taxes and units already had names
         newer = set()
     old = {name: _as_in_2024(part) for name, part in value.items() if name not in newer}
     if "billingOptions" in old:

@@ -1,4 +1,4 @@
-"""The fake as an HTTP server on loopback, faults of the network included."""
+"""Serve the fake over HTTP on loopback, with faults of the network."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 from django_altoviz.testing.fake.answers import Answer, Request
 
 HOST = "127.0.0.1"
-#: What may happen to an answer on its way.
+#: Faults of the network: see ``FakeAltoviz.fail_next``.
 RESET, BREAK_OFF, DRIP = "reset", "break off", "drip"
 _DRIPS = 40
-# The seconds that the server needs at most to notice that it is to end.
+# The longest that the server takes to notice that it must stop, in seconds.
 _POLL = 0.01
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # An answer is sent at once, so there is nothing to wait for.
+    # Each answer is one write, so delaying small packets gains nothing.
     disable_nagle_algorithm = True
     server: Server
 
@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request.parse(self.command, self.path, dict(self.headers), body)
         answer, fault = self.server.answer(request)
         if fault == RESET:
-            # To linger for no time at all sends RST instead of FIN.
+            # With a linger time of zero, close() sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
             self.close_connection = True
@@ -73,14 +73,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(head + body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is logged: the query may have the key in it."""
+        """Log nothing: the query may contain the API key."""
 
 
 class Server(ThreadingHTTPServer):
-    """Answers with what the function says, on a port of its own, in threads of its own."""
+    """HTTP server that answers each request in a thread of its own, by calling ``answer``."""
 
     daemon_threads = True
-    # Many clients may come at the same moment.
+    # The default of 5 refuses connections when many clients connect at once.
     request_queue_size = 128
 
     def __init__(
@@ -100,7 +100,7 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Give the port back, also where it was never started."""
+        """Stop the server and free its port, even if it was never started."""
         if self._thread.is_alive():
             self.shutdown()
             self._thread.join()

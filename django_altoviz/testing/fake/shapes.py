@@ -1,4 +1,4 @@
-"""The objects as Altoviz sends them: all fields are there, blank ones are null [observed]."""
+"""Shapes of Altoviz's objects: every field is present, blank ones are null [observed]."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django_altoviz.testing.fake.amounts import number
-
-Object = dict[str, Any]
+from django_altoviz.testing.fake.store import FakeRecord
 
 _COUNTRIES = {
     "FR": "France",
@@ -18,15 +17,15 @@ _COUNTRIES = {
 }
 
 
-def blank(*names: str) -> Object:
+def blank(*names: str) -> FakeRecord:
     return dict.fromkeys(names)
 
 
-def no_discount() -> Object:
+def no_discount() -> FakeRecord:
     return {"type": "Percent", "value": number(0)}
 
 
-def vat(id: int, rate: Any, default: bool = False) -> Object:
+def vat(id: int, rate: Any, default: bool = False) -> FakeRecord:
     rate = number(rate)
     return {"id": id, "rate": rate, "region": "FR", "label": f"{rate}% - FR", "default": default}
 
@@ -43,14 +42,18 @@ UNIT = {
 }
 
 
-def merged(old: Mapping[str, Any], new: Mapping[str, Any], what: str) -> Object:
-    """The old fields with new values. Raises ``TypeError`` for a field that there is not."""
+def merged(old: Mapping[str, Any], new: Mapping[str, Any], what: str) -> FakeRecord:
+    """Return the old fields with new values.
+
+    Raises:
+        TypeError: a new field is not among the old ones.
+    """
     if unknown := new.keys() - old.keys():
         raise TypeError(f"{what} has no field {', '.join(sorted(unknown))}.")
     return {**old, **new}
 
 
-_ADDRESS = blank(
+_ADDRESS_FIELDS = blank(
     "street",
     "zipcode",
     "city",
@@ -74,11 +77,11 @@ _CONTACT_FIELDS = blank(
 )
 
 
-def address(old: Object | None, new: Object | None) -> Object | None:
-    """An address with what follows from its parts."""
+def address(old: FakeRecord | None, new: FakeRecord | None) -> FakeRecord | None:
+    """Return an address with the fields that are derived from its parts."""
     if new is None:
         return None
-    made = merged(old or {**_ADDRESS, "countryIso": "FR"}, new, "An address")
+    made = merged(old or {**_ADDRESS_FIELDS, "countryIso": "FR"}, new, "An address")
     iso = made["countryIso"] or "FR"
     made["countryName"] = _COUNTRIES.get(iso, iso)
     town = " ".join(filter(None, [made["zipcode"], made["city"]]))
@@ -88,17 +91,17 @@ def address(old: Object | None, new: Object | None) -> Object | None:
     return made
 
 
-def contact_fields(old: Object | None, new: Object | None) -> Object | None:
-    """A person as documents show one: a snapshot, which has no id."""
+def contact_fields(old: FakeRecord | None, new: FakeRecord | None) -> FakeRecord | None:
+    """Return a contact as documents embed it: a snapshot without an id."""
     return None if new is None else _named(merged(old or _CONTACT_FIELDS, new, "A contact"))
 
 
-def contact(old: Object | None, new: Object) -> Object:
+def contact(old: FakeRecord | None, new: FakeRecord) -> FakeRecord:
     blanks = {"id": None} | _CONTACT_FIELDS | {"internalId": None}
     return _named(merged(old or blanks, new, "A contact"))
 
 
-def _named(made: Object) -> Object:
+def _named(made: FakeRecord) -> FakeRecord:
     names = [name for name in (made["lastName"], made["firstName"]) if name]
     made["displayName"] = " ".join(names) or made["companyName"]
     made["invertedDisplayName"] = " ".join(reversed(names)) or made["companyName"]
@@ -106,7 +109,7 @@ def _named(made: Object) -> Object:
 
 
 _COMPANY = blank("siret", "vatNumber", "electronicAddress", "effectiveElectronicAddress")
-_BILLING: Object = {
+_BILLING: FakeRecord = {
     "allowed": True,
     "bankAccountId": None,
     "buyerReference": None,
@@ -130,13 +133,15 @@ _CUSTOMER = blank(
 ) | {"active": True, "billingOptions": _BILLING}  # fmt: skip
 
 
-def customer(old: Object | None, new: Object) -> Object:
+def customer(old: FakeRecord | None, new: FakeRecord) -> FakeRecord:
     base = old or _CUSTOMER
     made = merged(base, new, "A customer")
     for name in ("billingAddress", "shippingAddress"):
         made[name] = address(base[name], made[name])
     if "billingOptions" in new:
-        made["billingOptions"] = merged(base["billingOptions"], new["billingOptions"], "It")
+        made["billingOptions"] = merged(
+            base["billingOptions"], new["billingOptions"], "billingOptions"
+        )
     if new.get("companyInformations"):
         company = merged(
             base["companyInformations"] or _COMPANY, new["companyInformations"], "A company"
@@ -151,7 +156,7 @@ def customer(old: Object | None, new: Object) -> Object:
     return made
 
 
-_PRODUCT: Object = {
+_PRODUCT: FakeRecord = {
     "id": None,
     "name": None,
     "number": None,
@@ -171,7 +176,7 @@ _PRODUCT: Object = {
 }
 
 
-def product(old: Object | None, new: Object) -> Object:
+def product(old: FakeRecord | None, new: FakeRecord) -> FakeRecord:
     made = merged(old or _PRODUCT, new, "A product")
     for name in ("unitPrice", "purchasePrice", "defaultQuantity"):
         made[name] = number(made[name])

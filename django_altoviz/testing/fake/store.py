@@ -1,4 +1,4 @@
-"""Where the fake keeps its objects: as the bytes that it sends, so that a long list is quick."""
+"""Storage for the fake's objects. It keeps the serialized bytes, so long lists are quick."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from django_altoviz import exact_json
 
-Object = dict[str, Any]
+FakeRecord = dict[str, Any]
 
 
-def to_bytes(value: Any) -> bytes:
+def compact_json(value: Any) -> bytes:
     return exact_json.dumps(value, separators=(",", ":")).encode()
 
 
-class Shelf:
-    """The objects of one kind by their ids, in the order in which they were made."""
+class Store:
+    """Objects of one kind by id, in the order of their creation."""
 
     def __init__(self) -> None:
         self._rows: dict[int, bytes] = {}
@@ -28,8 +28,8 @@ class Shelf:
     def __contains__(self, id: object) -> bool:
         return id in self._rows
 
-    def put(self, value: Object) -> None:
-        self._rows[value["id"]] = to_bytes(value)
+    def put(self, value: FakeRecord) -> None:
+        self._rows[value["id"]] = compact_json(value)
         self._version += 1
 
     def remove(self, id: int) -> None:
@@ -39,38 +39,39 @@ class Shelf:
     def raw(self, id: int) -> bytes | None:
         return self._rows.get(id)
 
-    def get(self, id: int) -> Object | None:
-        """A copy, which may be changed."""
+    def get(self, id: int) -> FakeRecord | None:
+        """Return a copy, which the caller may change."""
         raw = self._rows.get(id)
         return None if raw is None else exact_json.loads(raw.decode())
 
-    def all(self) -> Iterator[Object]:
+    def all(self) -> Iterator[FakeRecord]:
         for raw in list(self._rows.values()):
             yield exact_json.loads(raw.decode())
 
     def last_id(self) -> int | None:
         return next(reversed(self._rows), None)
 
-    def likely(self, field: str, value: str | int) -> Iterator[Object]:
-        """The objects that may have that value in such a field, at any depth, and few others."""
-        # Reading all objects takes seconds where they are many; to look through the bytes does not.
-        pair = to_bytes({field: value})[1:-1]
+    def candidates(self, field: str, value: str | int) -> Iterator[FakeRecord]:
+        """Yield every object that has the value in such a field at any depth, and maybe some others."""
+        # Searching the bytes is much faster than parsing every object, which takes seconds if there
+        # are many.
+        pair = compact_json({field: value})[1:-1]
         for raw in list(self._rows.values()):
             if pair in raw:
                 yield exact_json.loads(raw.decode())
 
     def find(self, field: str, value: str | int) -> list[int]:
-        """The ids of the objects whose field has the value."""
-        return [row["id"] for row in self.likely(field, value) if row[field] == value]
+        """Return the ids of the objects whose field has the value."""
+        return [row["id"] for row in self.candidates(field, value) if row[field] == value]
 
     def ids(
-        self, question: Hashable = None, matches: Callable[[Object], bool] | None = None
+        self, key: Hashable = None, matches: Callable[[FakeRecord], bool] | None = None
     ) -> list[int]:
-        """The ids of all objects, or of those that match; the last answer is remembered.
+        """Return the ids of all objects, or of those that match.
 
-        ``question`` says which those are.
+        The last answer is cached until an object changes. ``key`` identifies the filter.
         """
-        version, answer = self._answers.get(question, (-1, []))
+        version, answer = self._answers.get(key, (-1, []))
         if version == self._version:
             return answer
         if matches is None:
@@ -78,5 +79,5 @@ class Shelf:
         else:
             rows = self._rows.items()
             answer = [id for id, raw in rows if matches(exact_json.loads(raw.decode()))]
-        self._answers = {question: (self._version, answer)}
+        self._answers = {key: (self._version, answer)}
         return answer

@@ -1,4 +1,4 @@
-"""The webhooks that are registered at the fake, and the list of them, which lags behind."""
+"""Webhooks registered at the fake, and their list, which is eventually consistent as Altoviz's is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST_ID = 100
 
 
 @dataclass
-class Webhook:
+class FakeWebhook:
     id: int
     name: str
     url: str
@@ -25,15 +25,15 @@ class Webhook:
     deleted_at: float = float("inf")
 
 
-class Webhooks:
+class FakeWebhooks:
     def __init__(self, behaviour: Callable[[], Behaviour], clock: Callable[[], float]) -> None:
         self._behaviour, self._clock = behaviour, clock
-        self._all: list[Webhook] = []
-        self._looks = itertools.count()
+        self._all: list[FakeWebhook] = []
+        self._requests = itertools.count()
         self._lock = threading.Lock()
 
-    def registered(self) -> list[Webhook]:
-        """Those that are there in truth, and are delivered to."""
+    def registered(self) -> list[FakeWebhook]:
+        """Return the webhooks that get deliveries now, whatever the list shows."""
         with self._lock:
             return [each for each in self._all if each.deleted_at == float("inf")]
 
@@ -45,10 +45,10 @@ class Webhooks:
         types: Iterable[EventType | str] = tuple(EventType),
         name: str = "webhook",
         is_new: bool = False,
-    ) -> Webhook:
-        """Register one; only if it ``is_new`` does the list lag behind."""
+    ) -> FakeWebhook:
+        """Register a webhook. The list shows it at once, or after the lag if it ``is_new``."""
         with self._lock:
-            made = Webhook(
+            made = FakeWebhook(
                 id=_FIRST_ID + len(self._all),
                 name=name,
                 url=url,
@@ -59,10 +59,11 @@ class Webhooks:
             self._all.append(made)
             return made
 
-    def unregister(self, *, id: int | None = None, url: str | None = None) -> list[Webhook]:
-        """Remove the one of that id, or all of that URL, and return what was removed.
+    def unregister(self, *, id: int | None = None, url: str | None = None) -> list[FakeWebhook]:
+        """Remove the webhook with that id, or all with that URL, and return them.
 
-        With neither it removes all: nobody knows what Altoviz does then, so one had better not ask.
+        Without an id and a URL, remove all. It is unknown what Altoviz does then, so the fake does
+        the worst, for tests to notice a client that sends such a request.
         """
         gone = [
             each
@@ -74,20 +75,20 @@ class Webhooks:
         return gone
 
     def listed(self) -> list[dict[str, Any]]:
-        """The list as the API shows it, some seconds late [observed]."""
+        """Return the list as the API shows it, some seconds late [observed]."""
         behaviour = self._behaviour()
         with self._lock:
             lags = behaviour.list_lag
-            then = self._clock() - lags[next(self._looks) % len(lags)]
+            as_of = self._clock() - lags[next(self._requests) % len(lags)]
             return [
-                shown(each, behaviour.shows_secrets)
+                serialize_webhook(each, behaviour.shows_secrets)
                 for each in self._all
-                if each.created_at <= then < each.deleted_at
+                if each.created_at <= as_of < each.deleted_at
             ]
 
 
-def shown(webhook: Webhook, secrets: str = "clear") -> dict[str, Any]:
-    """The webhook as the API shows it."""
+def serialize_webhook(webhook: FakeWebhook, secrets: str = "clear") -> dict[str, Any]:
+    """Return the webhook as the API shows it."""
     secret = webhook.secret
     if secret is not None and secrets == "masked":
         secret = "*" * 8

@@ -11,4 +11,4 @@ class LedgerConfig(AppConfig):
         from . import receivers  # noqa: F401  (connects them)
 
         if "CHAOS_BROKER" in os.environ:
-            from . import celery  # noqa: F401  (the web processes publish by it)
+            from . import celery  # noqa: F401  (the web processes publish through it)

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Effect(models.Model):
-    """What a receiver did. No constraint keeps a second one out: that there is none is to be shown."""
+    """Effect of a receiver. No constraint forbids a second one: the judge must find it."""
 
     event = models.BigIntegerField()
     receiver = models.CharField(max_length=32)

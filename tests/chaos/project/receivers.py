@@ -1,4 +1,4 @@
-"""Two receivers of everything, which fail now and then: before their work, and after it."""
+"""Two receivers of all events that fail at random: one before its work, the other after."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SEED = os.environ["CHAOS_SEED"]
 
 
 class Failure(Exception):
-    """Of a receiver, at random."""
+    """A random failure of a receiver."""
 
 
-# Without them events are settled together with their effect on the mirror.
+# Without receivers, an event is settled in the transaction that updates the mirror.
 SIGNALS = [] if os.environ.get("CHAOS_RECEIVERS") == "without" else [*BY_EVENT_TYPE.values()]
 
 
@@ -36,6 +36,6 @@ def second(event, **kwargs):
 
 
 def fail_at_random(name, event):
-    """Fail by a chance that the seed, the event and the attempt decide, not the clock."""
+    """Fail at random, depending only on the seed, the event and the attempt."""
     if chance_of(SEED, name, event.event_id, event.attempts) < FAILURES:
         raise Failure(name)

@@ -1,4 +1,4 @@
-"""The project that the suite torments. What it runs on is in the environment."""
+"""Settings of the project under test. The environment chooses the database and the dispatcher."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DATABASES = {
     | {
         "NAME": os.environ["CHAOS_DATABASE"],
         "OPTIONS": OPTIONS[ENGINE],
-        # Connections are kept, so that requests and tasks meet those that were killed meanwhile.
+        # Persistent connections, so that requests and tasks run into broken ones.
         "CONN_MAX_AGE": 60,
     }
 }

@@ -21,8 +21,9 @@ CRASHED = 77
 
 class Command(BaseCommand):
     help = (
-        "Deliver two events of one object, and die before the first statement; then anew, and die "
-        "before the second; and so on, until all is done. Print what there is after each recovery."
+        "Deliver two events of one object and crash before the first SQL statement; deliver two more "
+        "and crash before the second; and so on. Stop when nothing crashes. Print the state after "
+        "each recovery."
     )
 
     def handle(self, **options):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
                 body_of(EventType.INVOICE_CREATED, crash_at, "1"),
                 body_of(EventType.INVOICE_UPDATED, crash_at, "2"),
             ]
-            has_crashed = dies(bodies, crash_at)
+            has_crashed = crashes(bodies, crash_at)
             recover(bodies)
             reports.append(report(crash_at, has_crashed))
         self.stdout.write(json.dumps(reports))
@@ -54,8 +55,8 @@ def deliver(bodies):
         assert answer.status_code == 200, answer.content
 
 
-def dies(bodies, crash_at):
-    """Deliver them to a process that lives up to that statement. Whether there was that one."""
+def crashes(bodies, crash_at):
+    """Deliver to a process that crashes at that statement. Return False if it has fewer."""
     connection.close()
     pid = os.fork()
     if pid == 0:
@@ -72,7 +73,7 @@ def dies(bodies, crash_at):
 
 
 class Crash:
-    """End the process before the statement of that number. To commit is a statement, too."""
+    """Exit the process before the statement with that number. A commit counts as a statement."""
 
     def __init__(self, at):
         self.left = at
@@ -90,10 +91,10 @@ class Crash:
 
 
 def recover(bodies):
-    """The sender, who got no answer, delivers again; and the safety net does the rest."""
+    """Deliver again, as a sender without an answer does, and process all that is left."""
     deliver(bodies)
     while WebhookEvent.objects.unsettled().exists():
-        # As if the lease had lease_expired, and the pause were over.
+        # Make all leases expire and all retries due.
         events = WebhookEvent.objects.unsettled()
         events.filter(lease_expires_at__isnull=False).update(lease_expires_at=timezone.now())
         events.filter(next_attempt_at__isnull=False).update(next_attempt_at=timezone.now())

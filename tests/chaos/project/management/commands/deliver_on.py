@@ -14,7 +14,7 @@ OBJECTS = 10
 
 
 class Command(BaseCommand):
-    help = "Deliver events for as long as they are accepted, and print the ids of those that were."
+    help = "Deliver events until one is not accepted. Print the ids of the accepted ones."
 
     def handle(self, **options):
         envelope = sample(EventType.CUSTOMER_UPDATED)

@@ -14,7 +14,7 @@ MIRROR = ["altoviz_id", "data", "deleted_at", "last_event_id"]
 
 
 class Command(BaseCommand):
-    help = "Print all that is in the database, for the judge."
+    help = "Print the contents of the database for the judge."
 
     def handle(self, **options):
         evidence = {
@@ -22,7 +22,7 @@ class Command(BaseCommand):
             "effects": list(Effect.objects.order_by("pk").values_list("event", "receiver")),
             "runs": list(ReceiverRun.objects.values_list("event_id", "receiver")),
             "mirrors": [
-                # In which Decimal is a number.
+                # exact_json writes Decimals as numbers.
                 {"entity": entity.value, **row, "data": json.loads(exact_json.dumps(row["data"]))}
                 for entity, model in MIRRORS.items()
                 for row in model.with_deleted.values(*MIRROR)

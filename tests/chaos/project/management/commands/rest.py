@@ -9,7 +9,7 @@ from django_altoviz.models import WebhookEvent
 
 
 class Command(BaseCommand):
-    help = "Wait until nothing is left to be done."
+    help = "Wait until all events are settled."
 
     def add_arguments(self, parser):
         parser.add_argument("--seconds", type=float)

@@ -1,0 +1,164 @@
+"""HTTP access to Altoviz's API: the key, the rate limit, retries, and errors that show no secret."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from django_altoviz import exact_json
+from django_altoviz.client.downloads import Download
+from django_altoviz.client.rate_limit import RateLimiter
+from django_altoviz.client.responses import (
+    Page,
+    api_error,
+    is_success,
+    parse,
+    parse_items,
+    parse_list,
+    parse_object,
+    parse_page,
+)
+from django_altoviz.client.retries import AltovizRetry
+from django_altoviz.client.secrecy import APIKeyAuth, redactor
+from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer
+from django_altoviz.log import log_about
+
+#: The connect timeout and the read timeout (between two bytes of an answer), in seconds.
+TIMEOUT = (5.0, 30.0)
+# Requests for an answer whose body breaks off or isn't JSON. urllib3 retries connections and
+# statuses, but leaves the body to its caller.
+_READ_ATTEMPTS = 4
+
+
+class HTTPClient:
+    """Requests to the API of one Altoviz account, in one session.
+
+    Every method raises ``APIFailure`` or a subclass of it. The text of the error shows neither the
+    API key nor any of ``secrets``. Proxies and certificates come from the environment, as always
+    with requests.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str = "https://api.altoviz.com",
+        *,
+        requests_per_minute: int = 80,
+        rate_limiter: RateLimiter | None = None,
+        retry: AltovizRetry | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+        read_attempts: int = _READ_ATTEMPTS,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        api_key = api_key.strip()  # a file that holds the key may end in a line break
+        self._secrets = (api_key, *secrets)
+        self._base_url = base_url.rstrip("/") + "/"
+        self._timeout, self._read_attempts = timeout, read_attempts
+        # The same for all clients with this key, so that they share one count of requests.
+        key_name = sha256(f"{self._base_url} {api_key}".encode()).hexdigest()
+        self.rate_limiter = rate_limiter or RateLimiter(key_name, requests_per_minute)
+        self._session = requests.Session()
+        self._session.auth = APIKeyAuth(api_key, self._base_url)
+        self._session.headers["Accept"] = "application/json"
+        retry = (retry or AltovizRetry()).new()  # a copy, as before_retry belongs to this client
+        retry.before_retry = self._wait_for_rate_limit
+        adapter = HTTPAdapter(max_retries=retry)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def get_object(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        value, _ = self._get(path, query)
+        return parse_object(f"GET {path}", value)
+
+    def get_list(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        value, _ = self._get(path, query)
+        return parse_list(f"GET {path}", value)
+
+    def get_page(self, path: str, query: Mapping[str, Any]) -> Page:
+        items, response = self._get(path, query, parse_items)
+        return parse_page(f"GET {path}", items, response.headers)
+
+    def download(self, path: str) -> Download:
+        headers = {"Accept": "application/pdf"}
+        return Download(f"GET {path}", self._request("GET", path, stream=True, headers=headers))
+
+    def post(
+        self, path: str, value: dict[str, Any], *, secrets: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """Send an object. Errors don't show its ``secrets``, even if Altoviz quotes them."""
+        headers = {"Content-Type": "application/json"}
+        body = exact_json.dumps(value).encode()
+        response = self._request("POST", path, secrets, data=body, headers=headers)
+        return parse_object(f"POST {path}", parse(f"POST {path}", response.content))
+
+    def delete(self, path: str, query: Mapping[str, Any]) -> None:
+        self._request("DELETE", path, params=query)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _get(
+        self,
+        path: str,
+        query: Mapping[str, Any] | None,
+        read: Callable[[str, bytes], Any] = parse,
+    ) -> tuple[Any, requests.Response]:
+        """Return what ``read`` makes of the body, and the response.
+
+        Repeat the request with exponential backoff and jitter if the body can't be read.
+        """
+        attempts = 1
+        while True:
+            try:
+                response = self._request("GET", path, params=query)
+                return read(f"GET {path}", response.content), response
+            except (ConnectionFailed, UnexpectedAnswer):
+                if attempts == self._read_attempts:
+                    raise
+            time.sleep(random.uniform(0, 2.0**attempts / 4))
+            attempts += 1
+
+    def _request(
+        self, method: str, path: str, secrets: Iterable[str] = (), **options: Any
+    ) -> requests.Response:
+        """Send a request and return the response. Raise ``APIError`` if Altoviz refused it."""
+        response = self._send(method, path, **options)
+        if not is_success(response.status_code):
+            redact = redactor([*self._secrets, *secrets])
+            raise api_error(f"{method} {path}", response.status_code, response.content, redact)
+        return response
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request within the rate limit and return the response, whatever its status."""
+        self._wait_for_rate_limit()
+        try:
+            # Don't follow redirects: requests would take the key along to another host.
+            response = self._session.request(
+                method,
+                urljoin(self._base_url, path),
+                timeout=self._timeout,
+                allow_redirects=False,
+                **options,
+            )
+            if not is_success(response.status_code):
+                # Read the body here, also of a stream, so that the handler below sees it break off.
+                _ = response.content
+            return response
+        except (requests.RequestException, ValueError) as error:
+            # Without the cause, because it may quote what was sent: http.client quotes headers.
+            reason = redactor(self._secrets)(f"{type(error).__name__}: {error}")
+            raise ConnectionFailed(
+                f"{method} {path}: {self._base_url} can't be reached, or the answer broke off "
+                f"({reason}). Check the network, the proxy and BASE_URL."
+            ) from None
+
+    def _wait_for_rate_limit(self) -> None:
+        if waited := self.rate_limiter.acquire():
+            log_about().info("Waited %.1f s to stay within Altoviz's rate limit.", waited)
