@@ -63,7 +63,7 @@ def settle(event: WebhookEvent, status: Status, error: str = "", **more: Any) ->
 def release(event: WebhookEvent) -> None:
     """Take the event from the worker that left it, and make it wait for its turn again.
 
-    Do nothing if that worker is at it after all, or another one has claimed it.
+    Do nothing if that worker still holds the row lock, or another one has claimed the event.
     """
     values = {
         "status": Status.PENDING,

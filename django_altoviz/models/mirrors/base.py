@@ -113,7 +113,7 @@ class Mirror(models.Model):
         """Read the lines of a document, to be saved with the row."""
 
     def _assign(self, columns: Mapping[str, Any]) -> Changes:
-        """Set columns, and return those whose value that changes."""
+        """Set columns, and return the changes: the columns whose values differ from before."""
         changes = {
             name: (old, new) for name, new in columns.items() if (old := getattr(self, name)) != new
         }
@@ -134,7 +134,10 @@ class Mirror(models.Model):
         return []
 
     def _save(self, changes: Collection[str], using: str) -> None:
-        """Write the row, of whose columns these have changed, and its lines."""
+        """Write the row and its lines.
+
+        Of a row that is stored already, write only ``changes`` and ``_ALWAYS_WRITTEN``.
+        """
         if self._state.adding:
             insert(self, using)
             return
