@@ -17,6 +17,7 @@ from django_altoviz import registration
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ConnectionFailed, NotConfirmed, StoredOtherwise
 from django_altoviz.registration import Registered, Wanted, differences, has_secret, plan
+from tests.conftest import examples
 from tests.webhook_list import Crash, WebhookList
 
 URL = "https://shop.example/altoviz/webhook/"
@@ -422,7 +423,7 @@ def test_a_second_run_changes_nothing(drawn, lags, mode, replaces):
     st.sampled_from([0.0, 10.0]),
     st.booleans(),
 )
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=examples(300))
 def test_another_run_repairs_a_crash_at_any_step(drawn, lags, mode, step, after, pause, replaces):
     at, strangers = list_with(
         drawn, lags=lags, shows_secrets=mode, crash_at=step, crash_after=after
@@ -440,7 +441,7 @@ def test_another_run_repairs_a_crash_at_any_step(drawn, lags, mode, step, after,
 
 
 @given(st.lists(webhooks, max_size=4), lags, modes, st.integers(1, 10), st.booleans())
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=examples(300))
 def test_another_run_in_the_middle_does_no_harm(drawn, lags, mode, step, replaces):
     at, strangers = list_with(drawn, lags=lags, shows_secrets=mode)
 
