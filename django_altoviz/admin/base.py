@@ -146,7 +146,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return is_listed and super().lookup_allowed(lookup, value, request)
 
     def bound_to(self, request: HttpRequest) -> ReadOnlyAdmin:
-        """Return a copy of this admin for one request, as ``View.as_view()`` makes one view each.
+        """Return a copy of this admin for one request, as ``as_view()`` makes a view for each request.
 
         All requests and threads share the instance that is registered, and Django passes a column
         nothing but its row. The columns here also need the reader's permissions and the renderer.
@@ -157,8 +157,8 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         bound.request, bound._renderer = request, Renderer()
         return bound
 
-    # Both go on with Django's method on the copy. Calling the copy's own method would run the override
-    # of a project's subclass a second time.
+    # The next two call Django's methods on the copy. The copy's own methods may be overridden in a
+    # project's subclass, and the override would then run twice.
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         bound = self.bound_to(request)
         return super(ReadOnlyAdmin, bound).get_changelist_instance(request)
