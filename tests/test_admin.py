@@ -1258,7 +1258,7 @@ def test_a_due_date_is_shown_as_a_day_if_it_is_one(date, shown):
 
 @pytest.mark.parametrize("value", [[], ["nonsense"], "nonsense", {"vat": {}}, None])
 def test_a_table_without_rows_is_not_shown(value):
-    assert details.VAT_SUMS.render(Invoice(data={"vats": value}), Renderer()) == "—"
+    assert details.VAT_AMOUNTS.render(Invoice(data={"vats": value}), Renderer()) == "—"
 
 
 def test_a_document_shows_details_that_have_no_column(post, viewer):

@@ -272,6 +272,14 @@ class TestRegister:
             assert f"from what it was sent: {changes}" in str(caught.value)
             assert at.ids == [100, 101]
 
+    def test_an_altered_webhook_is_told_from_one_that_is_listed_without_an_id(self):
+        at = AlteringList(types=lambda types: types[2:])
+        at.add("n8n", "https://n8n.example/webhook/1", ALL, "theirs")
+        at.rows[-1].id = 0
+        with pytest.raises(StoredOtherwise, match="Webhook 101 is left"):
+            register(at)
+        assert at.ids == [0, 101]
+
     def test_the_old_webhook_is_kept_if_altoviz_alters_its_replacement(self):
         at = WebhookList()
         old = register(at, wanted=replace(WANTED, types=frozenset([EventType.QUOTE_CREATED])))

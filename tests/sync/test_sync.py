@@ -369,7 +369,7 @@ class TestAKeyOfAnotherCompany:
         sync()
         for objects in altoviz.objects.values():
             objects.clear()
-        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1250)), {"id": -1})
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1600)), {"id": -1})
         return request.param
 
     @pytest.mark.parametrize("dry_run", [False, True])
@@ -425,7 +425,7 @@ class TestTheRightKey:
     def test_is_proved_by_one_mirrored_object_that_can_be_read(self, altoviz):
         """The first page has only new objects, so some mirrored objects are looked up."""
         self.fill(altoviz, 30)
-        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1250)), customer(28))
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1600)), customer(28))
         since = len(altoviz.requests)
         assert counts(sync_one())["new"] == 600
         lookups = [path for path, query in altoviz.requests[since:] if not query]
