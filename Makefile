@@ -1,4 +1,4 @@
-# Everything happens in a virtual environment of its own, which is made where it is missing.
+# The targets use the virtual environment in VENV, and create it if it is missing.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 METADATA := setup.cfg pyproject.toml
 
-# A virtual environment that could be made only in part must not pass for one.
+# Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
 .PHONY: help demo run test chaos bench lint types clean
 
-help: ## Show what there is to make
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Run the example project against a fake Altoviz, and check every result
@@ -38,7 +38,7 @@ types: $(VENV)/.installed-types ## Check the types
 bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
 
-clean: ## Remove whatever the other targets made
+clean: ## Remove everything that the other targets have made
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
 	rm -rf benchmarks/.venv benchmarks/results
 	rm -f example_project/*.sqlite3*
@@ -46,13 +46,13 @@ clean: ## Remove whatever the other targets made
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-		echo "Python 3.10 or later is needed; $(PYTHON) is not one." >&2; \
-		echo "Name another one: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)" >&2; \
+		echo "Python 3.10 or later is needed; $(PYTHON) is older." >&2; \
+		echo "Choose another one: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)" >&2; \
 		exit 1; \
 	}
 	$(PYTHON) -m venv $(VENV)
 
-# Installed once, and again when what the project needs has changed.
+# Install once, and again when the requirements in METADATA have changed.
 $(VENV)/.installed: $(METADATA) | $(BIN)/python
 	$(PIP) install --editable .
 	@touch $@

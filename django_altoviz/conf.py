@@ -97,9 +97,10 @@ class Setting(Generic[T]):
 class Account:
     """The settings of one account, that is, of one Altoviz company, as they were when it was read.
 
-    Two accounts with the same name and settings are equal.
+    Two accounts with the same name and settings are equal. An account can't be changed.
     """
 
+    name: str
     api_key = Setting(str, "", str.strip)
     #: All secrets that are accepted. The first is the one to register.
     webhook_secrets: Setting[tuple[str, ...]] = Setting(
@@ -113,9 +114,12 @@ class Account:
     allow_unsigned = Setting(bool, False)
 
     def __init__(self, name: str, values: Mapping[str, Any]) -> None:
-        self.name = name
-        for setting in ACCOUNT_SETTINGS.values():
-            setattr(self, setting.attribute, setting.read(values))
+        read = {each.attribute: each.read(values) for each in ACCOUNT_SETTINGS.values()}
+        vars(self).update(read, name=name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A thread's clients are found by their account, so its hash must not change.
+        raise AttributeError(f"An account can't be changed: {name}.")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Account) and vars(self) == vars(other)

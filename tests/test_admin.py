@@ -525,6 +525,39 @@ def test_a_value_too_deep_to_be_indented_is_replaced_by_a_message():
     assert rendering.indented(nested) == "Too deeply nested to be shown."
 
 
+def test_the_page_of_an_event_lists_its_business_signals(post, viewer):
+    post(body_of("InvoiceUpdated", isDraft=False, sentAt="2026-11-20T10:00:00Z", isPaid=True))
+    page = html(viewer, page_of(WebhookEvent.objects.get()))
+    assert ">invoice_finalized, invoice_sent, invoice_paid<" in page
+
+
+def test_a_column_can_be_called_outside_a_page(post):
+    post(EventType.CUSTOMER_CREATED)
+    event, customer = WebhookEvent.objects.get(), Customer.objects.get()
+    assert event.event_id in admin.site.get_model_admin(WebhookEvent).payload(event)
+    assert "Brûlé" in admin.site.get_model_admin(Customer).complete_object(customer)
+
+
+def test_an_override_in_a_subclass_runs_once(post, rf, admin_user):
+    calls = []
+
+    class OwnInvoiceAdmin(InvoiceAdmin):
+        def changeform_view(self, *args, **kwargs):
+            calls.append("page")
+            return super().changeform_view(*args, **kwargs)
+
+        def get_changelist_instance(self, request):
+            calls.append("list")
+            return super().get_changelist_instance(request)
+
+    row, request = post_invoice(post), rf.get("/")
+    request.user = admin_user
+    own_admin = OwnInvoiceAdmin(Invoice, admin.site)
+    own_admin.change_view(request, str(row.pk))
+    own_admin.changelist_view(request)
+    assert calls == ["page", "list"]
+
+
 def test_the_page_of_a_huge_event_stays_small(post, viewer):
     post(body_of("InvoiceUpdated", subject='"<é' * 1_000_000))
     event = WebhookEvent.objects.get()
@@ -607,7 +640,7 @@ class TestSecrets:
         assert f"{MASK} new-secret" in html(viewer, page)
         settings.ALTOVIZ = {"WEBHOOK_SECRET": "new-secret"}
         assert f"old-secret {MASK}" in html(viewer, page)
-        assert not hasattr(admin.site.get_model_admin(WebhookEvent), "renderer")
+        assert admin.site.get_model_admin(WebhookEvent)._renderer is None
 
     def test_nothing_is_masked_without_any(self, settings):
         settings.ALTOVIZ = {}
@@ -1006,6 +1039,44 @@ def test_an_event_deleted_in_the_meantime_is_skipped(operator):
     event = store_pending()
     WebhookEvent.objects.all().delete()
     assert run_action(operator, event) == []
+
+
+def test_an_event_processed_behind_another_is_still_counted_and_logged(operator):
+    """The second event stops matching the list's filter while the first one is processed."""
+    customer_updated.connect(handles)
+    try:
+        events = [store_pending(name=name) for name in "AB"]
+        url = f"{EVENTS}?status__exact=pending"
+        assert run_action(operator, *events, url=url) == ["2 events were processed."]
+    finally:
+        customer_updated.disconnect(handles)
+    assert LogEntry.objects.count() == 2
+
+
+def test_an_event_that_arrives_during_the_action_is_not_selected(operator):
+    arrived = []
+
+    def receiver(**kwargs):
+        if not arrived:
+            arrived.append(store_pending(id=2))
+
+    customer_updated.connect(receiver)
+    try:
+        event = store_pending()
+        assert run_action(operator, event, select_across=1) == ["1 event was processed."]
+    finally:
+        customer_updated.disconnect(receiver)
+    assert WebhookEvent.objects.get(pk=arrived[0].pk).status == Status.PENDING
+
+
+def test_the_action_reads_each_event_in_one_query(operator, django_assert_max_num_queries):
+    event = store_pending()
+    with django_assert_max_num_queries(100) as captured:
+        assert run_action(operator, event) == ["1 event was processed."]
+    bodies = [
+        q["sql"] for q in captured.captured_queries if re.search(r'SELECT .*"body"', q["sql"])
+    ]
+    assert [re.search(r'"history"', sql) is not None for sql in bodies] == [True]
 
 
 def test_a_receiver_that_has_succeeded_is_not_called_again(operator, post):

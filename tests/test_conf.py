@@ -106,6 +106,13 @@ def test_the_repr_of_an_account_hides_its_secrets(settings):
     assert repr(get_account("default")) == "<Account default>"
 
 
+def test_an_account_cannot_be_changed():
+    account = get_account("default")
+    with pytest.raises(AttributeError, match="can't be changed: api_key"):
+        account.api_key = "another"
+    assert account == get_account("default")
+
+
 def test_a_setting_of_an_account_is_named_by_its_attribute():
     assert set(ACCOUNT_SETTINGS) == {
         "API_KEY",

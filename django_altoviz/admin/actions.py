@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext, ngettext
 
 from django_altoviz.admin.base import ReadOnlyAdmin
-from django_altoviz.models import ReceiverRun, WebhookEventQuerySet
+from django_altoviz.models import ReceiverRun, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing import Replay
 
 #: The field that the confirmation form adds when the answer is yes.
@@ -43,6 +44,19 @@ def confirmation_page(
     }
     request.current_app = page.admin_site.name
     return TemplateResponse(request, _TEMPLATE, context)
+
+
+def selected_events(selection: WebhookEventQuerySet) -> Iterator[WebhookEvent]:
+    """Yield the selected events in order of arrival, each as it is at its turn.
+
+    What is selected is fixed at the start. Processing an event may change which events match the
+    list's filter, and new events may arrive that match it too.
+    """
+    # A new queryset, because that of the list defers the large columns.
+    events = WebhookEvent.with_pruned.for_write()
+    for pk in selection.order_by("pk").values_list("pk", flat=True):
+        # One by one, because all bodies together may be too large.
+        yield from events.filter(pk=pk)
 
 
 def messages_about(outcomes: Counter[Replay]) -> list[tuple[int, str]]:

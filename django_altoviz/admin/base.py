@@ -70,8 +70,12 @@ class ReadOnly:
     empty_value_display = EMPTY
     #: The request that this instance serves; None on the one that is registered with the site.
     request: HttpRequest | None = None
-    #: Set together with ``request``.
-    renderer: Renderer
+    _renderer: Renderer | None = None
+
+    @property
+    def renderer(self) -> Renderer:
+        """The renderer of this instance's request, or a new one if a column is called elsewhere."""
+        return self._renderer or Renderer()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -142,7 +146,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return is_listed and super().lookup_allowed(lookup, value, request)
 
     def bound_to(self, request: HttpRequest) -> ReadOnlyAdmin:
-        """Return a copy of this admin for one request, as ``View.as_view()`` makes one view each.
+        """Return a copy of this admin for one request, as ``as_view()`` makes a view for each request.
 
         All requests and threads share the instance that is registered, and Django passes a column
         nothing but its row. The columns here also need the reader's permissions and the renderer.
@@ -150,24 +154,24 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         if self.request is not None:
             return self
         bound = copy.copy(self)
-        bound.request, bound.renderer = request, Renderer()
+        bound.request, bound._renderer = request, Renderer()
         return bound
 
+    # The next two call Django's methods on the copy. The copy's own methods may be overridden in a
+    # project's subclass, and the override would then run twice.
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        if self.request is None:
-            return self.bound_to(request).get_changelist_instance(request)
-        return super().get_changelist_instance(request)
+        bound = self.bound_to(request)
+        return super(ReadOnlyAdmin, bound).get_changelist_instance(request)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.request is None:
-            return self.bound_to(request).changeform_view(request, *args, **kwargs)
-        return super().changeform_view(request, *args, **kwargs)
+        bound = self.bound_to(request)
+        return super(ReadOnlyAdmin, bound).changeform_view(request, *args, **kwargs)
 
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        page = self.bound_to(request)
+        renderer = self.renderer
         inlines: list[Any] = [*super().get_inline_instances(request, obj)]
         for inline in inlines:
-            inline.request, inline.renderer = request, page.renderer
+            inline.request, inline._renderer = request, renderer
         return inlines
 
 

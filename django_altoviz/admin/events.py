@@ -16,7 +16,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.actions import CONFIRMED, confirmation_page, messages_about
+from django_altoviz.admin.actions import (
+    CONFIRMED,
+    confirmation_page,
+    messages_about,
+    selected_events,
+)
 from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
 from django_altoviz.admin.display.masking import SecretMask
 from django_altoviz.admin.display.rendering import EMPTY, indented_body
@@ -25,7 +30,7 @@ from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
 from django_altoviz.admin.history import changes_of, event_label, mirror_model, status_label
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing import Replay, replay
+from django_altoviz.processing import Replay, process_again
 from django_altoviz.transactions import own_transactions
 
 
@@ -67,7 +72,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                 ]
             },
         ),
-        (_("Effect"), {"fields": ["mirrored_at", "changed_columns", "business_signals"]}),
+        (_("Effect"), {"fields": ["mirrored_at", "changed_columns", "signals_sent"]}),
         (
             _("Arrival"),
             {
@@ -186,6 +191,10 @@ class WebhookEventAdmin(ReadOnlyAdmin):
             [_("receiver"), _("finished at"), _("seconds"), _("gave up")], rows
         )
 
+    @admin.display(description=_("business signals"))
+    def signals_sent(self, event: WebhookEvent) -> str:
+        return ", ".join(event.business_signals) or EMPTY
+
     @admin.display(description=_("changes"))
     def changed_columns(self, event: WebhookEvent) -> str:
         rows = [(each.label, each.old, each.new) for each in changes_of(event, self.renderer)]
@@ -238,7 +247,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         from_scratch: bool = False,
     ) -> None:
         outcomes: Counter[Replay] = Counter()
-        for event, outcome in replay(queryset, from_scratch=from_scratch):
+        for event in selected_events(queryset):
+            outcome = process_again(event, from_scratch=from_scratch)
             outcomes[outcome] += 1
             self.log_change(request, event, f"{name}: {outcome}")
         for level, text in messages_about(outcomes):

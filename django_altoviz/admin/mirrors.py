@@ -59,7 +59,7 @@ class MirrorAdmin(ReadOnlyAdmin):
         times = ["synced_at", "deleted_at", "forgotten_at"]
         identity = ["altoviz_id", "internal_id", *account, *times]
         return [
-            *_with_details(self.fieldsets or [], obj, self.bound_to(request).renderer),
+            *_with_details(self.fieldsets or [], obj, self.renderer),
             (_("At Altoviz"), {"fields": identity}),
             (_("Complete object"), {"classes": ["collapse"], "fields": ["complete_object"]}),
         ]

@@ -59,7 +59,7 @@ class Resource:
         if it had fewer rows than Altoviz says, or if a page brought nothing new.
 
         Raises:
-            IncompleteList: the list did not hold still in any of several reads.
+            IncompleteList: the list kept changing during each of several reads.
         """
         given = _without_none(filters)
         yielded: set[int | str] = set()
@@ -251,7 +251,8 @@ class WebhookResource:
     def unregister(self, *, id: int | None = None, url: str | None = None) -> None:
         """Remove the webhook with that id, or all webhooks with that URL.
 
-        Refuses to send neither: nobody knows what Altoviz does then. It might remove all webhooks.
+        Exactly one of them is required: it is unknown what Altoviz does with neither, and it might
+        remove all webhooks.
         """
         if (id is None) == (url is None) or (id is not None and id <= 0) or url == "":
             raise ValueError("Give either an id greater than 0 or a URL.")

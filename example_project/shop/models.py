@@ -78,7 +78,7 @@ class AddressBookEntry(models.Model):
 
 
 class ReceiverLog(models.Model):
-    """A run of a receiver, which writes it. The two commit together."""
+    """A run of a receiver. The receiver writes the row, so it commits with its other changes."""
 
     receiver = models.CharField(max_length=100)
     event_id = models.CharField(max_length=255)

@@ -29,7 +29,7 @@ class Renderer:
         self.mask = SecretMask()
 
     def preformatted(self, text: str) -> str:
-        """Return a text with its spaces and line breaks, cut with a note that says so."""
+        """Return a text with its spaces and line breaks. If it is cut, a note says so."""
         if not text:
             return EMPTY
         text = self.mask(text)

@@ -49,7 +49,7 @@ class Behaviour:
     event_ids: Literal["event", "webhook"] = "event"
     #: The ``data`` of a deletion: the whole object, only its id, or ``null``.
     deleted_data: Literal["full", "id", "null"] = "full"
-    #: The contact that comes with a new customer has its event after or before the customer's, or
+    #: The event for the contact of a new customer comes after or before the customer's own event, or
     #: never.
     contact_event: Literal["after", "before", "never"] = "after"
     #: If true, a payment emits InvoiceUpdated.

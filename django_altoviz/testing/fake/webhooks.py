@@ -63,7 +63,7 @@ class FakeWebhooks:
         """Remove the webhook with that id, or all with that URL, and return them.
 
         Without an id and a URL, remove all. It is unknown what Altoviz does then, so the fake does
-        the worst, for tests to notice a client that sends such a request.
+        the worst, so that tests notice a client that sends such a request.
         """
         gone = [
             each
