@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 
 import hypothesis
 import pytest
@@ -13,9 +15,38 @@ from tests.settings import ALTOVIZ
 
 pytest_plugins = ["django_altoviz.pytest_plugin", "pytester"]
 
-# On a busy machine the time of an example says nothing.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
+# On a busy machine the time of an example says nothing, so there is no deadline.
+hypothesis.settings.register_profile(
+    "same", deadline=None, derandomize=True, database=None, max_examples=20
+)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+def examples(number):
+    """Return the profile's share of this number of examples: all of them in "ci"."""
+    return max(1, number * hypothesis.settings().max_examples // 100)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Give all workers one seed, which the header shows, if the profile draws fresh examples."""
+    if not hypothesis.settings().derandomize and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.getrandbits(32))
+
+
+def pytest_report_header(config):
+    if config.option.hypothesis_seed is not None:
+        return f"hypothesis: --hypothesis-seed={config.option.hypothesis_seed}"
+    return "hypothesis: the same examples each time"
+
+
+def pytest_collection_modifyitems(items):
+    """Exclude drawn examples from the coverage, because what they reach changes with the draws."""
+    for item in items:
+        if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("no_cover")
+
 
 SECRETS = {
     "default": ALTOVIZ["WEBHOOK_SECRET"],

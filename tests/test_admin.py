@@ -1170,6 +1170,26 @@ def test_details_of_any_shape_are_rendered(data):
         assert detail.render(Invoice(data=data), Renderer())
 
 
+@pytest.mark.parametrize(
+    ("date", "shown"),
+    [
+        ("2026-11-14", "Nov. 14, 2026"),
+        ("2026-02-30", "2026-02-30"),
+        ("soon", "soon"),
+        (20261114, "20261114"),
+        (None, "—"),
+    ],
+)
+def test_a_due_date_is_shown_as_a_day_if_it_is_one(date, shown):
+    row = Invoice(data={"commitments": [{"date": date}]})
+    assert f"<td>{shown}</td>" in details.DUE_DATES.render(row, Renderer())
+
+
+@pytest.mark.parametrize("value", [[], ["nonsense"], "nonsense", {"vat": {}}, None])
+def test_a_table_without_rows_is_not_shown(value):
+    assert details.VAT_AMOUNTS.render(Invoice(data={"vats": value}), Renderer()) == "—"
+
+
 def test_a_document_shows_details_that_have_no_column(post, viewer):
     taxes = {"vat": {"rate": 5.5, "region": "FR"}, "taxExcludedAmount": 72.2, "vatAmount": 3.97}
     row = post_invoice(

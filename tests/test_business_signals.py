@@ -12,7 +12,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, Quote, ReceiverRun, Source, Status, WebhookEvent
 from django_altoviz.processing import Replay, process, process_again
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, invoice_paid, invoice_updated
-from tests.conftest import body_of
+from tests.conftest import body_of, examples
 
 pytestmark = pytest.mark.django_db
 
@@ -190,7 +190,7 @@ STEPS = {
 }
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from([*STEPS]), data=st.data())
 def test_each_step_of_a_document_is_signalled_once_however_late_deliveries_are(sent, kind, data):
     """The API shows the current state of a document. A delivery may show an earlier one."""

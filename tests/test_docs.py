@@ -650,7 +650,7 @@ class TestCode:
         code = blocks(TESTING, "python")
         pytester.makeconftest(code["conftest"])
         pytester.makepyfile(code["fixtures"])
-        options = ["--ds=tests.settings", f"--rootdir={pytester.path}"]
+        options = ["--ds=tests.settings", "--nomigrations", f"--rootdir={pytester.path}"]
         pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
 
     @pytest.mark.django_db(transaction=True)

@@ -24,9 +24,13 @@ from django_altoviz import samples
 from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from tests.conftest import body_of
+from tests.processes import Process, run
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "example_project"
+# Its server is started once, in one worker.
+pytestmark = pytest.mark.xdist_group("example project")
+
 SIGNATURES = json.loads((ROOT / "tests/samples/signatures.json").read_bytes())
 SECRET = SIGNATURES["secretKey"]
 VECTORS = SIGNATURES["vectors"]
@@ -91,6 +95,19 @@ def mariadb_database(directory):
             cursor.execute(f"DROP DATABASE {name}")
 
 
+#: Runs the commands that come in, a JSON list each, and writes what each of them has printed.
+CONSOLE = """
+import io, json, sys
+import django
+from django.core.management import call_command
+django.setup()
+for line in sys.stdin:
+    output = io.StringIO()
+    call_command(*json.loads(line), stdout=output)
+    print(json.dumps(output.getvalue()), flush=True)
+"""
+
+
 class Project:
     """The example project: its commands, its server and its database."""
 
@@ -98,32 +115,40 @@ class Project:
         self.environment = os.environ | environment
         self.url = ""
 
+    @contextlib.contextmanager
+    def with_console(self):
+        with Process(
+            [sys.executable, "-W", "error", "-c", CONSOLE],
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        ) as self.console:
+            yield self
+
+    def call(self, *arguments):
+        """Run a command in the console, a process that is started only once."""
+        self.console.stdin.write(json.dumps(arguments) + "\n")
+        self.console.stdin.flush()
+        return json.loads(self.console.stdout.readline())
+
     def manage(self, *arguments):
-        return subprocess.run(
+        return run(
             [sys.executable, "-W", "error", "manage.py", *arguments],
             cwd=PROJECT,
             env=self.environment,
-            capture_output=True,
             encoding="utf-8",
             check=True,
-            timeout=120,
         ).stdout
 
     @contextlib.contextmanager
     def served(self, log, server=WSGI):
         with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *server.split()],
-                cwd=PROJECT,
-                env=self.environment,
-                stderr=output,
-            )
-        try:
-            self.url = self.wait_for(process, log)
-            yield self
-        finally:
-            process.terminate()
-            process.wait(30)
+            command = [sys.executable, "-m", *server.split()]
+            with Process(command, cwd=PROJECT, env=self.environment, stderr=output) as process:
+                self.url = self.wait_for(process, log)
+                yield self
 
     @staticmethod
     def wait_for(process, log):
@@ -150,7 +175,7 @@ class Project:
 
     def rows(self, model, **columns):
         """Return the rows of a model with these values, read by another process."""
-        rows = [row["fields"] for row in json.loads(self.manage("dumpdata", "--all", model))]
+        rows = [row["fields"] for row in json.loads(self.call("dumpdata", "--all", model))]
         return [row for row in rows if columns.items() <= row.items()]
 
     def row(self, model, altoviz_id):
@@ -171,8 +196,9 @@ def migrated(database, directory, **variables):
                 **variables,
             }
         )
-        project.manage("migrate", "--verbosity", "0")
-        yield project
+        with project.with_console():
+            project.call("migrate", "--verbosity", "0")
+            yield project
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -214,7 +240,7 @@ def test_with_celery_events_are_stored_while_the_broker_is_down(tmp_path):
     with migrated("sqlite", tmp_path, **environment) as project:
         with project.served(tmp_path / "server.log"):
             project.deliver(EventType.CUSTOMER_CREATED)
-        project.manage("altoviz_process_events")
+        project.call("altoviz_process_events")
         (event,) = project.rows("django_altoviz.webhookevent")
         assert event["status"] == "processed"
         project.manage("check", "--fail-level", "WARNING")
@@ -256,7 +282,7 @@ def answers(project):
 def tables(project, answers):
     """The rows of all tables after these deliveries, by model."""
     tables = collections.defaultdict(list)
-    for row in json.loads(project.manage("dumpdata", "--all", "django_altoviz", "shop")):
+    for row in json.loads(project.call("dumpdata", "--all", "django_altoviz", "shop")):
         tables[row["model"]].append(row["fields"])
     return tables
 
@@ -427,7 +453,7 @@ def test_the_shop_agrees_with_the_mirror_after_a_rush_on_few_objects(project):
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(project.post, bodies * 2))
     # A worker that found an object leased may have left its event to the command.
-    project.manage("altoviz_process_events")
+    project.call("altoviz_process_events")
 
     statuses = Counter((status, answer["status"]) for status, answer in answers)
     assert statuses == {(200, "stored"): 40, (200, "known"): 40}

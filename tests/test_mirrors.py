@@ -230,7 +230,7 @@ class TestVariants:
         assert post(variant("QuoteDeleted.null-data")).status_code == 200
         event = WebhookEvent.objects.get()
         assert event.status == Status.IGNORED
-        assert "does not tell which object" in event.error
+        assert "does not say which object" in event.error
 
     def test_an_unknown_customer_type_and_an_unknown_field_are_kept(self, post):
         assert post(variant("CustomerUpdated.unknown-enum-and-field")).status_code == 200

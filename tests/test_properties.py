@@ -36,12 +36,12 @@ from django_altoviz.models.mirrors.personal_data import (
     without_personal_data,
 )
 from django_altoviz.samples import sample, sample_body, to_body
-from tests.conftest import SECRETS
+from tests.conftest import SECRETS, examples
 
 pytestmark = pytest.mark.django_db
 
 PROPERTY = settings(
-    max_examples=60,
+    max_examples=examples(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -145,7 +145,7 @@ FIELDS = [
 ]
 
 
-@settings(PROPERTY, max_examples=250)
+@settings(PROPERTY, max_examples=examples(250))
 @given(st.sampled_from(FIELDS), JSON)
 def test_any_value_in_any_field_is_mirrored_exactly_or_its_error_names_the_field(field, value):
     event_type, path = field
@@ -254,7 +254,7 @@ def expected():
     return {}
 
 
-@settings(PROPERTY, max_examples=30)
+@settings(PROPERTY, max_examples=examples(30))
 @given(interleavings(), st.booleans())
 def test_any_order_and_duplication_gives_the_same_mirror(expected, deliveries, receive_first):
     with rolled_back():
@@ -275,7 +275,7 @@ def test_any_order_and_duplication_gives_the_same_mirror(expected, deliveries, r
     assert [name for name, *_ in mirror].count("Invoice") == 2
 
 
-@settings(PROPERTY, max_examples=30)
+@settings(PROPERTY, max_examples=examples(30))
 @given(st.data())
 def test_workers_that_process_in_any_order_leave_the_same_mirror(expected, data):
     """Store all events in order of arrival, then process them in any order."""
@@ -290,7 +290,7 @@ def test_workers_that_process_in_any_order_leave_the_same_mirror(expected, data)
         assert expected.setdefault("mirror", mirror_content()) == mirror_content()
 
 
-@settings(PROPERTY, max_examples=30)
+@settings(PROPERTY, max_examples=examples(30))
 @given(st.permutations(["Created", "Updated", "Deleted"]))
 def test_a_deleted_object_stays_deleted_in_any_order(actions):
     with rolled_back():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -18,9 +17,13 @@ import django_altoviz
 from django_altoviz.event_types import EventType
 from django_altoviz.signals import invoice_finalized
 from tests.conftest import body_of
+from tests.processes import run as run_process
 
 ROOT = Path(django_altoviz.__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
+
+# The project is made once, in one worker.
+pytestmark = pytest.mark.xdist_group("readme")
 
 
 def snippet(name):
@@ -62,13 +65,11 @@ class Runner:
 
     def __call__(self, program, *args):
         programs = {"python": [sys.executable], "django-admin": [sys.executable, "-m", "django"]}
-        done = subprocess.run(
+        done = run_process(
             [*programs[program], *args],
             cwd=self.path,
             env=self.env,
-            capture_output=True,
             text=True,
-            timeout=120,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -17,6 +17,7 @@ from django_altoviz import registration
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ConnectionFailed, NotConfirmed, StoredOtherwise
 from django_altoviz.registration import Registered, Wanted, differences, has_secret, plan
+from tests.conftest import examples
 from tests.webhook_list import Crash, WebhookList
 
 URL = "https://shop.example/altoviz/webhook/"
@@ -271,6 +272,14 @@ class TestRegister:
             assert f"from what it was sent: {changes}" in str(caught.value)
             assert at.ids == [100, 101]
 
+    def test_an_altered_webhook_is_told_from_one_that_is_listed_without_an_id(self):
+        at = AlteringList(types=lambda types: types[2:])
+        at.add("n8n", "https://n8n.example/webhook/1", ALL, "theirs")
+        at.rows[-1].id = 0
+        with pytest.raises(StoredOtherwise, match="Webhook 101 is left"):
+            register(at)
+        assert at.ids == [0, 101]
+
     def test_the_old_webhook_is_kept_if_altoviz_alters_its_replacement(self):
         at = WebhookList()
         old = register(at, wanted=replace(WANTED, types=frozenset([EventType.QUOTE_CREATED])))
@@ -422,7 +431,7 @@ def test_a_second_run_changes_nothing(drawn, lags, mode, replaces):
     st.sampled_from([0.0, 10.0]),
     st.booleans(),
 )
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=examples(300))
 def test_another_run_repairs_a_crash_at_any_step(drawn, lags, mode, step, after, pause, replaces):
     at, strangers = list_with(
         drawn, lags=lags, shows_secrets=mode, crash_at=step, crash_after=after
@@ -440,7 +449,7 @@ def test_another_run_repairs_a_crash_at_any_step(drawn, lags, mode, step, after,
 
 
 @given(st.lists(webhooks, max_size=4), lags, modes, st.integers(1, 10), st.booleans())
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=examples(300))
 def test_another_run_in_the_middle_does_no_harm(drawn, lags, mode, step, replaces):
     at, strangers = list_with(drawn, lags=lags, shows_secrets=mode)
 

@@ -23,6 +23,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import APIFailure, ConnectionFailed, NotFound
 from django_altoviz.registration import Wanted
 from django_altoviz.testing import FakeAltoviz
+from tests.processes import Process
 from tests.testing.conftest import Clock
 
 ROOT = Path(__file__).parents[1]
@@ -173,7 +174,7 @@ class TestProcesses:
                 "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
                 "DJANGO_SETTINGS_MODULE": "settings_of_processes",
             }
-            process = subprocess.Popen(
+            process = Process(
                 [sys.executable, "-m", "django", "altoviz_register_webhook"],
                 env=environment,
                 stdout=subprocess.PIPE,
@@ -185,8 +186,8 @@ class TestProcesses:
 
         yield start
         for process in started:
-            process.kill()
-            process.communicate()
+            process.kill_group()
+            process.stdout.close()
 
     @pytest.fixture
     def altoviz(self):
@@ -200,7 +201,7 @@ class TestProcesses:
 
     def test_concurrent_processes_end_with_one_webhook(self, altoviz, start):
         processes = [start(altoviz) for _ in range(3)]
-        outputs = [process.communicate(timeout=60)[0] for process in processes]
+        outputs = [process.communicate(timeout=180)[0] for process in processes]
         assert [process.returncode for process in processes] == [0] * 3, outputs
         check(altoviz)
 

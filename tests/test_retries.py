@@ -241,7 +241,7 @@ class TestRetryLater:
         assert received == []
         (record,) = caplog.records
         assert record.levelname == "WARNING"
-        assert record.message.endswith("has to wait: again after 0:01:00: closed at night")
+        assert record.message.endswith("postponed: again after 0:01:00: closed at night")
 
     @pytest.mark.parametrize("error", [RetryLater(datetime.timedelta.max), RuntimeError()])
     def test_the_next_attempt_is_at_most_two_years_away(self, receiver, using, error):

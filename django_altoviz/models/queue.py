@@ -77,39 +77,39 @@ class GivenWithoutLease(Given):
 
 
 def leased(now: datetime.datetime) -> Q:
-    """A worker is processing the event."""
+    """Events that a worker is processing."""
     return Q(status=Status.PROCESSING, lease_expires_at__gt=now)
 
 
 def lease_expired(now: datetime.datetime) -> Q:
-    """A worker died while it had the event, or was silent for longer than its lease."""
+    """Events whose worker died, or was silent for longer than its lease."""
     return Q(status=Status.PROCESSING, lease_expires_at__lte=now)
 
 
 def attempt_due(now: datetime.datetime) -> Q:
-    """The event has no backoff, or its backoff is over."""
+    """Events without a backoff, or whose backoff is over."""
     return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
 
 
 def due(now: datetime.datetime) -> Q:
-    """The event may be processed by now, as far as its own columns say."""
+    """Events that may be processed by now, as far as their own columns say."""
     return Q(attempt_due(now), status__in=WAITING) | lease_expired(now)
 
 
 def postponed(now: datetime.datetime) -> Q:
-    """The event waits for the end of its backoff."""
+    """Events that wait for the end of their backoff."""
     return Q(status__in=WAITING) & ~attempt_due(now)
 
 
 def same_object(place: Place) -> Q:
-    """The event is one of the object that the other event is about."""
+    """Events of the same object."""
     return Q(object_id=place.object_id, entity=place.entity, account=place.account)
 
 
 def holds_up_later(waits_for_retries: bool) -> Q:
-    """Later events of the object wait for this one.
+    """Events that later events of their object wait for.
 
-    They do not wait for a failed event that could not be mirrored: a later one has the whole object.
+    A failed event that could not be mirrored holds up none: a later one has the whole object.
     """
     in_line = Q(status__in=IN_LINE)
     if not waits_for_retries:
@@ -118,14 +118,14 @@ def holds_up_later(waits_for_retries: bool) -> Q:
 
 
 def ahead_of(place: Place, waits_for_retries: bool) -> Q:
-    """The event is an earlier one of the object, and must be processed first."""
+    """Earlier events of the object, which must be processed first."""
     return same_object(place) & Q(holds_up_later(waits_for_retries), pk__lt=place.pk)
 
 
 def blocking(place: Place, waits_for_retries: bool) -> Q:
-    """The event keeps the other one from its turn: it is ahead of it, or a worker has it.
+    """Events that keep an event from its turn: those ahead of it, and one that a worker has.
 
-    A worker may have a later event: a database gives out primary keys before the rows are visible, so
+    That may be a later event: a database gives out primary keys before the rows are visible, so
     the later of two events can be claimed while the earlier one is not there yet. An expired lease
     blocks too, because its worker may come back; ``processing.claims.release`` ends it.
     """
@@ -135,11 +135,13 @@ def blocking(place: Place, waits_for_retries: bool) -> Q:
 
 
 def unsettled_sibling(place: Place) -> Q:
-    """The event is another one of the object, and not settled."""
+    """Other events of the object that are not settled."""
     return same_object(place) & Q(status__in=UNSETTLED) & ~Q(pk=place.pk)
 
 
 def as_read(event: Any) -> Q:
-    """The event is still in the state in which this instance was read. ``attempts`` is the fence:
-    each claim has its own number."""
+    """Events in the state in which this instance was read.
+
+    ``attempts`` is the fencing token: each claim has its own number.
+    """
     return Q(status=event.status, attempts=event.attempts, lease_expires_at=event.lease_expires_at)

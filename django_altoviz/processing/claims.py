@@ -153,7 +153,7 @@ def _write_as_holder(event: WebhookEvent, values: Mapping[str, Any], *more: Wher
 
 
 def _held(event: queue.Given) -> Q:
-    """The event is processed under the claim that this instance made."""
+    """Events that are processed under the claim that this instance made."""
     return Q(status=Status.PROCESSING, attempts=event.attempts)
 
 

@@ -145,7 +145,7 @@ def decide(
 def _without_object(event: WebhookEvent) -> MirrorResult:
     # The bodies of deletions are not documented, and may be empty.
     if EventType(event.type).is_deletion and not event.envelope.data:
-        return MirrorResult(None, ignored="The event does not tell which object was deleted.")
+        return MirrorResult(None, ignored="The event does not say which object was deleted.")
     raise InvalidPayload("id", "expected a positive integer of at most 64 bits")
 
 
@@ -184,7 +184,7 @@ def _write(
         return {}, []
     changes: Changes = {}
     business_signals: list[str] = []
-    # If a deletion tells less than is known, the row keeps the object as it was last known.
+    # If a deletion has fewer fields than are known, the row keeps the object as it was last known.
     if decision is not Decision.DELETE or row._state.adding or reading.is_complete(row.data):
         changes = row._apply(reading.data, reading.raw)
     if decision is Decision.DELETE:

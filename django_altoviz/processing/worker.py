@@ -237,7 +237,7 @@ def _report(event: WebhookEvent, result: MirrorResult, error: Exception | None) 
         event_processed.send_robust(WebhookEvent, **about)
         return
     if isinstance(error, RetryLater):
-        event.log.warning("Event %s (%s %s, account %s) has to wait: %s", *what, error)
+        event.log.warning("Event %s (%s %s, account %s) postponed: %s", *what, error)
         return
     if event.status == Status.DEAD:
         event.log.error("Event %s (%s %s, account %s) given up.", *what, exc_info=error)

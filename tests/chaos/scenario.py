@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import processes
 from tests.chaos import databases, servers
 from tests.chaos.deliveries import plan
 from tests.chaos.killers import Killer
@@ -148,12 +148,14 @@ def write_history(directory: Path, began: float, senders: Senders, killer: Kille
 
 
 def manage(environment: dict[str, str], *arguments: str) -> str:
-    return subprocess.run(
+    done = processes.run(
         [sys.executable, "-m", "django", *arguments],
         cwd=servers.ROOT,
         env=os.environ | environment,
-        stdout=subprocess.PIPE,
+        stderr=None,
         check=True,
         encoding="utf-8",
         timeout=REST + 60,
-    ).stdout
+    )
+    output: str = done.stdout
+    return output

@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+from tests.processes import Process
+
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 #: Seconds between two looks of the supervisor.
@@ -33,17 +35,12 @@ class Server:
         self.environment = os.environ | environment
         self.log = (log / f"{name}.log").open("ab")
         self.starts = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def start(self) -> None:
         self.starts += 1
-        self._process = subprocess.Popen(
-            self.command,
-            cwd=ROOT,
-            env=self.environment,
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
+        self._process = Process(
+            self.command, cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log
         )
 
     @property
@@ -63,9 +60,8 @@ class Server:
 
     def kill_group(self) -> None:
         """Kill the process and all its children, as when a machine fails."""
-        self.signal_group(signal.SIGKILL)
         if self._process is not None:
-            self._process.wait()
+            self._process.kill_group()
 
     def kill_a_child(self, chance: random.Random) -> bool:
         """Kill one of the workers. Return False if there is none at the moment."""

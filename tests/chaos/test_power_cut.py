@@ -15,6 +15,7 @@ import pytest
 
 from tests.chaos import servers
 from tests.chaos.scenario import manage
+from tests.processes import Process
 
 pytestmark = [
     pytest.mark.chaos,
@@ -82,7 +83,7 @@ def environment_of(server):
 def ids_answered_before_the_crash(server, environment):
     """Crash the server during deliveries. Return the ids of the events answered with 200."""
     command = [sys.executable, "-m", "django", "deliver_on"]
-    with subprocess.Popen(
+    with Process(
         command,
         cwd=servers.ROOT,
         env=os.environ | environment,

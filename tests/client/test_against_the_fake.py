@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.exceptions import APIFailure
 from django_altoviz.testing import Behaviour, FakeAltoviz
+from tests.conftest import examples
 from tests.testing.conftest import Clock
 
 names = itertools.count()
@@ -112,7 +113,7 @@ class TestFaults:
     @example(kind="products", faults=[500] * 40, headers=True)
     @example(kind="customers", faults=[None, None, None, "break off"], headers=True)
     @hypothesis_settings(
-        max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
     def test_a_list_is_complete_or_an_error(self, shaky, no_pauses, kind, faults, headers):
         shaky.behave(paging_headers=headers)
@@ -134,7 +135,7 @@ class TestFaults:
 
     @given(faults=FAULTS, place=st.integers(0, 250))
     @hypothesis_settings(
-        max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
     def test_a_deletion_while_reading_hides_no_other_object(self, shaky, no_pauses, faults, place):
         shaky.behave(paging_headers=True)

@@ -35,6 +35,7 @@ from django_altoviz.exceptions import (
     UnknownAccount,
 )
 from tests.client.scripted import Answer, ScriptedServer, json_answer
+from tests.conftest import examples
 
 KEY = "11111111-2222-3333-4444-555555555555"
 
@@ -57,7 +58,7 @@ def connect_to(url, **options):
     options = {
         "retry": retry_at_once(),
         "rate_limiter": RateLimiter("tests", requests=100_000),
-        "timeout": (2, 2),
+        "timeout": (20, 20),
     } | options
     return AltovizClient(KEY, url, **options)
 
@@ -352,7 +353,7 @@ class TestSecrets:
                 one_answer(redirect, lambda c: c.hello())
             assert not other.received
             with ScriptedServer(json_answer({})) as server, connect(server) as client:
-                client._session.get(other.url, timeout=2)
+                client._session.get(other.url, timeout=20)
             assert "X-API-KEY" not in other.received[0].headers
 
     def test_the_key_is_in_no_error_and_no_log(self, caplog, monkeypatch):
@@ -540,7 +541,7 @@ class TestLists:
             with pytest.raises(ServerError):
                 next(rows)
 
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(st.integers(0, 450), st.integers(0, 2**32))
     def test_yield_each_object_once_or_fail_under_faults(self, total, seed):
         chance = random.Random(seed)

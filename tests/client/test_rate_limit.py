@@ -5,6 +5,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from hypothesis import given
@@ -176,6 +177,15 @@ def test_if_the_cache_fails_each_process_has_a_limit_of_its_own(backend, caplog)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert "The cache can't count the requests to Altoviz" in record.getMessage()
+
+
+def test_the_time_limit_of_a_task_is_not_taken_for_a_broken_cache():
+    class Slow(LocMemCache):
+        def incr(self, key, delta=1, version=None):
+            raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        limiter_on(Slow("slow", {}), Clock()).acquire()
 
 
 def test_cache_keys_do_not_show_the_name_of_the_limiter(cache):

@@ -69,7 +69,7 @@ def test_no_header_causes_a_long_pause(header):
         (400, b'{"errors":[],"message":"Number"}', InvalidRequest, "(Number)"),
         (400, b'{"errors":null,"message":"La TVA n\'existe pas."}', InvalidRequest,
          "(La TVA n'existe pas.)"),
-        (400, b"", InvalidRequest, "was answered 400. Mend"),
+        (400, b"", InvalidRequest, "was answered 400. Correct"),
         (401, b"", NotAuthorized, 'Check the account\'s "API_KEY"'),
         (403, b"<html>", NotAuthorized, "(<html>)"),
         (404, b'{"errors":[],"message":"Customer with ID 1 not found."}', NotFound, "ID 1"),

@@ -18,6 +18,7 @@ from django.core.management import CommandError, call_command
 
 from django_altoviz.testing import FakeAltoviz
 from tests.client.scripted import Answer, ScriptedServer
+from tests.processes import Process
 from tests.settings import ALTOVIZ
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ class Console(StringIO):
     """Output of the command. ``until`` waits for a pattern in it."""
 
     def until(self, pattern):
-        give_up_at = time.monotonic() + 20
+        give_up_at = time.monotonic() + 120
         while time.monotonic() < give_up_at:
             if found := re.search(pattern, self.getvalue()):
                 return found
@@ -157,23 +158,18 @@ def test_a_signal_stops_the_process_quietly(tmp_path, stop_signal):
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "PYTHONUNBUFFERED": "1",
     }
-    process = subprocess.Popen(
+    with Process(
         [sys.executable, "-W", "error", "-m", "django", "altoviz_fake", "--port=0"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
+    ) as process:
         lines = iter(process.stdout.readline, "")
         assert any("Press Control-C to stop." in line for line in lines)
         process.send_signal(stop_signal)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         assert process.stdout.read().strip() == ""
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def test_the_secret_is_not_printed(run):

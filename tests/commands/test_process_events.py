@@ -348,7 +348,7 @@ def break_connection():
 
 
 def wait_until(condition):
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < give_up_at
         time.sleep(0.01)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import Process
+
 HERE = Path(__file__).parent
 PRISM = HERE / "node_modules" / ".bin" / "prism"
 DESCRIPTION = HERE.parents[2] / "shared" / "altoviz" / "openapi.yaml"
@@ -31,16 +33,9 @@ def prism(tmp_path_factory):
     def start(mode, *arguments):
         log = tmp_path_factory.mktemp("prism") / "log"
         with log.open("w") as output:
-            process = subprocess.Popen(
-                [PRISM, mode, "--host", "127.0.0.1", "--port", "0", DESCRIPTION, *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            yield wait_for(process, log)
-        finally:
-            process.terminate()
-            process.wait(30)
+            command = [PRISM, mode, "--host", "127.0.0.1", "--port", "0", DESCRIPTION, *arguments]
+            with Process(command, stdout=output, stderr=subprocess.STDOUT) as process:
+                yield wait_for(process, log)
 
     return start
 

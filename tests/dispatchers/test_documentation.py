@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
@@ -14,6 +13,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.models import ReceiverRun, WebhookEvent
 from tests.conftest import body_of
 from tests.dispatchers.workers import ROOT
+from tests.processes import run
 from tests.test_docs import blocks
 
 CODE = blocks((ROOT / "docs" / "scaling.rst").read_text(), "python")
@@ -41,12 +41,11 @@ def test_the_celery_set_up_of_the_docs_works(tmp_path):
     (tmp_path / "shop" / "__init__.py").write_text(CODE["celery-init"])
     (tmp_path / "shop" / "settings.py").write_text(SETTINGS + CODE["celery-settings"])
     environment = {name: os.environ[name] for name in os.environ if name[:6] != "DJANGO"}
-    output = subprocess.run(
+    output = run(
         [sys.executable, "-c", CELERY],
         env=environment | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
-        stdout=subprocess.PIPE,
+        stderr=None,
         check=True,
-        timeout=60,
     ).stdout
     broker, scheduled, queues, tasks = json.loads(output)
     path = "django_altoviz.dispatchers.celery"

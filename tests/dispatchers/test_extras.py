@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 
 from tests.dispatchers.workers import ROOT
+from tests.processes import run
 
 PROGRAM = """
 import json, sys
@@ -37,12 +37,10 @@ def run_check(dispatcher, hidden=(), settings=""):
     environment = {
         name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"
     }
-    output = subprocess.run(
+    output = run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", program],
         env=environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
         check=True,
-        timeout=60,
     ).stdout
     found, modules = json.loads(output)
     return found, set(modules)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from django.db import connection
+
+from tests.processes import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 CELERY = ["-m", "celery", "-A", "tests.dispatchers.project", "worker", "--loglevel=INFO"]
@@ -28,31 +28,17 @@ def working(command, directory, **environment):
         "WORKER_TRAP": str(directory / "trap"),
     } | environment
     with open(directory / "worker.log", "w+") as log:
-        process = subprocess.Popen(
+        with Process(
             [sys.executable, *command],
             cwd=ROOT,
             env=os.environ | environment,
             stdout=log,
             stderr=log,
-            start_new_session=True,
-        )
-        try:
+        ) as process:
             yield process
-        finally:
-            stop(process)
 
 
-def stop(process):
-    process.terminate()
-    try:
-        process.wait(20)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def eventually(condition, seconds=30):
+def eventually(condition, seconds=120):
     """Wait until the condition is true. Return its last value, which is false after the timeout."""
     give_up_at = time.monotonic() + seconds
     while not (result := condition()) and time.monotonic() < give_up_at:

@@ -396,11 +396,11 @@ class TestSwitches:
 
 def test_a_long_list_can_be_read_completely():
     with FakeAltoviz(behaviour=Behaviour(quota=None)) as altoviz:
-        altoviz.populate(customers=5_000)
+        altoviz.populate(customers=1_000)
         headers = {"X-API-KEY": altoviz.api_key}
         with requests.Session() as session:
             url = f"{altoviz.url}/v1/Customers?PageSize=100&PageIndex="
-            pages = [session.get(f"{url}{n}", headers=headers) for n in range(1, 51)]
+            pages = [session.get(f"{url}{n}", headers=headers) for n in range(1, 11)]
         assert {row["id"] for page in pages for row in page.json()} == {
             each["id"] for each in altoviz.customers.all()
         }
@@ -415,7 +415,7 @@ def test_a_client_that_resets_the_connection_leaves_no_traceback(altoviz, capsys
     # With a linger time of zero, close() sends RST instead of FIN.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
-    give_up_at = time.monotonic() + 10
+    give_up_at = time.monotonic() + 60
     while "process_request_thread" in str({*threading.enumerate()} - others):
         assert time.monotonic() < give_up_at
         time.sleep(0.01)

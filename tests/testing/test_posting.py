@@ -162,6 +162,8 @@ def pytester_project(pytester, monkeypatch):
         )
         if opt_in:
             pytester.makeconftest('pytest_plugins = ["django_altoviz.pytest_plugin"]')
-        return pytester.runpytest_subprocess("--ds=project", "-p", "no:cacheprovider")
+        return pytester.runpytest_subprocess(
+            "--ds=project", "--nomigrations", "-p", "no:cacheprovider"
+        )
 
     return run
