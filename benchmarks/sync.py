@@ -148,9 +148,9 @@ def bare(entity, count):
         rows = []
         for data in objects_of(entity, range(n, min(n + BATCH, count + 1))):
             row = model(altoviz_id=data["id"], account="default", last_event_id=0)
-            row.show(data, "")
+            row._apply(data, "")
             rows.append(row)
-        lines = [line for row in rows for line in row.lines_shown()]
+        lines = [line for row in rows for line in row._pending_lines()]
         started, cpu_started = time.perf_counter(), time.process_time()
         model.with_deleted.bulk_create(
             rows, update_conflicts=True, unique_fields=["altoviz_id"], update_fields=updated

@@ -56,7 +56,7 @@ def _since(moment: datetime.datetime | None) -> datetime.timedelta | None:
 
 
 def health_of(accounts: list[str]) -> Iterator[Health]:
-    """Yield the health of these accounts, and of any other account with unsettled or bad events."""
+    """Yield the health of these accounts, and of others with unsettled, dead or malformed events."""
     events = WebhookEvent.objects.using(_database()).filter(status__in=_COUNTED).order_by()
     counted = events.values("account", "status").annotate(n=Count("pk"), first=Min("received_at"))
     rows = {(row["account"], row["status"]): (row["n"], row["first"]) for row in counted}

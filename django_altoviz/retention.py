@@ -21,8 +21,8 @@ from django_altoviz.models import (
 
 _BATCH = 500
 _EMPTY = {"body": "", "arrival": {}, "changes": {}, "history": [], "error": ""}
-#: Statuses that are pruned by default. Dead and failed events are kept: some of their receivers have
-#: not run.
+#: Statuses that are pruned by default. Dead and failed events are kept: they have not had their whole
+#: effect yet.
 DONE = (Status.PROCESSED, Status.IGNORED, Status.MALFORMED)
 #: Statuses that can be pruned. Pruning failed events gives them up.
 PRUNABLE = (*DONE, Status.DEAD, Status.FAILED)

@@ -47,6 +47,19 @@ def test_a_round_measures_the_bare_views_and_this_app(tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".rst"}
 
 
+def test_the_sync_is_measured_beside_a_bare_bulk_create(tmp_path):
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "DJANGO_"}
+    command = [sys.executable, "benchmarks/sync.py", "--customers", "3", "--invoices", "2"]
+    command += ["--format", "json"]
+    done = run(command, cwd=ROOT, env=inherited | {"TMPDIR": str(tmp_path)}, timeout=600)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = json.loads(done.stdout)
+    assert [*measured] == ["customer", "invoice"]
+    for results in measured.values():
+        assert [*results] == ["bare bulk_create", "first sync", "second sync"]
+
+
 class TestVerification:
     @pytest.fixture
     def stored(self, tmp_path):

@@ -98,6 +98,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                     "dedupe_key",
                     "entity",
                     "object_id",
+                    "as_of",
                     "lease_expires_at",
                     "settled_at",
                     "pruned_at",

@@ -25,7 +25,7 @@ def build_rows(
             misfits[id] = object
         else:
             row.fingerprint = fingerprint(text) if text else ""
-            # The business signals that the document has passed count as sent.
+            # The business signals that the document proves count as sent: the import sends none.
             row._update_business_signals(from_api=True)
             rows.append(row)
     return rows, misfits

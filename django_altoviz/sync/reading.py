@@ -19,7 +19,8 @@ from django_altoviz.models import SyncRun, SyncStep
 from django_altoviz.sync.comparing import Objects, RemoteObject, newest_event
 
 _MAX_PASSES = 3
-# The size of a batch. An interruption loses one batch at most.
+# A batch has this many pages, or fewer if they are long, so that it fits into memory. An interruption
+# loses one batch at most.
 _PAGES = 5
 _CHARACTERS = 2_000_000
 

@@ -110,6 +110,7 @@ def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> N
             drop_seen(run, reconciler.resource, batch)
             reconciler.apply(batch)
             watcher.progressed(run)
+            del batch  # or two would be in memory while the next one is read
         look_up_missing(reconciler, watcher)
         look_up_changed(reconciler, watcher)
         run.finish()

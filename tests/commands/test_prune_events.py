@@ -44,6 +44,13 @@ class TestPrune:
         assert run("--days", "50", "--dedupe-days", "60") == "Events emptied: 0, deleted: 1.\n"
         assert not WebhookEvent.with_pruned.exists()
 
+    def test_keeps_the_ids_for_ever_if_the_caller_says_so(self, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"DEDUPE_DAYS": 95}
+        WebhookEvent.objects.update(pruned_at=timezone.now())
+        call_command("altoviz_prune_events", dedupe_days=None, stdout=StringIO())
+        assert WebhookEvent.with_pruned.count() == 1
+        assert run() == "Events emptied: 0, deleted: 1.\n"
+
     def test_uses_the_window_of_a_status(self, settings):
         assert run("--days", "50", "--status", "malformed=never") == (
             "Events emptied: 1, deleted: 0.\n"

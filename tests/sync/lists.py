@@ -42,7 +42,7 @@ def value(data, status=200, **headers):
 class Lists:
     """The lists of a company. ``objects[entity]`` are its objects by id, in the order of the list.
 
-    ``before[n]`` is called before request number n is answered, sends_counts from 1. If it returns
+    ``before[n]`` is called before request number n is answered, counted from 1. If it returns
     something, that is the answer. ``after[n]`` is called by the client when it has the answer. The
     key ``"each"`` stands for every request. ``answers`` are fixed answers by path.
     """

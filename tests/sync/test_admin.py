@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_altoviz.event_types import Entity
-from django_altoviz.models import Customer, SyncRun
+from django_altoviz.models import Customer, SyncRun, WebhookEvent
 from django_altoviz.sync import sync
 from tests.sync.lists import customer
 
@@ -39,6 +39,14 @@ def test_a_sync_is_read_only(page, admin_client):
     assert "Findings" in text
     assert 'type="submit"' not in text.replace('<button type="submit">Log out</button>', "")
     assert admin_client.post(path, {"seen": 5}).status_code == 403
+
+
+def test_the_event_of_a_difference_shows_the_event_before_the_reading(page):
+    event = WebhookEvent.objects.get()
+    WebhookEvent.objects.update(as_of=418207)
+    text = page(f"/admin/django_altoviz/webhookevent/{event.pk}/change/")
+    assert ">As of event:<" in text
+    assert "418207" in text
 
 
 def test_an_imported_object_has_no_events(page):

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.db import connection
 
 from django_altoviz.event_types import Entity
@@ -219,6 +220,17 @@ def test_progress_is_printed_in_lines(filled, monkeypatch):
         "customers: 500 of 700.",
         "customers: 700 of 700.",
     ]
+
+
+def test_progress_on_a_terminal_is_not_red():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    output = OutputWrapper(Terminal())
+    output.style_func = lambda text: f"red: {text}"
+    progress.Progress(output, is_quiet=False).paused(5.2)
+    assert output.getvalue().startswith("Waiting 5 s: ")
 
 
 def test_a_pause_for_the_rate_limit_is_explained(filled, settings):

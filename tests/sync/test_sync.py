@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import json
 import signal
 import sys
 import threading
+import weakref
 from decimal import Decimal
 
 import pytest
@@ -47,7 +49,7 @@ from django_altoviz.signals import (
     customer_updated,
     event_received,
 )
-from django_altoviz.sync import ENTITIES, Watcher, reconciling, sync
+from django_altoviz.sync import ENTITIES, Watcher, reading, reconciling, sync
 from tests.client.scripted import Answer
 from tests.conftest import body_of
 from tests.processes import run
@@ -517,6 +519,21 @@ class TestAMovingList:
         assert SyncStep.seen(run, [3, 4, 2**40]) == {3, 2**40}
         assert SyncStep.seen(run, [3], pass_number=2) == SyncStep.seen(run, []) == set()
         assert str(SyncStep.objects.get()) == f"3-{2**40}"
+
+    def test_is_never_in_memory_with_more_than_one_batch(self, altoviz, monkeypatch):
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 1101)))
+        read_batch, batches = reading._read_batch, []
+
+        def read_and_remember(*args):
+            gc.collect()
+            assert [batch() for batch in batches] == [None] * len(batches)
+            batch = read_batch(*args)
+            batches.append(weakref.ref(batch))
+            return batch
+
+        monkeypatch.setattr(reading, "_read_batch", read_and_remember)
+        assert sync_one().seen == 1100
+        assert len(batches) == 3
 
     def test_is_read_again_if_it_became_shorter(self, altoviz):
         altoviz.before[2] = lambda: altoviz.objects[Entity.CUSTOMER].pop(250) and None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import SUPPRESS, ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -36,6 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--days",
             type=days,
+            default=SUPPRESS,
             metavar="N",
             help="Keep the events of the last N days (default: ALTOVIZ['RETENTION_DAYS']).",
         )
@@ -53,6 +54,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dedupe-days",
             type=days,
+            default=SUPPRESS,
             metavar="N",
             help="Delete the ids, too, after N days (default: ALTOVIZ['DEDUPE_DAYS']).",
         )
@@ -60,12 +62,11 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="Count the events, but remove nothing."
         )
 
-    def handle(
-        self, *, days: int | None, dedupe_days: int | None, dry_run: bool, **options: Any
-    ) -> None:
-        # Not in add_arguments: --help must work even if ALTOVIZ is broken.
-        days = app_settings.RETENTION_DAYS if days is None else days
-        dedupe_days = app_settings.DEDUPE_DAYS if dedupe_days is None else dedupe_days
+    def handle(self, *, dry_run: bool, **options: Any) -> None:
+        # Not in add_arguments: --help must work even if ALTOVIZ is broken. None is not the default,
+        # because call_command may pass dedupe_days=None to keep the ids for ever.
+        days: int = options.get("days", app_settings.RETENTION_DAYS)
+        dedupe_days: int | None = options.get("dedupe_days", app_settings.DEDUPE_DAYS)
         by_status = {**app_settings.RETENTION_BY_STATUS} | dict(options["status"])
         if dedupe_days is not None and dedupe_days < longest(days, by_status):
             raise CommandError(
