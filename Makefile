@@ -23,7 +23,7 @@ run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some eve
 	$(BIN)/python example_project/demo.py run --port $(PORT)
 
 test: $(VENV)/.installed-test ## Run the tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term-missing
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing
 
 chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
 	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos

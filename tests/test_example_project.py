@@ -28,9 +28,6 @@ from tests.processes import Process, run
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "example_project"
-# Its server is started once, in one worker.
-pytestmark = pytest.mark.xdist_group("example project")
-
 SIGNATURES = json.loads((ROOT / "tests/samples/signatures.json").read_bytes())
 SECRET = SIGNATURES["secretKey"]
 VECTORS = SIGNATURES["vectors"]

@@ -22,9 +22,6 @@ from tests.processes import run as run_process
 ROOT = Path(django_altoviz.__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 
-# The project is made once, in one worker.
-pytestmark = pytest.mark.xdist_group("readme")
-
 
 def snippet(name):
     """Return the code block with this name, without its indentation."""
