@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 
 from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.models import ReceiverRun, WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing import Replay
+from django_altoviz.processing import Replay, replay
 
 #: The field that the confirmation form adds when the answer is yes.
 CONFIRMED = "confirmed"
@@ -46,17 +46,17 @@ def confirmation_page(
     return TemplateResponse(request, _TEMPLATE, context)
 
 
-def selected_events(selection: WebhookEventQuerySet) -> Iterator[WebhookEvent]:
-    """Yield the selected events in order of arrival, each as it is at its turn.
+def replay_selected(
+    selection: WebhookEventQuerySet, *, from_scratch: bool
+) -> Iterator[tuple[WebhookEvent, Replay]]:
+    """Process the selected events again, and yield the outcomes.
 
-    What is selected is fixed at the start. Processing an event may change which events match the
-    list's filter, and new events may arrive that match it too.
+    The selection is fixed at the start. Processing an event may change which events match the list's
+    filter, and new events may arrive that match it too.
     """
+    keys = selection.order_by("pk").values_list("pk", flat=True)
     # A new queryset, because that of the list defers the large columns.
-    events = WebhookEvent.with_pruned.for_write()
-    for pk in selection.order_by("pk").values_list("pk", flat=True):
-        # One by one, because all bodies together may be too large.
-        yield from events.filter(pk=pk)
+    return replay(WebhookEvent.with_pruned.all(), keys=keys, from_scratch=from_scratch)
 
 
 def messages_about(outcomes: Counter[Replay]) -> list[tuple[int, str]]:

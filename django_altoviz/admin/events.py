@@ -20,7 +20,7 @@ from django_altoviz.admin.actions import (
     CONFIRMED,
     confirmation_page,
     messages_about,
-    selected_events,
+    replay_selected,
 )
 from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
 from django_altoviz.admin.display.masking import SecretMask
@@ -30,7 +30,7 @@ from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
 from django_altoviz.admin.history import changes_of, event_label, mirror_model, status_label
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing import Replay, process_again
+from django_altoviz.processing import Replay
 from django_altoviz.transactions import own_transactions
 
 
@@ -248,8 +248,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         from_scratch: bool = False,
     ) -> None:
         outcomes: Counter[Replay] = Counter()
-        for event in selected_events(queryset):
-            outcome = process_again(event, from_scratch=from_scratch)
+        for event, outcome in replay_selected(queryset, from_scratch=from_scratch):
             outcomes[outcome] += 1
             self.log_change(request, event, f"{name}: {outcome}")
         for level, text in messages_about(outcomes):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -84,20 +85,22 @@ def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
 def replay(
     events: WebhookEventQuerySet,
     *,
+    keys: Iterable[int] | None = None,
     limit: int | None = None,
     from_scratch: bool = False,
 ) -> Iterator[tuple[WebhookEvent, Replay]]:
     """Process the events again in order of arrival, whatever became of them, and yield the outcomes.
 
-    ``from_scratch`` also calls the receivers that have handled them. An event that does not match
-    ``events`` any more at its turn is skipped: it may have been processed behind an earlier one of its
-    object.
+    ``keys`` are the primary keys of the events, if they are chosen beforehand; ``limit`` bounds the
+    events that are found otherwise. ``from_scratch`` also calls the receivers that have handled them.
+    An event that does not match ``events`` any more at its turn is skipped: it may have been processed
+    behind an earlier one of its object.
     """
     events = events.for_write()  # an event must be read as it is now
-    for window in _key_windows(events, limit):
-        for pk in window:
-            for event in events.filter(pk=pk):
-                yield event, process_again(event, from_scratch=from_scratch)
+    for pk in chain.from_iterable(_key_windows(events, limit)) if keys is None else keys:
+        # One by one, because all bodies together may be too large.
+        for event in events.filter(pk=pk):
+            yield event, process_again(event, from_scratch=from_scratch)
 
 
 def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
