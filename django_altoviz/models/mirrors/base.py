@@ -134,7 +134,7 @@ class Mirror(models.Model):
         return []
 
     def _save(self, changes: Collection[str], using: str) -> None:
-        """Write the row and its lines.
+        """Upsert the row, and replace its lines if they changed.
 
         Of a row that is stored already, write only ``changes`` and ``_ALWAYS_WRITTEN``.
         """
