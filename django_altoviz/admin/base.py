@@ -151,8 +151,6 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         All requests and threads share the instance that is registered, and Django passes a column
         nothing but its row. The columns here also need the reader's permissions and the renderer.
         """
-        if self.request is not None:
-            return self
         bound = copy.copy(self)
         bound.request, bound._renderer = request, Renderer()
         return bound

@@ -386,7 +386,7 @@ class TestAKeyOfAnotherCompany:
 
     def test_is_accepted_with_all_gone(self, altoviz, strangers):
         run = sync_one(all_gone=True)
-        assert counts(run) == {"seen": 251, "new": 250, "failed": 1, "deleted": strangers}
+        assert counts(run) == {"seen": 601, "new": 600, "failed": 1, "deleted": strangers}
 
     def test_is_refused_after_an_interruption_too(self, altoviz, strangers):
         altoviz.before[len(altoviz.requests) + 2] = lambda: Answer(401)
