@@ -70,6 +70,9 @@ class ScriptedServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and body are two writes. With Nagle's algorithm the second one waits 40 ms for the
+    # client's delayed ACK.
+    disable_nagle_algorithm = True
     scripted: ScriptedServer
 
     def handle_one_request(self):
