@@ -1073,10 +1073,10 @@ def test_the_action_reads_each_event_in_one_query(operator, django_assert_max_nu
     event = store_pending()
     with django_assert_max_num_queries(100) as captured:
         assert run_action(operator, event) == ["1 event was processed."]
-    bodies = [
-        q["sql"] for q in captured.captured_queries if re.search(r'SELECT .*"body"', q["sql"])
-    ]
-    assert [re.search(r'"history"', sql) is not None for sql in bodies] == [True]
+    every = [query["sql"] for query in captured.captured_queries]
+    # Each database quotes the names of columns in its own way.
+    bodies = [sql for sql in every if re.search(r"SELECT .*\Wbody\W", sql)]
+    assert [re.search(r"\Whistory\W", sql) is not None for sql in bodies] == [True]
 
 
 def test_a_receiver_that_has_succeeded_is_not_called_again(operator, post):
