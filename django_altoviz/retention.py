@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from django.db import router, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -105,7 +105,7 @@ def _to_delete(kept: Windows, dedupe_days: int | None) -> QuerySet[WebhookEvent]
 
 
 def _all_events() -> WebhookEventQuerySet:
-    return WebhookEvent.with_pruned.using(router.db_for_write(WebhookEvent))
+    return WebhookEvent.with_pruned.for_write()
 
 
 def _in_batches(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from django.db import router, transaction
+from django.db import transaction
 
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.backlog import drain
@@ -73,5 +73,5 @@ def process_due(limit: int = DUE_LIMIT) -> int:
 
 def _current_events() -> WebhookEventQuerySet:
     # Read from the primary, because a replica may not have the event yet.
-    events: WebhookEventQuerySet = WebhookEvent.objects.using(router.db_for_write(WebhookEvent))
+    events: WebhookEventQuerySet = WebhookEvent.objects.for_write()
     return events

@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandParser
-from django.db import router
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -94,7 +93,7 @@ def selected(
     }
     # Not from a replica, which may lag behind. Events are also processed in the database that they
     # were read from.
-    events: WebhookEventQuerySet = WebhookEvent.objects.using(router.db_for_write(WebhookEvent))
+    events: WebhookEventQuerySet = WebhookEvent.objects.for_write()
     return events.filter(**{name: value for name, value in chosen.items() if value is not None})
 
 

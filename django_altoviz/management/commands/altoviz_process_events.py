@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error, close_old_connections, router
+from django.db import Error, close_old_connections
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -138,7 +138,7 @@ class Command(BaseCommand):
             self.stdout.write(_("Would process: %(count)s") % {"count": number})
 
     def report(self, outcomes: Counter[str], format: str) -> None:
-        stored = WebhookEvent.objects.using(router.db_for_write(WebhookEvent))
+        stored = WebhookEvent.objects.for_write()
         left = stored.unsettled().count()
         if format == "json":
             counts = {str(outcome): outcomes[outcome] for outcome in (*_OUTCOMES, _REFUSED)}
