@@ -153,7 +153,7 @@ def bare(entity, count):
         lines = [line for row in rows for line in row._pending_lines()]
         started, cpu_started = time.perf_counter(), time.process_time()
         model.with_deleted.bulk_create(
-            rows, update_conflicts=True, unique_fields=["altoviz_id"], update_fields=updated
+            rows, update_conflicts=True, unique_fields=["key"], update_fields=updated
         )
         if lines:
             type(lines[0])._default_manager.bulk_create(lines)

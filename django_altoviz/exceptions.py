@@ -34,10 +34,6 @@ class InvalidPayload(AltovizError, ValueError):
         super().__init__(f"{path}: {problem}")
 
 
-class ForeignObject(AltovizError):
-    """The mirror holds the event's object as one of another account."""
-
-
 class ClaimLost(AltovizError):
     """Another worker has claimed the event. The work of this worker is rolled back."""
 

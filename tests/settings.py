@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_altoviz",
+    "tests.linking",
     "django_tasks_db",
 ]
 if django.VERSION < (6, 0):

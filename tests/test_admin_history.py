@@ -288,7 +288,8 @@ def test_a_customer_links_only_to_the_documents_that_the_reader_may_view(post):
     post(EventType.CUSTOMER_CREATED)
     [customer] = MIRRORS[Entity.CUSTOMER].objects.all()
     invoices, quotes = (
-        f'/{name}/?customer__exact={customer.altoviz_id}"' for name in ("invoice", "quote")
+        f'/{name}/?customer__exact=default%3A{customer.altoviz_id}"'
+        for name in ("invoice", "quote")
     )
     page = page_text(client_with("view_customer", "view_quote"), customer)
     assert quotes in page

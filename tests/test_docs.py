@@ -621,10 +621,11 @@ class TestCode:
 
     @pytest.mark.django_db
     def test_renaming_an_account(self, post):
-        post(EventType.CUSTOMER_CREATED, account="acme")
+        for account in ("acme", "default"):
+            post(EventType.INVOICE_UPDATED, account=account)
         run(blocks(OPERATING, "python")["rename"])
-        assert models.Customer.objects.get().account == "acme-sas"
-        assert models.WebhookEvent.objects.get().account == "acme-sas"
+        assert models.Invoice.with_deleted.get().account == "default"
+        assert models.InvoiceLine.objects.exclude(invoice__account="default").count() == 0
 
     @pytest.mark.django_db
     def test_the_example_test_of_a_receiver_passes(self):

@@ -82,7 +82,7 @@ def test_the_mirror_row_is_locked_if_the_database_has_row_locks(monkeypatch):
     options = []
     monkeypatch.setattr(connection.features, "has_select_for_update", True)
     monkeypatch.setattr(connection.ops, "for_update_sql", lambda **kw: options.append(kw) or "")
-    assert locked(Customer, "altoviz_id", 1, "default") == Customer.objects.get()
+    assert locked(Customer, "key", "default:1", "default", {}) == Customer.objects.get()
     assert options
 
 

@@ -26,7 +26,7 @@ _SPAN = "SELECT min(settled_at), max(settled_at) FROM django_altoviz_webhookeven
 # The customers whose row does not show their last event; there must be none.
 _STALE = """
     SELECT count(*) FROM django_altoviz_customer c WHERE last_event_id <>
-        (SELECT max(id) FROM django_altoviz_webhookevent e WHERE e.object_id = c.altoviz_id)
+        (SELECT max(id) FROM django_altoviz_webhookevent e WHERE e.account = c.account AND e.object_id = c.altoviz_id)
 """
 
 

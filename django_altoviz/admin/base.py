@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
+from django.contrib.admin.utils import quote as admin_quote
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import DataError, models
@@ -103,16 +104,16 @@ class ReadOnly:
         url = reverse(view, args=args, current_app=self.admin_site.name)
         return format_html('<a href="{}">{}</a>', f"{url}?{urlencode(query)}", label)
 
-    def link_to_object(self, model: type[Mirror], altoviz_id: int, label: Any) -> str:
-        """Link to an object's page by its Altoviz id, without a query for its primary key."""
-        return self.link(model, "change", label, altoviz_id, **{TO_FIELD_VAR: "altoviz_id"})
+    def link_to_object(self, model: type[Mirror], key: str, label: Any) -> str:
+        """Link to an object's page by its key, without a query for its primary key."""
+        return self.link(model, "change", label, admin_quote(key), **{TO_FIELD_VAR: "key"})
 
     def link_if_mirrored(
         self, row: Mirror | None, altoviz_id: int | None, name: str | None = None
     ) -> str:
         """Link to the row, or return the name and the id if the object isn't mirrored."""
         if row is not None:
-            return self.link_to_object(type(row), row.altoviz_id, row)
+            return self.link_to_object(type(row), row.key, row)
         if altoviz_id is None:
             return name or EMPTY
         return f"{name} ({altoviz_id})" if name else f"{EMPTY} {altoviz_id}"

@@ -30,7 +30,8 @@ from django_altoviz.admin.display.values import (
 from django_altoviz.admin.filters import QuoteStatusFilter
 from django_altoviz.admin.mirrors import MirrorAdmin
 from django_altoviz.models import Document, Invoice, InvoiceLine, Quote, QuoteLine
-from django_altoviz.models.mirrors.documents import Line
+from django_altoviz.models.mirrors.lines import Line
+from django_altoviz.models.mirrors.relations import key_of
 
 MAX_LINES = 500
 
@@ -223,7 +224,8 @@ class InvoiceAdmin(DocumentAdmin):
     def replacement(self, invoice: Invoice) -> str:
         if invoice.replaced_by is None:
             return EMPTY
-        later = Invoice.with_deleted.filter(altoviz_id=invoice.replaced_by).first()
+        key = key_of(invoice.account, invoice.replaced_by)
+        later = Invoice.with_deleted.filter(key=key).first()
         return self.link_if_mirrored(later, invoice.replaced_by)
 
 

@@ -30,6 +30,7 @@ from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
 from django_altoviz.admin.history import changes_of, event_label, mirror_model, status_label
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import Replay
 from django_altoviz.transactions import own_transactions
 
@@ -161,7 +162,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         if (model := mirror_model(event)) is None:
             return str(event.object_id)
         label = f"{model._meta.verbose_name} {event.object_id}"
-        return self.link_to_object(model, event.object_id, label)
+        key = key_of(event.account, event.object_id)
+        return self.link_to_object(model, key, label)
 
     @admin.display(description=_("all events"))
     def all_events(self, event: WebhookEvent) -> str:

@@ -43,8 +43,11 @@ class MirrorAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        rows: models.QuerySet[Any] = self.model.with_deleted.all()
-        return rows
+        rows: models.QuerySet[Any] = self.model.with_deleted.order_by(*self.get_ordering(request))
+        # A project's form should not offer what is gone from Altoviz.
+        match = request.resolver_match
+        is_offered = match is not None and match.url_name == "autocomplete"
+        return rows.filter(deleted_at=None) if is_offered else rows
 
     def get_list_display(self, request: HttpRequest) -> Any:
         first, *others = self.list_display
@@ -73,7 +76,7 @@ class MirrorAdmin(ReadOnlyAdmin):
         return found | queryset.filter(altoviz_id=parse_id(words)), may_have_duplicates
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        return to_field == "altoviz_id" or super().to_field_allowed(request, to_field)
+        return to_field == "key" or super().to_field_allowed(request, to_field)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -160,7 +163,7 @@ class CustomerAdmin(MirrorAdmin):
     @admin.display(description=_("documents"))
     def documents(self, customer: Customer) -> str:
         links = [
-            (self.link(model, "changelist", label, customer__exact=customer.altoviz_id),)
+            (self.link(model, "changelist", label, customer__exact=customer.key),)
             for model, label in ((Invoice, _("Invoices")), (Quote, _("Quotes")))
             if self.may_view(model)
         ]

@@ -163,18 +163,36 @@ def _columns(model: type[models.Model], using: str) -> dict[str, tuple[Any, str]
     return {field.attname: (field, quote(field.column)) for field in model._meta.concrete_fields}
 
 
-def locked(model: type[Row], column: str, value: Any, using: str) -> Row | None:
-    """Return the row whose column has that value, locked until the end of the transaction."""
+def locked(
+    model: type[Row], column: str, value: Any, using: str, counts: Mapping[str, Any]
+) -> Row | None:
+    """Return the row whose column has that value, locked until the end of the transaction.
+
+    ``counts`` are foreign keys to the model, by the attribute of the row that gets the number of rows
+    that refer to it.
+    """
     connection: Any = connections[using]
     quote = connection.ops.quote_name
-    columns = ", ".join(name for _field, name in _columns(model, using).values())
+    names = [name for _field, name in _columns(model, using).values()]
+    columns = ", ".join([*names, *(_count_of(key, quote) for key in counts.values())])
     sql = f"SELECT {columns} FROM {quote(model._meta.db_table)} WHERE {quote(column)} = %s"
     if connection.features.has_select_for_update:
         sql += f" {_for_update(connection)}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [value])
-        row = cursor.fetchone()
-    return None if row is None else _from_db(model, row, using)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    row = _from_db(model, found[: len(names)], using)
+    vars(row).update(zip(counts, found[len(names) :], strict=True))
+    return row
+
+
+def _count_of(key: Any, quote: Callable[[str], str]) -> str:
+    """Return the SQL that counts the rows which refer to a row by the foreign key."""
+    table, target = quote(key.model._meta.db_table), key.target_field
+    referred = f"{quote(target.model._meta.db_table)}.{quote(target.column)}"
+    return f"(SELECT COUNT(*) FROM {table} WHERE {table}.{quote(key.column)} = {referred})"
 
 
 def lock_at_once(row: models.Model) -> bool:

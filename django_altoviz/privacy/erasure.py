@@ -92,7 +92,7 @@ def is_known(entity: Entity, id: int, account: str) -> bool:
     ]
     if entity == Entity.CUSTOMER:
         documents: list[Any] = [MIRRORS[each] for each in DOCUMENTS]
-        found += [each.with_deleted.filter(account=account, customer=id) for each in documents]
+        found += [each.with_deleted.filter(account=account, customer_id=id) for each in documents]
     return any(rows.exists() for rows in found)
 
 

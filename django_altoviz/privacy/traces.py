@@ -156,7 +156,7 @@ def _find_documents(subject: Subject, entity: Entity, traces: Traces) -> None:
                 traces.events[event.pk] = EventTrace(lambda data: data, COLUMNS[entity])
         if owner in (None, subject.id):
             owned.append(id)
-    condition = Q(customer=subject.id) | Q(customer=None, altoviz_id__in=owned)
+    condition = Q(customer_id=subject.id) | Q(customer_id=None, altoviz_id__in=owned)
     traces.rows.append(RowTrace(entity, condition, redact))
 
 
@@ -169,14 +169,16 @@ def _documents_by_number(subject: Subject, entity: Entity) -> tuple[set[int], bo
     number = customers.filter(altoviz_id=subject.id).values_list("number", flat=True).first()
     if not number:
         return set(), False
-    found = subject.rows(entity).filter(customer=None, customer_number=number)
+    found = subject.rows(entity).filter(customer_id=None, customer_number=number)
     is_shared = customers.filter(number=number).exclude(altoviz_id=subject.id).exists()
     return {*found.values_list("altoviz_id", flat=True)}, is_shared
 
 
 def _documents_by_id(subject: Subject, entity: Entity) -> set[int]:
     """Return the documents that name the customer's id now, or did so in a stored event."""
-    found = {*subject.rows(entity).filter(customer=subject.id).values_list("altoviz_id", flat=True)}
+    found = {
+        *subject.rows(entity).filter(customer_id=subject.id).values_list("altoviz_id", flat=True)
+    }
     events = subject.events(entity=entity, object_id__isnull=False)
     events = events.annotate(changes_text=Cast("changes", TextField()))
     id = str(subject.id)

@@ -15,10 +15,11 @@ from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, OperationalEr
 from django.utils import timezone
 
 from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import ForeignObject, InvalidPayload
+from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import MIRRORS, Mirror, Source, WebhookEvent
 from django_altoviz.models.mirrors import Changes, dump_changes, load_changes
 from django_altoviz.models.mirrors.payloads import explain_refusal
+from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.models.statements import locked
 
 
@@ -89,7 +90,6 @@ def apply(event: WebhookEvent, refetched: Reading | None = None) -> MirrorResult
 
     Raises:
         InvalidPayload: a value does not fit.
-        ForeignObject: the object belongs to another account.
     """
     if event.object_id is None:
         return _without_object(event)
@@ -150,12 +150,9 @@ def _without_object(event: WebhookEvent) -> MirrorResult:
 
 
 def _lock_row(event: WebhookEvent) -> Mirror | None:
-    entity = EventType(event.type).entity
-    using = event._state.db or DEFAULT_DB_ALIAS
-    row = locked(MIRRORS[entity], "altoviz_id", event.object_id, using)
-    if row is not None and row.account != event.account:
-        raise ForeignObject(f"{entity} {event.object_id} is another account's.")
-    return row
+    model = MIRRORS[EventType(event.type).entity]
+    key = key_of(event.account, event.object_id)
+    return locked(model, "key", key, event._state.db or DEFAULT_DB_ALIAS, model._counts())
 
 
 def _is_overtaken(event: WebhookEvent, row: Mirror | None) -> bool:

@@ -15,6 +15,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.exact_json import dumps_storable
 from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount, is_soft_time_limit
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
+from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import claims
 from django_altoviz.processing.mirroring import Reading, reading_of
 
@@ -62,7 +63,7 @@ def _account(event: WebhookEvent) -> Account | None:
 def _is_shown(event: WebhookEvent, object_id: int) -> bool:
     """Return True if the mirror shows the object as it was read after the event was stored."""
     rows = MIRRORS[EventType(event.type).entity].with_deleted.using(event._state.db)
-    return rows.filter(altoviz_id=object_id, last_event_id__gte=event.pk).exists()
+    return rows.filter(key=key_of(event.account, object_id), last_event_id__gte=event.pk).exists()
 
 
 def _last_event(event: WebhookEvent) -> int:

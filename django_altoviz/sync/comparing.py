@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 
 from django_altoviz import exact_json
 from django_altoviz.event_types import Entity
-from django_altoviz.models import MIRRORS, Mirror, Status, SyncRun, WebhookEvent
+from django_altoviz.models import MIRRORS, Document, Mirror, Status, SyncRun, WebhookEvent
 from django_altoviz.models.mirrors import FINGERPRINT
 from django_altoviz.models.mirrors.personal_data import as_erased
 from django_altoviz.processing import process
@@ -126,13 +126,14 @@ def _match(run: SyncRun, objects: Objects, raw: Raw) -> tuple[dict[int, int], se
     """
     last_events, same, unclear, forgotten = {}, set(), [], []
     rows = _rows(run, objects).values_list(
-        "altoviz_id", "account", "last_event_id", "deleted_at", "forgotten_at", "fingerprint"
+        "altoviz_id", "last_event_id", "deleted_at", "forgotten_at", "fingerprint"
     )
-    for id, account, last_event, deleted_at, forgotten_at, known in rows:
+    whole = _with_all_lines(run, objects)
+    for id, last_event, deleted_at, forgotten_at, known in rows:
         last_events[id] = last_event
         if forgotten_at is not None:
             forgotten.append(id)
-        if account != run.account or deleted_at is not None:
+        if deleted_at is not None or id not in whole:
             continue
         if id in raw and fingerprint(raw[id]) == known:
             same.add(id)
@@ -147,6 +148,18 @@ def _match(run: SyncRun, objects: Objects, raw: Raw) -> tuple[dict[int, int], se
     return last_events, same
 
 
+def _with_all_lines(run: SyncRun, objects: Objects) -> Collection[int]:
+    """Return the ids of the objects that have as many lines in the mirror as at Altoviz.
+
+    A project may have deleted lines. Those of a document come back with its next event.
+    """
+    model = model_of(run)
+    if not issubclass(model, Document):
+        return objects
+    stored = model.count_lines(run.account, objects, run._state.db)
+    return {id for id, object in objects.items() if stored[id] == len(object.get("lines") or ())}
+
+
 def _stored_data(run: SyncRun, ids: Collection[int]) -> Iterable[tuple[int, RemoteObject]]:
     """Return the ``data`` of the rows. Reading it costs several times as much as all the rest."""
     rows = [
@@ -159,4 +172,4 @@ def _stored_data(run: SyncRun, ids: Collection[int]) -> Iterable[tuple[int, Remo
 
 def _rows(run: SyncRun, ids: Iterable[int]) -> QuerySet[Mirror]:
     rows: QuerySet[Mirror] = model_of(run).with_deleted.using(run._state.db)
-    return rows.filter(altoviz_id__in=[*ids]).order_by()
+    return rows.filter(account=run.account, altoviz_id__in=[*ids]).order_by()

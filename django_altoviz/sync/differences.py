@@ -54,7 +54,9 @@ def body_of(event_type: EventType, data: RemoteObject) -> bytes:
 def _fits(run: SyncRun, object: RemoteObject) -> bool:
     id = object_id_of(object)
     try:
-        model_of(run)(altoviz_id=id or 0)._apply(object, dumps_storable(object))
+        model_of(run)(altoviz_id=id or 0, account=run.account)._apply(
+            object, dumps_storable(object)
+        )
     except InvalidPayload:
         return False
     return id is not None

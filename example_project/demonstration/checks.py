@@ -110,7 +110,7 @@ def _sum_of_lines(altoviz_id: int) -> Decimal | None:
 
 def _row(model: type[Model], altoviz_id: int, **columns: Any) -> Check:
     """Check columns of one object. ``found`` is None if there is no such object."""
-    rows = model._default_manager.filter(altoviz_id=altoviz_id)
+    rows = model.objects.filter(altoviz_id=altoviz_id)
     found = rows.values_list(*columns).first()
     about = (f"{model.__name__} {altoviz_id}", ", ".join(columns))
     return Check(about, found, tuple(columns.values()))

@@ -164,14 +164,15 @@ class TestFirstSync:
         assert sync_one().is_import
         assert not sync_one().is_import
 
-    def test_does_not_overwrite_a_row_of_another_account(self, altoviz):
+    def test_mirrors_an_id_once_per_account(self, altoviz):
         altoviz.add(Entity.CUSTOMER, customer(1))
         sync_one()
-        (run,) = sync("acme", CUSTOMERS)
-        # Altoviz ids are unique across companies, so this row belongs to the other account.
-        assert counts(run) == {"seen": 1, "failed": 1}
-        assert "ForeignObject" in WebhookEvent.objects.get(account="acme").error
-        assert Customer.objects.get().account == "default"
+        altoviz.add(Entity.CUSTOMER, customer(1, name="Acme"))
+        for expected in ({"seen": 1, "new": 1}, {"seen": 1, "unchanged": 1}):
+            (run,) = sync("acme", CUSTOMERS)
+            assert counts(run) == expected
+        names = Customer.objects.order_by("account").values_list("account", "name")
+        assert [*names] == [("acme", "Acme"), ("default", customer(1)["name"])]
 
 
 class TestLaterSyncs:
@@ -318,7 +319,7 @@ class TestLaterSyncs:
 
     def test_leave_the_final_invoices_of_an_erased_customer_alone(self, altoviz, receiver_calls):
         """Nobody can change them at Altoviz, so Altoviz keeps showing the customer's name."""
-        invoices = Invoice.with_deleted.filter(customer=invoice(1)["customerId"])
+        invoices = Invoice.with_deleted.filter(customer_id=invoice(1)["customerId"])
         assert invoices.count() == 2
         erase(Entity.CUSTOMER, invoice(1)["customerId"], "default")
         assert sync_one(INVOICES).is_in_step
@@ -337,6 +338,28 @@ class TestLaterSyncs:
         (run,) = sync("acme", CUSTOMERS)
         assert counts(run) == {"seen": 1, "new": 1}
         assert Customer.objects.filter(account="default").count() == 250
+
+    def test_bring_back_the_rows_that_the_project_deleted(self, altoviz):
+        Customer.objects.filter(altoviz_id__lte=3).delete()
+        assert counts(sync_one()) == {"seen": 250, "new": 3, "unchanged": 247}
+        Invoice.objects.filter(altoviz_id=1).delete()
+        assert counts(sync_one(INVOICES))["new"] == 1
+        assert Invoice.objects.get(altoviz_id=1).lines.count() == len(invoice(1)["lines"])
+        assert sync_one(INVOICES).is_in_step
+
+    def test_import_anew_without_receivers_once_the_runs_are_deleted(self, receiver_calls):
+        Customer.objects.all().delete()
+        SyncRun.objects.all().delete()
+        assert counts(sync_one()) == {"seen": 250, "new": 250}
+        assert receiver_calls == []
+
+    def test_bring_back_the_lines_that_the_project_deleted(self, altoviz):
+        lines = Invoice.objects.get(altoviz_id=2).lines
+        lines.all().delete()
+        assert counts(sync_one(INVOICES, dry_run=True))["changed"] == 1
+        assert counts(sync_one(INVOICES))["changed"] == 1
+        assert lines.count() == len(invoice(2)["lines"])
+        assert sync_one(INVOICES).is_in_step
 
     def test_do_not_record_a_failed_difference_again(self, altoviz):
         altoviz.add(Entity.CUSTOMER, customer(7, active="maybe"), customer(400, active="maybe"))

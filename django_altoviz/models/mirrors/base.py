@@ -15,6 +15,7 @@ from django_altoviz.event_types import Entity
 from django_altoviz.models.mirrors.fields import ExactJSONField, IdentifierField
 from django_altoviz.models.mirrors.payloads import SHORT_TEXT, refuse_unstorable, short_text
 from django_altoviz.models.mirrors.personal_data import as_erased, has_other_customer
+from django_altoviz.models.mirrors.relations import KEY_LENGTH, KeyField
 from django_altoviz.models.statements import insert, save
 
 #: The length of a fingerprint, in characters.
@@ -42,9 +43,11 @@ class Mirror(models.Model):
     Altoviz's names of the fields. Only this app writes them. ``deleted_at`` makes a row a tombstone.
     """
 
-    # Altoviz numbers the objects of all companies in one sequence [inferred].
-    altoviz_id = models.BigIntegerField(_("Altoviz id"), unique=True)
+    # Altoviz numbers the objects of all companies in one sequence [inferred], but two servers do not,
+    # and nothing that one account sends may touch what another has.
+    altoviz_id = models.BigIntegerField(_("Altoviz id"))
     account = IdentifierField(_("account"), max_length=64)
+    key = KeyField(_("key"), max_length=KEY_LENGTH, editable=False)
     internal_id = IdentifierField(_("internal id"), max_length=SHORT_TEXT, null=True)
     data = ExactJSONField(_("data"), help_text=_("The object as Altoviz sent it."))
     last_event_id = models.BigIntegerField(
@@ -74,6 +77,13 @@ class Mirror(models.Model):
     class Meta:
         abstract = True
         indexes = [models.Index(fields=["internal_id"], name="altoviz_%(class)s_internal")]
+        constraints = [
+            # The id comes first, so that a look-up by the id alone is fast.
+            models.UniqueConstraint(
+                fields=["altoviz_id", "account"], name="altoviz_%(class)s_identity"
+            ),
+            models.UniqueConstraint(fields=["key"], name="altoviz_%(class)s_key"),
+        ]
 
     @classmethod
     def entity(cls) -> Entity:
@@ -120,6 +130,11 @@ class Mirror(models.Model):
         for name, (_old, new) in changes.items():
             setattr(self, name, new)
         return changes
+
+    @classmethod
+    def _counts(cls) -> Mapping[str, Any]:
+        """Return the relations to count when the row is locked, by the attribute for the number."""
+        return {}
 
     def _pending_lines(self) -> list[models.Model]:
         """Return the lines that were read and are not saved yet."""

@@ -1,8 +1,9 @@
-"""The base of invoices and quotes, and of their lines."""
+"""The base of invoices and quotes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -10,16 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.exact_json import same
 from django_altoviz.exceptions import InvalidPayload
-from django_altoviz.models.mirrors.base import Mirror, short
-from django_altoviz.models.mirrors.fields import (
-    AmountField,
-    ExactJSONField,
-    IdentifierField,
-    MirrorKey,
-)
+from django_altoviz.models.mirrors.base import Changes, Mirror, short
+from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.lines import Line, replace_lines
 from django_altoviz.models.mirrors.parties import Customer
 from django_altoviz.models.mirrors.payloads import (
-    SHORT_TEXT,
     amount,
     day,
     flag,
@@ -29,7 +25,7 @@ from django_altoviz.models.mirrors.payloads import (
     text,
     timestamp,
 )
-from django_altoviz.models.mirrors.products import Product
+from django_altoviz.models.mirrors.relations import MirrorKey, key_of
 
 
 class BusinessSignal(NamedTuple):
@@ -49,6 +45,7 @@ class Document(Mirror):
     number = short(_("number"))
     date = models.DateField(_("date"), null=True)
     subject = models.TextField(_("subject"), null=True)
+    customer_id = models.BigIntegerField(_("customer id"), null=True)
     customer = MirrorKey(Customer, related_name="%(class)ss", verbose_name=_("customer"))
     customer_number = short(_("customer number"))
     customer_name = models.TextField(_("customer name"), null=True)
@@ -86,11 +83,13 @@ class Document(Mirror):
 
     #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
-    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals")
+    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals", "customer_key")
 
     lines: Any  # the reverse side of the relation that each kind of line has
     # Lines that were read and are not saved yet. None: the stored ones stay.
-    _new_lines: list[models.Model] | None = None
+    _new_lines: list[Line] | None = None
+    # The number of stored lines when the row was locked.
+    _stored_lines: int | None = None
 
     class Meta(Mirror.Meta):
         abstract = True
@@ -98,6 +97,8 @@ class Document(Mirror):
             *Mirror.Meta.indexes,
             models.Index(fields=["number"], name="altoviz_%(class)s_number"),
             models.Index(fields=["date"], name="altoviz_%(class)s_date"),
+            models.Index(fields=["customer"], name="altoviz_%(class)s_customer"),
+            models.Index(fields=["customer_id"], name="altoviz_%(class)s_cust_id"),
         ]
 
     def __str__(self) -> str:
@@ -135,25 +136,52 @@ class Document(Mirror):
             "public_link": text(data, "publicLink"),
         }
 
+    @classmethod
+    def _lines_key(cls) -> Any:
+        """Return the lines' foreign key to the document."""
+        relation: Any = cls._meta.get_field("lines")
+        return relation.field
+
+    @classmethod
+    def count_lines(cls, account: str, ids: Iterable[int], using: str | None) -> Counter[int]:
+        """Count the stored lines of an account's documents, by Altoviz id, in one query."""
+        key = cls._lines_key()
+        documents = {key_of(account, id): id for id in ids}
+        lines = key.model._base_manager.using(using).filter(**{f"{key.name}__in": [*documents]})
+        counts = lines.order_by().values_list(key.name).annotate(models.Count("pk"))
+        return Counter({documents[document]: count for document, count in counts})
+
+    @classmethod
+    def _counts(cls) -> Mapping[str, Any]:
+        return {"_stored_lines": cls._lines_key()}
+
+    def _assign(self, columns: Mapping[str, Any]) -> Changes:
+        changes = super()._assign(columns)
+        self.customer_key = key_of(self.account, self.customer_id)
+        return changes
+
     def _read_lines(self, data: Mapping[str, Any]) -> None:
         is_known = not self._state.adding and same(self.data.get("lines"), data.get("lines"))
-        self._new_lines = None if is_known else self._lines_from(data)
+        # Lines that were deleted here come back, although they are the same at Altoviz.
+        is_whole = self._stored_lines in (None, len(objects(data, "lines")))
+        self._new_lines = None if is_known and is_whole else self._lines_from(data)
 
-    def _lines_from(self, data: Mapping[str, Any]) -> list[models.Model]:
-        relation: Any = self._meta.get_field("lines")
+    def _lines_from(self, data: Mapping[str, Any]) -> list[Line]:
+        key = self._lines_key()
         lines = []
         for position, line in enumerate(objects(data, "lines")):
             try:
-                columns = relation.related_model.columns_from(line)
+                columns = key.model.columns_from(line)
             except InvalidPayload as error:
                 path = f"lines.{position}.{error.path}"
                 raise InvalidPayload(path, error.problem) from error
-            columns[relation.field.attname] = self.altoviz_id
-            lines.append(relation.related_model(position=position, data=line, **columns))
+            columns[key.attname] = key_of(self.account, self.altoviz_id)
+            columns["product_key"] = key_of(self.account, columns["product_id"])
+            lines.append(key.model(position=position, data=line, **columns))
         return lines
 
     def _pending_lines(self) -> list[models.Model]:
-        return self._new_lines or []
+        return [*(self._new_lines or ())]
 
     def _update_business_signals(self, *, from_api: bool) -> list[str]:
         signals = self.BUSINESS_SIGNALS.items()
@@ -170,73 +198,9 @@ class Document(Mirror):
         super()._save(changes, using)
         if self._new_lines is None:
             return
-        # Lines have no life outside their document, so they are replaced as a whole.
-        if not is_new:
-            self.lines.all().delete()
-        self.lines.bulk_create(self._new_lines)
-
-
-class Line(models.Model):
-    """A line of a document, in the order of the payload's list [documented].
-
-    Several documents may use the same line id, so document and position identify a line.
-    """
-
-    position = models.PositiveIntegerField(_("position"))
-    altoviz_id = models.BigIntegerField(_("Altoviz id"), null=True)
-    type = short(_("type"))
-    description = models.TextField(_("description"), null=True, help_text=_("May be HTML."))
-    date = models.DateField(_("date"), null=True)
-    product = MirrorKey(Product, related_name="%(class)ss", verbose_name=_("product"))
-    product_number = short(_("product number"))
-    product_internal_id = IdentifierField(
-        _("product internal id"), max_length=SHORT_TEXT, null=True
-    )
-    classification_id = models.BigIntegerField(_("classification id"), null=True)
-    quantity = AmountField(_("quantity"), null=True)
-    unit_code = short(_("unit"))
-    tax_excluded_price = AmountField(_("price without tax"), null=True)
-    tax_included_price = AmountField(_("price with tax"), null=True)
-    discount_type = short(_("discount type"))
-    discount_value = AmountField(_("discount"), null=True)
-    vat_rate = AmountField(_("VAT rate"), null=True, help_text=_("In per cent."))
-    vat_region = short(_("VAT region"))
-    tax_excluded_amount = AmountField(_("amount without tax"), null=True)
-    tax_included_amount = AmountField(_("amount with tax"), null=True)
-    purchase_price = AmountField(_("purchase price"), null=True)
-    margin_amount = AmountField(_("margin"), null=True)
-    margin_rate = AmountField(_("margin rate"), null=True)
-    data = ExactJSONField(_("data"))
-
-    class Meta:
-        abstract = True
-        ordering = ["position"]
-
-    def __str__(self) -> str:
-        return self.description or str(self.position)
-
-    @classmethod
-    def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "altoviz_id": integer(data, "id"),
-            "type": short_text(data, "type"),
-            "description": text(data, "description"),
-            "date": day(data, "date"),
-            "product_id": integer(data, "productId"),
-            "product_number": short_text(data, "productNumber"),
-            "product_internal_id": short_text(data, "productInternalId"),
-            "classification_id": integer(data, "classificationId"),
-            "quantity": amount(data, "quantity"),
-            "unit_code": short_text(data, "unit", "code"),
-            "tax_excluded_price": amount(data, "taxExcludedPrice"),
-            "tax_included_price": amount(data, "taxIncludedPrice"),
-            "discount_type": short_text(data, "discount", "type"),
-            "discount_value": amount(data, "discount", "value"),
-            "vat_rate": amount(data, "vat", "rate"),
-            "vat_region": short_text(data, "vat", "region"),
-            "tax_excluded_amount": amount(data, "taxExcludedAmount"),
-            "tax_included_amount": amount(data, "taxIncludedAmount"),
-            "purchase_price": amount(data, "purchasePrice"),
-            "margin_amount": amount(data, "marginAmount"),
-            "margin_rate": amount(data, "marginRate"),
-        }
+        key = self._lines_key()
+        lines = key.model._base_manager.using(using)
+        if is_new:
+            lines.bulk_create(self._new_lines)
+        else:
+            replace_lines(lines.filter(**{key.name: self}), self._new_lines)

@@ -9,7 +9,6 @@ from django.core import checks
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Col
-from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 
 from django_altoviz.exact_json import ExactJSONDecoder, ExactJSONEncoder
 from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS, plain
@@ -89,25 +88,3 @@ class ExactJSONField(models.JSONField):
         kwargs["encoder"] = ExactJSONEncoder
         kwargs["decoder"] = ExactJSONDecoder
         super().__init__(*args, **kwargs)
-
-
-class _NoneUntilMirrored(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
-    def get_object(self, instance: models.Model) -> models.Model | None:  # type: ignore[override]
-        try:
-            return super().get_object(instance)
-        except self.field.remote_field.model.DoesNotExist:
-            return None
-
-
-class MirrorKey(models.ForeignKey):  # type: ignore[type-arg]
-    """A relation by Altoviz's id, to an object that may not be mirrored yet.
-
-    There is no database constraint, because an invoice may arrive before its customer. Until the
-    customer arrives, the relation is ``None``.
-    """
-
-    forward_related_accessor_class = _NoneUntilMirrored
-
-    def __init__(self, to: Any, on_delete: Any = models.DO_NOTHING, **kwargs: Any) -> None:
-        kwargs.update(to_field="altoviz_id", db_constraint=False, null=True, blank=True)
-        super().__init__(to, on_delete, **kwargs)

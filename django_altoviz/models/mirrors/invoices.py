@@ -9,9 +9,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import BusinessSignal, Document, Line
-from django_altoviz.models.mirrors.fields import AmountField, MirrorKey
+from django_altoviz.models.mirrors.documents import BusinessSignal, Document
+from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import amount, flag, integer, short_text
+from django_altoviz.models.mirrors.relations import MirrorKey
 
 
 class Invoice(Document):
@@ -73,7 +75,9 @@ class Invoice(Document):
 
 
 class InvoiceLine(Line):
-    invoice = MirrorKey(Invoice, related_name="lines", verbose_name=_("invoice"), db_index=False)
+    invoice = MirrorKey(
+        Invoice, models.CASCADE, related_name="lines", verbose_name=_("invoice"), null=False
+    )
 
     class Meta(Line.Meta):
         verbose_name = _("invoice line")

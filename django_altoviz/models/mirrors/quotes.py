@@ -9,9 +9,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import BusinessSignal, Document, Line
-from django_altoviz.models.mirrors.fields import AmountField, MirrorKey
+from django_altoviz.models.mirrors.documents import BusinessSignal, Document
+from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import amount, day, short_text, timestamp
+from django_altoviz.models.mirrors.relations import MirrorKey
 
 # The customer has not decided yet.
 _OPEN = {"Pending", "Sent"}
@@ -63,7 +65,9 @@ class Quote(Document):
 
 
 class QuoteLine(Line):
-    quote = MirrorKey(Quote, related_name="lines", verbose_name=_("quote"), db_index=False)
+    quote = MirrorKey(
+        Quote, models.CASCADE, related_name="lines", verbose_name=_("quote"), null=False
+    )
 
     class Meta(Line.Meta):
         verbose_name = _("quote line")

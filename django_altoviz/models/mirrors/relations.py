@@ -1,0 +1,65 @@
+"""The identity of a mirrored object, and relations by it.
+
+Two companies may use the same Altoviz id, and an object may come before the one that it refers to. So
+a relation holds a key made of account and id, which is known before its object is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from django.db import models
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
+
+from django_altoviz.models.mirrors.fields import IdentifierField
+
+#: The length of the longest key: an account, a colon, and an id of 64 bits.
+KEY_LENGTH = 64 + 1 + 19
+
+
+@overload
+def key_of(account: str, altoviz_id: int) -> str: ...
+@overload
+def key_of(account: str, altoviz_id: int | None) -> str | None: ...
+def key_of(account: str, altoviz_id: int | None) -> str | None:
+    """Return the key of an object, ``account:id``, or ``None`` for no object.
+
+    The id follows the last colon, so no two objects have the same key.
+    """
+    return None if altoviz_id is None else f"{account}:{altoviz_id}"
+
+
+class KeyField(IdentifierField):
+    """The key of a row, computed from its ``account`` and ``altoviz_id`` whenever it is saved."""
+
+    def pre_save(self, model_instance: Any, add: bool) -> str | None:
+        key = key_of(model_instance.account, model_instance.altoviz_id)
+        setattr(model_instance, self.attname, key)
+        return key
+
+
+class _NoneUntilMirrored(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
+    def get_object(self, instance: models.Model) -> models.Model | None:  # type: ignore[override]
+        try:
+            return super().get_object(instance)
+        except self.field.remote_field.model.DoesNotExist:
+            return None
+
+
+class MirrorKey(models.ForeignKey):  # type: ignore[type-arg]
+    """A foreign key to an object of the same account, which may not be mirrored yet.
+
+    Its column is called ``<name>_key``, because ``<name>_id`` is Altoviz's name for the id. There is
+    no database constraint, because an invoice may arrive before its customer. Until the customer
+    arrives, the relation is ``None``.
+    """
+
+    forward_related_accessor_class = _NoneUntilMirrored
+
+    def __init__(self, to: Any, on_delete: Any = models.DO_NOTHING, **kwargs: Any) -> None:
+        # Models index the column in Meta: on PostgreSQL, db_index would make a second index for LIKE.
+        fixed = {"to_field": "key", "db_constraint": False, "db_index": False}
+        super().__init__(to, on_delete, **{"null": True, "blank": True, **kwargs, **fixed})
+
+    def get_attname(self) -> str:
+        return f"{self.name}_key"

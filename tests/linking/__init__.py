@@ -1,0 +1,1 @@
+"""A project's app whose models link to the mirror."""
