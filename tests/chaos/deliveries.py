@@ -1,4 +1,7 @@
-"""Plan the deliveries: events of many objects in random order, some repeated."""
+"""Plan the deliveries: events of many objects in random order, some repeated.
+
+Two accounts have objects with the same ids.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from django_altoviz.event_types import EventType
 from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import sample, to_body
 
-SECRET = "secret-of-the-chaos-suite"
+#: The secret of each account, and the path of its webhook.
+SECRETS = {"default": "secret-of-the-chaos-suite", "acme": "secret-of-the-other-account"}
+PATHS = {"default": "/altoviz/webhook/", "acme": "/altoviz/webhook/acme/"}
 ENTITIES = ["Customer", "Contact", "Product", "Invoice", "Quote"]
 REPEATED = 0.3
 #: The share of objects that have a deletion among their events.
@@ -19,7 +24,9 @@ DELETED = 0.1
 @dataclass(frozen=True)
 class Event:
     event_id: str
-    object: tuple[str, int]
+    account: str
+    #: The account, the entity and the Altoviz id.
+    object: tuple[str, str, int]
     is_deletion: bool
     body: bytes
     headers: dict[str, str]
@@ -40,18 +47,24 @@ def plan(deliveries: int, objects: int, chance: random.Random) -> list[Event]:
 
 
 def _event(number: int, owner: int, is_deletion: bool) -> Event:
-    entity = ENTITIES[owner % len(ENTITIES)]
+    place, second = divmod(owner, 2)
+    account = [*SECRETS][second]
+    entity = ENTITIES[place % len(ENTITIES)]
     action = "Deleted" if is_deletion else "Created" if number < 2 * owner else "Updated"
     envelope = sample(EventType(f"{entity}{action}"))
-    object_id = 1000 + owner
+    object_id = 1000 + place
+    related = object_id - place % len(ENTITIES)  # a customer; the product is two further
     # The internalId of each event is unique, so the judge sees which event the mirror shows.
     data = envelope.data | {"id": object_id, "internalId": f"event {number}"}
+    if "customerId" in data:
+        data["customerId"] = related
     for position, line in enumerate(data.get("lines") or []):
-        line["id"] = object_id * 100 + position
+        line |= {"id": object_id * 100 + position, "productId": related + 2}
     event_id = f"evt_{number:025d}"
     body = to_body(type(envelope)(event_id, envelope.type, data))
     headers = {
         "Content-Type": "text/plain; charset=utf-8",
-        SIGNATURE_HEADER: sign(body, SECRET),
+        SIGNATURE_HEADER: sign(body, SECRETS[account]),
     }
-    return Event(event_id, (entity.lower(), object_id), is_deletion, body, headers)
+    name = (account, entity.lower(), object_id)
+    return Event(event_id, account, name, is_deletion, body, headers)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.chance import chance_of
-from tests.chaos.deliveries import Event
+from tests.chaos.deliveries import PATHS, Event
 
 SENDERS = 4
 TIMEOUT = 20
@@ -84,7 +84,7 @@ class Senders:
         sent_at = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         try:
-            connection.request("POST", "/altoviz/webhook/", event.body, event.headers)
+            connection.request("POST", PATHS[event.account], event.body, event.headers)
             response = connection.getresponse()
             response.read()
             status = response.status

@@ -113,5 +113,8 @@ def test_events_answered_with_200_are_not_lost_or_repeated(server, receivers):
     effects = [tuple(effect) for effect in evidence["effects"]]
     expected = [(e["pk"], name) for e in events for name in ("first", "second")]
     assert sorted(effects) == (sorted(expected) if receivers == "with" else [])
-    last = {event["object_id"]: event["pk"] for event in events}
-    assert {row["altoviz_id"]: row["last_event_id"] for row in evidence["mirrors"]} == last
+    last = {(event["account"], event["object_id"]): event["pk"] for event in events}
+    shown = {
+        (row["account"], row["altoviz_id"]): row["last_event_id"] for row in evidence["mirrors"]
+    }
+    assert shown == last

@@ -16,7 +16,7 @@ from tests.chaos.verdict import RECEIVERS, judge
 @pytest.fixture
 def log():
     """A log in which each event is sent after the answer to the one before."""
-    events = plan(60, 3, random.Random("a seed without deletions"))
+    events = plan(60, 3, random.Random("without deletions"))
     assert not any(event.is_deletion for event in events)
     return [
         Sending(event, sent_at=number, answered_at=number + 0.5, status=200)
@@ -37,8 +37,9 @@ def evidence(log):
                 "pk": len(events) + 1,
                 "event_id": event.event_id,
                 "type": json.loads(body)["type"],
-                "entity": event.object[0],
-                "object_id": event.object[1],
+                "account": event.object[0],
+                "entity": event.object[1],
+                "object_id": event.object[2],
                 "status": "processed",
                 "body": body,
                 "deliveries": 0,
@@ -49,8 +50,9 @@ def evidence(log):
         row["deliveries"] += 1
         if row["deliveries"] == 1:
             mirrors[event.object] = {
-                "entity": event.object[0],
-                "altoviz_id": event.object[1],
+                "account": event.object[0],
+                "entity": event.object[1],
+                "altoviz_id": event.object[2],
                 "data": json.loads(body)["data"],
                 "deleted_at": None,
             }
@@ -120,7 +122,10 @@ def lose_a_record(evidence):
 def swap_two_events(evidence):
     """Swap the order of arrival of two events of one object."""
     first = evidence["events"][0]
-    second = next(row for row in evidence["events"][1:] if row["object_id"] == first["object_id"])
+    object = (first["account"], first["object_id"])
+    second = next(
+        row for row in evidence["events"][1:] if (row["account"], row["object_id"]) == object
+    )
     first["pk"], second["pk"] = second["pk"], first["pk"]
     evidence["events"].sort(key=lambda row: row["pk"])
 
@@ -140,6 +145,11 @@ def lose_an_object(evidence):
 
 def delete_an_object(evidence):
     evidence["mirrors"][0]["deleted_at"] = "2026-11-25"
+
+
+def give_an_invoice_to_another_account(evidence):
+    customer = {"customer_id": 1000, "customer__account": "acme", "customer__altoviz_id": 1000}
+    evidence["mirrors"][0] |= {"account": "default"} | customer
 
 
 def ignore_without_a_deletion(evidence):
@@ -166,6 +176,7 @@ def ignore_without_a_deletion(evidence):
         (show_an_older_event, "does not show"),
         (lose_an_object, "not mirrored"),
         (delete_an_object, "0 deletions"),
+        (give_an_invoice_to_another_account, "has the customer"),
         (ignore_without_a_deletion, "is ignored"),
     ],
 )

@@ -23,6 +23,7 @@ def judge(log: Sequence[Sending], evidence: Evidence) -> list[str]:
         *_arrival_follows_the_senders(log, evidence),
         *_effects_in_order(log, evidence),
         *_the_mirror_converges(evidence),
+        *_accounts_are_apart(evidence),
         *_only_the_late_is_ignored(log, evidence),
     ]
 
@@ -123,7 +124,7 @@ def _effects_in_order(log: Sequence[Sending], evidence: Evidence) -> Iterator[st
 
 def _the_mirror_converges(evidence: Evidence) -> Iterator[str]:
     """Check that each object in the mirror shows its deletion or else its last event."""
-    mirrors = {(row["entity"], row["altoviz_id"]): row for row in evidence["mirrors"]}
+    mirrors = {_object(row): row for row in evidence["mirrors"]}
     by_object = _by_object(evidence)
     for name in by_object.keys() ^ mirrors.keys():
         yield f"{name} is mirrored without an event, or not mirrored"
@@ -137,6 +138,18 @@ def _the_mirror_converges(evidence: Evidence) -> Iterator[str]:
             yield f"{name} does not show {_name(expected)}, but {row['data'].get('internalId')}"
 
 
+def _accounts_are_apart(evidence: Evidence) -> Iterator[str]:
+    """Check that each document has the customer of its account, or none if that is not mirrored."""
+    mirrored = {_object(row) for row in evidence["mirrors"]}
+    for row in evidence["mirrors"]:
+        if "customer_id" in row:
+            account, id = row["account"], row["customer_id"]
+            is_there = (account, "customer", id) in mirrored
+            found = (row["customer__account"], row["customer__altoviz_id"])
+            if found != ((account, id) if is_there else (None, None)):
+                yield f"{_object(row)} has the customer {found}"
+
+
 def _only_the_late_is_ignored(log: Sequence[Sending], evidence: Evidence) -> Iterator[str]:
     """Check that only events that may have come after their object's deletion are ignored."""
     precedes = Precedence(log)
@@ -148,11 +161,15 @@ def _only_the_late_is_ignored(log: Sequence[Sending], evidence: Evidence) -> Ite
                 yield f"{_name(event)} is ignored: {event['error']}"
 
 
-def _by_object(evidence: Evidence) -> dict[tuple[str, int], list[Any]]:
+def _object(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["account"], row["entity"], row["altoviz_id"]
+
+
+def _by_object(evidence: Evidence) -> dict[tuple[str, str, int], list[Any]]:
     """Return the events of each object, in the order of arrival."""
     by_object = defaultdict(list)
     for event in evidence["events"]:
-        by_object[event["entity"], event["object_id"]].append(event)
+        by_object[event["account"], event["entity"], event["object_id"]].append(event)
     return by_object
 
 

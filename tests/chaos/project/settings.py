@@ -47,6 +47,7 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 ALTOVIZ = {
     "WEBHOOK_SECRET": "secret-of-the-chaos-suite",
+    "ACCOUNTS": {"acme": {"WEBHOOK_SECRET": "secret-of-the-other-account"}},
     "DISPATCHER": f"django_altoviz.dispatchers.{os.environ['CHAOS_DISPATCHER']}",
     "LEASE_SECONDS": 2,
     "MAX_ATTEMPTS": 100,

@@ -13,7 +13,7 @@ from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.models import Invoice, ReceiverRun, WebhookEvent
 from django_altoviz.processing import backlog
 from django_altoviz.samples import sample, to_body
-from tests.chaos.deliveries import SECRET
+from tests.chaos.deliveries import SECRETS
 from tests.chaos.project.models import Effect
 
 CRASHED = 77
@@ -50,7 +50,7 @@ def body_of(event_type, object_id, number):
 
 def deliver(bodies):
     for body in bodies:
-        headers = {SIGNATURE_HEADER: sign(body, SECRET)}
+        headers = {SIGNATURE_HEADER: sign(body, SECRETS["default"])}
         answer = Client().post("/altoviz/webhook/", body, "text/plain", headers=headers)
         assert answer.status_code == 200, answer.content
 

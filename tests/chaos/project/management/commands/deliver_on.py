@@ -8,7 +8,7 @@ from django.test import Client
 from django_altoviz.event_types import EventType
 from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import new_event_id, sample, to_body
-from tests.chaos.deliveries import SECRET
+from tests.chaos.deliveries import SECRETS
 
 OBJECTS = 10
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
             event_id = new_event_id()
             data = envelope.data | {"id": number % OBJECTS + 1, "number": str(number)}
             body = to_body(type(envelope)(event_id, envelope.type, data))
-            headers = {SIGNATURE_HEADER: sign(body, SECRET)}
+            headers = {SIGNATURE_HEADER: sign(body, SECRETS["default"])}
             answer = Client().post("/altoviz/webhook/", body, "text/plain", headers=headers)
             if answer.status_code != 200:
                 return

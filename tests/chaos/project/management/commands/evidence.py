@@ -5,12 +5,13 @@ import json
 from django.core.management.base import BaseCommand
 
 from django_altoviz import exact_json
-from django_altoviz.models import MIRRORS, ReceiverRun, WebhookEvent
+from django_altoviz.models import MIRRORS, Document, ReceiverRun, WebhookEvent
 from tests.chaos.project.models import Effect
 
-EVENT = ["pk", "event_id", "type", "entity", "object_id", "status", "body", "deliveries"]
+EVENT = ["pk", "event_id", "account", "type", "entity", "object_id", "status", "body", "deliveries"]
 EVENT += ["attempts", "error"]
-MIRROR = ["altoviz_id", "data", "deleted_at", "last_event_id"]
+MIRROR = ["account", "altoviz_id", "data", "deleted_at", "last_event_id"]
+RELATION = ["customer_id", "customer__account", "customer__altoviz_id"]
 
 
 class Command(BaseCommand):
@@ -25,7 +26,9 @@ class Command(BaseCommand):
                 # exact_json writes Decimals as numbers.
                 {"entity": entity.value, **row, "data": json.loads(exact_json.dumps(row["data"]))}
                 for entity, model in MIRRORS.items()
-                for row in model.with_deleted.values(*MIRROR)
+                for row in model.with_deleted.values(
+                    *MIRROR, *(RELATION if issubclass(model, Document) else [])
+                )
             ],
         }
         self.stdout.write(json.dumps(evidence, default=str))
