@@ -87,7 +87,7 @@ def post():
         if isinstance(body, dict):
             body = json.dumps(body).encode()
         if signature is None:
-            signature = signing.sign(body, SECRETS[account])
+            signature = signing.sign(body, SECRETS[account.lower()])
         if path is None:
             path = "/altoviz/webhook/" + ("" if account == "default" else f"{account}/")
         extra.setdefault("content_type", "text/plain; charset=utf-8")

@@ -131,6 +131,20 @@ def empty():
         model.with_deleted.all().delete()
 
 
+def test_accounts_that_differ_in_case_are_two(post, settings):
+    """The default collations of MySQL and MariaDB ignore case."""
+    acme = settings.ALTOVIZ["ACCOUNTS"]["acme"]
+    settings.ALTOVIZ = settings.ALTOVIZ | {"ACCOUNTS": {"acme": acme, "Acme": acme}}
+    for account in ("acme", "Acme"):
+        for type in ("CustomerUpdated", "InvoiceUpdated"):
+            post(body_of(type, **{"name": account} if "Customer" in type else {}), account=account)
+    assert {*Customer.objects.filter(account="Acme").values_list("name", flat=True)} == {"Acme"}
+    for invoice in Invoice.objects.all():
+        assert invoice.customer.name == invoice.account
+    post({"id": "evt_1", "type": "CustomerDeleted", "data": {"id": 418206}}, account="Acme")
+    assert Customer.objects.get().account == "acme"
+
+
 class TestAdmin:
     """A project's pages for documents offer customers as for any foreign key."""
 

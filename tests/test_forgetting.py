@@ -496,6 +496,17 @@ class TestTraces:
         )
         assert Invoice.objects.get().customer_name
 
+    def test_a_customer_number_of_another_case_is_another_customers(self, post):
+        number = Customer.objects.get().number
+        other = number.swapcase()
+        assert other != number
+        post(body_of("CustomerCreated", id=1, number=other))
+        post(body_of("InvoiceCreated", id=1, customerId=None))
+        post(body_of("InvoiceCreated", id=2, customerId=None, customerNumber=other))
+        altoviz_forget("customer", CUSTOMER)
+        assert Invoice.objects.get(altoviz_id=1).customer_name is None
+        assert Invoice.objects.get(altoviz_id=2).customer_name
+
     def test_documents_of_a_customer_that_was_never_mirrored_are_erased(self, post):
         post(body_of("InvoiceCreated", customerId=5))
         altoviz_forget("customer", 5)

@@ -170,8 +170,11 @@ def _documents_by_number(subject: Subject, entity: Entity) -> tuple[set[int], bo
     if not number:
         return set(), False
     found = subject.rows(entity).filter(customer_id=None, customer_number=number)
-    is_shared = customers.filter(number=number).exclude(altoviz_id=subject.id).exists()
-    return {*found.values_list("altoviz_id", flat=True)}, is_shared
+    others = customers.filter(number=number).exclude(altoviz_id=subject.id)
+    # MySQL and MariaDB also find the numbers that differ in case only.
+    is_shared = number in others.values_list("number", flat=True)
+    documents = found.values_list("altoviz_id", "customer_number")
+    return {id for id, found_number in documents if found_number == number}, is_shared
 
 
 def _documents_by_id(subject: Subject, entity: Entity) -> set[int]:
