@@ -23,6 +23,8 @@ from django_altoviz.models import (
     WebhookEvent,
 )
 from django_altoviz.processing import drain
+from django_altoviz.sync import sync
+from django_altoviz.testing import FakeAltoviz
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +145,27 @@ def test_accounts_that_differ_in_case_are_two(post, settings):
         assert invoice.customer.name == invoice.account
     post({"id": "evt_1", "type": "CustomerDeleted", "data": {"id": 418206}}, account="Acme")
     assert Customer.objects.get().account == "acme"
+
+
+def test_two_companies_with_the_same_ids_are_mirrored_side_by_side(settings):
+    """As with production and staging, or with a fake for each account."""
+    fakes = {account: FakeAltoviz() for account in ACCOUNTS}
+    with fakes["default"] as ours, fakes["acme"] as theirs:
+        acme = settings.ALTOVIZ["ACCOUNTS"]["acme"] | theirs.settings
+        settings.ALTOVIZ = settings.ALTOVIZ | ours.settings | {"ACCOUNTS": {"acme": acme}}
+        for fake in fakes.values():
+            fake.populate(customers=3, products=3, invoices=3)
+        invoice = next(each["id"] for each in ours.invoices.all() if each["isDraft"])
+        for account in ACCOUNTS:
+            sync(account)
+        ours.invoices.delete(invoice)
+        for account in ACCOUNTS:
+            sync(account)
+            live = Invoice.objects.filter(account=account)
+            at_altoviz = {each["id"]: each for each in fakes[account].invoices.all()}
+            assert dict(live.values_list("altoviz_id", "data")) == at_altoviz
+            assert live.filter(customer__account=account).count() == len(at_altoviz)
+        assert Invoice.with_deleted.get(deleted_at__isnull=False).account == "default"
 
 
 class TestAdmin:
