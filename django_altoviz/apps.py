@@ -17,6 +17,7 @@ class AltovizConfig(AppConfig):
         from django_altoviz import checks, dispatchers  # these import models, so not before now
 
         register(checks.check_settings)
+        register(checks.check_receivers)
         register(checks.check_security, Tags.security, deploy=True)
         # A worker only knows tasks of imported modules. A system check reports an invalid setting.
         with contextlib.suppress(ImproperlyConfigured):

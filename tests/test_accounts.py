@@ -148,7 +148,7 @@ def test_accounts_that_differ_in_case_are_two(post, settings):
 
 
 def test_two_companies_with_the_same_ids_are_mirrored_side_by_side(settings):
-    """As with production and staging, or with a fake for each account."""
+    """Production and staging are such companies, and so are two fakes."""
     fakes = {account: FakeAltoviz() for account in ACCOUNTS}
     with fakes["default"] as ours, fakes["acme"] as theirs:
         acme = settings.ALTOVIZ["ACCOUNTS"]["acme"] | theirs.settings

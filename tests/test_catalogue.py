@@ -12,7 +12,8 @@ from django_altoviz import signals
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.models import MIRRORS
 from django_altoviz.samples import new_event_id, sample, sample_body, to_body
-from django_altoviz.signals import BY_EVENT_TYPE, dotted_path
+from django_altoviz.signals import BY_EVENT_TYPE
+from django_altoviz.signals.names import dotted_path, name_of
 
 SHARED = Path(__file__).parents[2] / "shared" / "altoviz"
 
@@ -66,7 +67,7 @@ class Callable_:
 
 
 def test_the_name_of_a_receiver_is_its_dotted_path():
-    assert dotted_path(dotted_path) == "django_altoviz.signals.dotted_path"
+    assert dotted_path(dotted_path) == "django_altoviz.signals.names.dotted_path"
     assert dotted_path(Callable_()) == "tests.test_catalogue.Callable_"
     assert dotted_path(Callable_().method) == "tests.test_catalogue.Callable_.method"
 
@@ -79,7 +80,7 @@ def test_a_long_name_is_shortened_and_stays_unique():
             pass
 
         receiver.__qualname__ = "x" * 300 + letter
-        names.add(dotted_path(receiver))
+        names.add(name_of(receiver))
     assert len(names) == 2
     assert {len(name) <= 245 for name in names} == {True}
 

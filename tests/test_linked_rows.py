@@ -41,7 +41,7 @@ def stored(model=InvoiceLine):
 
 
 class TestDeletedRows:
-    """What a project has deleted comes back with the object's next event."""
+    """Rows that a project has deleted come back with the object's next event."""
 
     @pytest.mark.parametrize(("document", "lines"), [(Invoice, InvoiceLine), (Quote, QuoteLine)])
     def test_a_document_comes_back_with_its_lines(self, document, lines):
@@ -145,7 +145,7 @@ states = st.lists(st.lists(a_line, max_size=5), min_size=2, max_size=4)
 
 @given(states)
 def test_the_lines_are_those_of_the_last_event(states):
-    """Whatever was added, removed, moved or repeated, also with ids that occur twice or not at all."""
+    """Add, remove, move and repeat lines, also with ids that occur twice or not at all."""
     try:
         for lines in states:
             before = {each.pk: each.altoviz_id for each in InvoiceLine.objects.all()}

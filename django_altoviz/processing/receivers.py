@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
@@ -16,7 +16,9 @@ from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent
 from django_altoviz.models.statements import insert
 from django_altoviz.processing import claims
 from django_altoviz.processing.mirroring import MirrorResult
-from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE, EventSignal, Receiver
+from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE
+from django_altoviz.signals.event_signal import EventSignal
+from django_altoviz.signals.names import Receiver
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], result: MirrorResult) -
         if call.name in done:
             continue
         try:
+            if results.failures or results.given_up:
+                result = _as_stored(event, result)
             _call(call, event, result)
         except ClaimLost:
             raise
@@ -89,6 +93,16 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], result: MirrorResult) -
     return results
 
 
+def _as_stored(event: WebhookEvent, result: MirrorResult) -> MirrorResult:
+    """Return the result as it was before a failed receiver may have changed the objects in it."""
+    vars(event).pop("envelope", None)  # it is parsed again
+    row = result.instance
+    if row is None:
+        return result
+    stored = type(row).with_deleted.using(event._state.db).filter(pk=row.pk).first()
+    return replace(result, instance=stored or row)
+
+
 def _call(call: Call, event: WebhookEvent, result: MirrorResult) -> None:
     with transaction.atomic(using=event._state.db):
         # Write first: the row lock keeps other workers out until the commit, even if the lease
@@ -101,7 +115,7 @@ def _call(call: Call, event: WebhookEvent, result: MirrorResult) -> None:
             event=event,
             instance=result.instance,
             data=event.envelope.data,
-            changes=result.changes,
+            changes=dict(result.changes),
         )
         _record_run(event, call.name, time.monotonic() - started)
 

@@ -28,3 +28,10 @@ class Folder(models.Model):
     """A link to the object, whatever becomes of its row."""
 
     invoice = models.ForeignKey(Invoice, models.DO_NOTHING, to_field="key", db_constraint=False)
+
+
+class Effect(models.Model):
+    """A record that a receiver has done its work for an event."""
+
+    event = models.BigIntegerField()
+    receiver = models.TextField()

@@ -33,7 +33,7 @@ class KeyField(IdentifierField):
     """The key of a row, computed from its ``account`` and ``altoviz_id`` whenever it is saved."""
 
     def pre_save(self, model_instance: Any, add: bool) -> str | None:
-        key = key_of(model_instance.account, model_instance.altoviz_id)
+        key: str | None = key_of(model_instance.account, model_instance.altoviz_id)
         setattr(model_instance, self.attname, key)
         return key
 

@@ -7,56 +7,10 @@ retry calls only the receivers that have not succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from hashlib import sha256
-from typing import Any
-
-from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 
 from django_altoviz.event_types import EventType
-
-Receiver = Callable[..., Any]
-
-# The length of the column ReceiverRun.receiver.
-_NAME_LENGTH = 255
-# The longest text that is appended to the path: the number of a closure, and a business signal.
-_LONGEST_SUFFIX = 30
-
-
-class EventSignal(Signal):
-    """A signal whose receivers are called one at a time, each identified by a stable name.
-
-    The name is what records that a receiver has handled an event.
-    """
-
-    def named_receivers(self, sender: Any) -> list[tuple[str, Receiver]]:
-        """Return the connected receivers in order, each with a unique name.
-
-        The name is the dotted path, so a receiver that is renamed or moved counts as a new one.
-        """
-        synchronous, asynchronous = self._live_receivers(sender)
-        receivers = [*synchronous, *(async_to_sync(receiver) for receiver in asynchronous)]
-        names: dict[str, int] = {}
-        named = []
-        for name, receiver in zip(
-            map(dotted_path, [*synchronous, *asynchronous]), receivers, strict=True
-        ):
-            names[name] = names.get(name, 0) + 1
-            # Closures made by the same function share its path. Number them in order.
-            named.append((f"{name}#{names[name]}" if names[name] > 1 else name, receiver))
-        return named
-
-
-def dotted_path(receiver: Receiver) -> str:
-    """Return the dotted path of the receiver, or of its class if the receiver is an instance."""
-    named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
-    path = f"{named.__module__}.{named.__qualname__}"
-    if len(path) <= _NAME_LENGTH - _LONGEST_SUFFIX:
-        return path
-    digest = sha256(path.encode()).hexdigest()[:16]
-    return f"{path[: _NAME_LENGTH - _LONGEST_SUFFIX - 17]}~{digest}"
-
+from django_altoviz.signals.event_signal import EventSignal
 
 # The signals of the event types. Sender: the mirror's model class. Keywords:
 #   event: the WebhookEvent.
@@ -66,35 +20,35 @@ def dotted_path(receiver: Receiver) -> str:
 #       nothing, for example because it came too late.
 
 #: Sent after a contact was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
-contact_created = EventSignal()
+contact_created = EventSignal("contact_created")
 #: Sent after a contact was updated. ``instance`` has the new values, ``changes`` the old ones, too.
-contact_updated = EventSignal()
+contact_updated = EventSignal("contact_updated")
 #: Sent after a contact was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
-contact_deleted = EventSignal()
+contact_deleted = EventSignal("contact_deleted")
 #: Sent after a customer was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
-customer_created = EventSignal()
+customer_created = EventSignal("customer_created")
 #: Sent after a customer was updated. ``instance`` has the new values, ``changes`` the old ones, too.
-customer_updated = EventSignal()
+customer_updated = EventSignal("customer_updated")
 #: Sent after a customer was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
-customer_deleted = EventSignal()
+customer_deleted = EventSignal("customer_deleted")
 #: Sent after a product was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
-product_created = EventSignal()
+product_created = EventSignal("product_created")
 #: Sent after a product was updated. ``instance`` has the new values, ``changes`` the old ones, too.
-product_updated = EventSignal()
+product_updated = EventSignal("product_updated")
 #: Sent after a product was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
-product_deleted = EventSignal()
+product_deleted = EventSignal("product_deleted")
 #: Sent after an invoice was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
-invoice_created = EventSignal()
+invoice_created = EventSignal("invoice_created")
 #: Sent after an invoice was updated. ``instance`` has the new values, ``changes`` the old ones, too.
-invoice_updated = EventSignal()
+invoice_updated = EventSignal("invoice_updated")
 #: Sent after an invoice was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
-invoice_deleted = EventSignal()
+invoice_deleted = EventSignal("invoice_deleted")
 #: Sent after a quote was created. ``instance`` is the new row; in ``changes`` all old values are ``None``.
-quote_created = EventSignal()
+quote_created = EventSignal("quote_created")
 #: Sent after a quote was updated. ``instance`` has the new values, ``changes`` the old ones, too.
-quote_updated = EventSignal()
+quote_updated = EventSignal("quote_updated")
 #: Sent after a quote was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
-quote_deleted = EventSignal()
+quote_deleted = EventSignal("quote_deleted")
 
 BY_EVENT_TYPE: dict[EventType, EventSignal] = {
     EventType.CONTACT_CREATED: contact_created,
@@ -119,22 +73,22 @@ BY_EVENT_TYPE: dict[EventType, EventSignal] = {
 # those of the event type's signal.
 
 #: Sent when an invoice is no longer a draft.
-invoice_finalized = EventSignal()
+invoice_finalized = EventSignal("invoice_finalized")
 #: Sent when an invoice was sent to the customer.
-invoice_sent = EventSignal()
+invoice_sent = EventSignal("invoice_sent")
 #: Sent when an invoice is paid in full. Not sent for a draft (a draft of 0 counts as paid, too), nor for
 #: a cancelled invoice, because a credit that settles an invoice is not a payment.
-invoice_paid = EventSignal()
+invoice_paid = EventSignal("invoice_paid")
 #: Sent when an invoice was cancelled by a credit.
-invoice_cancelled = EventSignal()
+invoice_cancelled = EventSignal("invoice_cancelled")
 #: Sent when a quote was sent to the customer.
-quote_sent = EventSignal()
+quote_sent = EventSignal("quote_sent")
 #: Sent when the customer accepted a quote.
-quote_accepted = EventSignal()
+quote_accepted = EventSignal("quote_accepted")
 #: Sent when the customer refused a quote.
-quote_refused = EventSignal()
+quote_refused = EventSignal("quote_refused")
 #: Sent when a quote was turned into an invoice.
-quote_invoiced = EventSignal()
+quote_invoiced = EventSignal("quote_invoiced")
 
 BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
     "invoice_finalized": invoice_finalized,
