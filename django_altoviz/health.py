@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -11,7 +12,7 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from django_altoviz.models import Source, Status, WebhookEvent
-from django_altoviz.models.queue import UNSETTLED
+from django_altoviz.models.queue import UNSETTLED, set_aside
 
 _COUNTED = (*UNSETTLED, Status.DEAD, Status.MALFORMED)
 
@@ -22,12 +23,14 @@ class Health:
 
     ``backlog`` counts the unsettled events, including the ``failed`` ones. ``oldest`` is when the
     first event of the backlog was received, ``last_received_at`` when the last delivery came in.
+    ``conflicting`` counts those of the ``dead`` events whose id another event has, with another body.
     """
 
     account: str
     backlog: int
     failed: int
     dead: int
+    conflicting: int
     malformed: int
     oldest: datetime.datetime | None
     last_received_at: datetime.datetime | None
@@ -58,8 +61,15 @@ def _since(moment: datetime.datetime | None) -> datetime.timedelta | None:
 def health_of(accounts: list[str]) -> Iterator[Health]:
     """Yield the health of these accounts, and of others with unsettled, dead or malformed events."""
     events = WebhookEvent.objects.using(_database()).filter(status__in=_COUNTED).order_by()
-    counted = events.values("account", "status").annotate(n=Count("pk"), first=Min("received_at"))
-    rows = {(row["account"], row["status"]): (row["n"], row["first"]) for row in counted}
+    conflicting = Count("pk", filter=set_aside())
+    counted = events.values("account", "status").annotate(
+        n=Count("pk"), first=Min("received_at"), conflicting=conflicting
+    )
+    rows: dict[tuple[str, str], tuple[int, datetime.datetime | None]] = {}
+    conflicts: Counter[str] = Counter()
+    for row in counted:
+        rows[row["account"], row["status"]] = row["n"], row["first"]
+        conflicts[row["account"]] += row["conflicting"]
     for account in dict.fromkeys([*accounts, *(name for name, _status in rows)]):
         found = {status: rows.get((account, status), (0, None)) for status in _COUNTED}
         backlog = [found[status] for status in UNSETTLED]
@@ -68,6 +78,7 @@ def health_of(accounts: list[str]) -> Iterator[Health]:
             backlog=sum(number for number, _first in backlog),
             failed=found[Status.FAILED][0],
             dead=found[Status.DEAD][0],
+            conflicting=conflicts[account],
             malformed=found[Status.MALFORMED][0],
             oldest=min((first for _number, first in backlog if first), default=None),
             last_received_at=_last_received(account),

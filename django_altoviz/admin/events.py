@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -80,6 +80,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                 "fields": [
                     "source",
                     "event_id",
+                    "other_bodies",
                     "received",
                     "deliveries",
                     "last_received_at",
@@ -97,6 +98,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
                     "account",
                     "type",
                     "dedupe_key",
+                    "body_digest",
                     "entity",
                     "object_id",
                     "as_of",
@@ -170,6 +172,17 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         if event.object_id is None:
             return EMPTY
         return self.link_to_events(event.entity, event.object_id, event.account)
+
+    @admin.display(description=_("other bodies under this id"))
+    def other_bodies(self, event: WebhookEvent) -> str:
+        first = event.conflicts_with or event.pk
+        same_id = WebhookEvent.with_pruned.filter(account=event.account, event_id=event.event_id)
+        others = same_id.filter(Q(pk=first) | Q(conflicts_with=first)).exclude(pk=event.pk)
+        links = [
+            (self.link(WebhookEvent, "change", f"#{pk}", pk),)
+            for pk in others.order_by("pk").values_list("pk", flat=True)
+        ]
+        return format_html_join(", ", "{}", links) or EMPTY
 
     @admin.display(description=_("error"))
     def error_details(self, event: WebhookEvent) -> str:

@@ -94,6 +94,9 @@ def selected(
     # Not from a replica, which may lag behind. Events are also processed in the database that they
     # were read from.
     events: WebhookEventQuerySet = WebhookEvent.objects.for_write()
+    if event is None:
+        # Nobody has compared them with the events whose ids they have.
+        events = events.without_set_aside()
     return events.filter(**{name: value for name, value in chosen.items() if value is not None})
 
 

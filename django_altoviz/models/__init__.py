@@ -1,6 +1,7 @@
 """The models that a project queries, with their enums and querysets."""
 
-from django_altoviz.models.events import WebhookEvent, WebhookEventQuerySet
+from django_altoviz.models.event_querysets import WebhookEventQuerySet
+from django_altoviz.models.events import WebhookEvent
 from django_altoviz.models.mirrors import (
     MIRRORS,
     Contact,

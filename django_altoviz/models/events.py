@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import uuid
 from functools import cached_property
 
-from django.db import IntegrityError, models, router, transaction
-from django.db.models import Exists, F
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.conf import app_settings
+from django_altoviz import exact_json
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import MalformedBody
 from django_altoviz.intake.envelopes import (
@@ -25,83 +23,12 @@ from django_altoviz.intake.envelopes import (
     text_to_body,
 )
 from django_altoviz.log import Log, log_about
-from django_altoviz.models import queue
+from django_altoviz.models.event_querysets import WebhookEventQuerySet, WithoutPruned
 from django_altoviz.models.mirrors.fields import IdentifierField
-from django_altoviz.models.queue import SETTLED, UNSETTLED, WAITING, Source, Status
-from django_altoviz.models.statements import insert
+from django_altoviz.models.queue import SETTLED, WAITING, Source, Status
 
-
-class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
-    def for_write(self) -> WebhookEventQuerySet:
-        """Read from the database that events are written to, because a replica may lag behind."""
-        return self.using(router.db_for_write(self.model))
-
-    def settled(self) -> WebhookEventQuerySet:
-        return self.filter(status__in=SETTLED)
-
-    def unsettled(self) -> WebhookEventQuerySet:
-        return self.filter(status__in=UNSETTLED)
-
-    def due(self) -> WebhookEventQuerySet:
-        """Return the events to process by now: new, failed, or left by a worker that is gone."""
-        return self.filter(queue.due(timezone.now()))
-
-    def lease_expired(self) -> WebhookEventQuerySet:
-        """Return the events that a worker left unfinished."""
-        return self.filter(queue.lease_expired(timezone.now()))
-
-    def ready(self) -> WebhookEventQuerySet:
-        """Return the due events that wait for no earlier event of their object."""
-        now = timezone.now()
-        before = queue.ahead_of(queue.Outer(), app_settings.WAIT_FOR_RETRIES)
-        not_yet = queue.leased(now) | queue.postponed(now)
-        return self.due().filter(~Exists(self.model.with_pruned.filter(before & not_yet)))
-
-    def of_object(self, event: WebhookEvent) -> WebhookEventQuerySet:
-        """Return all events of the event's object."""
-        return self.none() if event.object_id is None else self.filter(queue.same_object(event))
-
-    def ahead_of(self, event: WebhookEvent) -> WebhookEventQuerySet:
-        """Return the earlier events of its object that must be processed first, in their order."""
-        if event.object_id is None:
-            return self.none()
-        return self.filter(queue.ahead_of(event, app_settings.WAIT_FOR_RETRIES)).order_by("pk")
-
-    def as_read(self, event: WebhookEvent) -> WebhookEventQuerySet:
-        """Return the event if it is still in the state in which this instance was read."""
-        return self.filter(queue.as_read(event), pk=event.pk)
-
-    def store(self, event: WebhookEvent) -> WebhookEvent | None:
-        """Store a delivery, idempotently: a duplicate is counted on the event that is there already.
-
-        Return the event to process: the new one, or the stored one if it is not settled yet. Return
-        ``None`` if nothing is left to do.
-        """
-        using = router.db_for_write(self.model)
-        try:
-            # One statement in autocommit. Inside a transaction the conflict needs a savepoint, or
-            # PostgreSQL would refuse every statement after it.
-            in_transaction = transaction.get_connection(using).in_atomic_block
-            with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
-                insert(event, using)
-        except IntegrityError:
-            stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
-            count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
-            if stored.settled().update(**count):
-                return None
-            # A failed event becomes due at once: the sender has given it another chance.
-            if not stored.update(**count, next_attempt_at=None):
-                raise  # the dedupe key was not what conflicted
-            return stored.get()
-        return event if event.status == Status.PENDING else None
-
-
-class WithoutPruned(models.Manager.from_queryset(WebhookEventQuerySet)):  # type: ignore[misc]
-    """Hide the rows whose content was pruned: only their ids are kept, for deduplication."""
-
-    def get_queryset(self) -> WebhookEventQuerySet:
-        events: WebhookEventQuerySet = super().get_queryset()
-        return events.filter(pruned_at=None)
+# The length of the hash of a body, in characters.
+_DIGEST = 32
 
 
 class WebhookEvent(models.Model):
@@ -113,7 +40,13 @@ class WebhookEvent(models.Model):
 
     event_id = IdentifierField(_("event id"), max_length=MAX_ID_LENGTH, blank=True)
     dedupe_key = models.UUIDField(_("dedupe key"), unique=True, editable=False)
-    account = models.CharField(_("account"), max_length=64)
+    body_digest = models.CharField(_("body digest"), max_length=_DIGEST, editable=False)
+    conflicts_with = models.BigIntegerField(
+        _("conflicts with event"),
+        null=True,
+        help_text=_("The event that came in first under the same id, with another body."),
+    )
+    account = IdentifierField(_("account"), max_length=64)
     type = models.CharField(_("type"), max_length=MAX_TYPE_LENGTH, blank=True)
     entity = models.CharField(_("entity"), max_length=16, blank=True, choices=Entity.choices)
     object_id = models.BigIntegerField(_("object id"), null=True)
@@ -200,6 +133,7 @@ class WebhookEvent(models.Model):
             source=source,
             as_of=as_of,
             body=body_to_text(body),
+            body_digest=hashlib.sha256(body).hexdigest()[:_DIGEST],
             arrival={key: storable(value) for key, value in arrival.items()},
             received_at=timezone.now(),
         )
@@ -229,6 +163,32 @@ class WebhookEvent(models.Model):
         key = hashlib.sha256(b"\0".join([self.account.encode(), kind.encode(), value]))
         # MariaDB accepts standard UUIDs only; version 5 is the one made from a hash.
         return uuid.UUID(bytes=key.digest()[:16], version=5)
+
+    def has_content_of(self, other: WebhookEvent) -> bool:
+        """Return True if both bodies are the same JSON, perhaps with other spaces or another order."""
+        try:
+            mine, theirs = (
+                exact_json.loads(text_to_body(event.body).decode("utf-8-sig"))
+                for event in (self, other)
+            )
+        except ValueError:  # the body was pruned
+            return False
+        return exact_json.same(mine, theirs)
+
+    def set_aside(self, first: WebhookEvent) -> None:
+        """Make this unsaved event a dead one, because ``first`` came in under its id before.
+
+        Nobody can tell which of the two bodies is right. It stays as it is until somebody has it
+        processed.
+        """
+        self.conflicts_with = first.pk
+        value = f"{self.event_id}\0{self.body_digest}"
+        self.dedupe_key = self._dedupe_key("id and body", value.encode())
+        self._settle_at_once(
+            Status.DEAD,
+            f"Event {first.pk} has the same id and another body. Compare the two, and process this "
+            "one again if it is right.",
+        )
 
     def _settle_at_once(self, status: Status, error: str) -> None:
         self.status, self.error, self.settled_at = status, storable(error), self.received_at

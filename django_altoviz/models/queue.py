@@ -101,6 +101,11 @@ def postponed(now: datetime.datetime) -> Q:
     return Q(status__in=WAITING) & ~attempt_due(now)
 
 
+def set_aside() -> Q:
+    """Events that were kept because another body came in first under their id, and were not tried."""
+    return Q(status=Status.DEAD, conflicts_with__isnull=False, failures=0)
+
+
 def same_object(place: Place) -> Q:
     """Events of the same object."""
     return Q(object_id=place.object_id, entity=place.entity, account=place.account)

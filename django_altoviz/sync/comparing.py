@@ -106,7 +106,8 @@ def _process_pending(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int
 
 def _pending_events(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
     """Return the last event of each object that the mirror does not show yet."""
-    events = WebhookEvent.objects.using(run._state.db).filter(
+    events = WebhookEvent.objects.using(run._state.db).without_set_aside()
+    events = events.filter(
         account=run.account,
         entity=run.entity,
         pk__lte=as_of,

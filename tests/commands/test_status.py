@@ -49,7 +49,7 @@ def test_prints_json(post):
     assert value["problems"] == []
     assert (default["account"], default["backlog"], default["failed"]) == ("default", 1, 0)
     assert datetime.datetime.fromisoformat(default["oldest"]) <= timezone.now()
-    empty = dict.fromkeys(["backlog", "failed", "dead", "malformed"], 0)
+    empty = dict.fromkeys(["backlog", "failed", "dead", "conflicting", "malformed"], 0)
     assert acme == {"account": "acme", **empty, "oldest": None, "last_received_at": None}
 
 

@@ -108,6 +108,7 @@ def health_table(health: Health) -> str:
         _("not settled"): backlog % {"backlog": health.backlog, "age": whole_seconds(health.age)},
         _("failed"): health.failed,
         _("dead"): health.dead,
+        _("conflicting"): health.conflicting,
         _("malformed"): health.malformed,
         _("last received"): local(last).isoformat(" ", "seconds") if last else _("never"),
     }

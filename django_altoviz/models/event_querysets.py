@@ -1,0 +1,116 @@
+"""The queries of events: to store a delivery once, and to find what is due."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from django.db import IntegrityError, models, router, transaction
+from django.db.models import Exists, F
+from django.utils import timezone
+
+from django_altoviz.conf import app_settings
+from django_altoviz.models import queue
+from django_altoviz.models.queue import SETTLED, UNSETTLED, Status
+from django_altoviz.models.statements import insert
+
+# A WebhookEvent, whose module imports this one.
+_Event = Any
+
+
+class WebhookEventQuerySet(models.QuerySet[Any]):
+    def for_write(self) -> WebhookEventQuerySet:
+        """Read from the database that events are written to, because a replica may lag behind."""
+        return self.using(router.db_for_write(self.model))
+
+    def settled(self) -> WebhookEventQuerySet:
+        return self.filter(status__in=SETTLED)
+
+    def unsettled(self) -> WebhookEventQuerySet:
+        return self.filter(status__in=UNSETTLED)
+
+    def due(self) -> WebhookEventQuerySet:
+        """Return the events to process by now: new, failed, or left by a worker that is gone."""
+        return self.filter(queue.due(timezone.now()))
+
+    def lease_expired(self) -> WebhookEventQuerySet:
+        """Return the events that a worker left unfinished."""
+        return self.filter(queue.lease_expired(timezone.now()))
+
+    def ready(self) -> WebhookEventQuerySet:
+        """Return the due events that wait for no earlier event of their object."""
+        now = timezone.now()
+        before = queue.ahead_of(queue.Outer(), app_settings.WAIT_FOR_RETRIES)
+        not_yet = queue.leased(now) | queue.postponed(now)
+        return self.due().filter(~Exists(self.model.with_pruned.filter(before & not_yet)))
+
+    def without_set_aside(self) -> WebhookEventQuerySet:
+        """Leave out the bodies that are kept because another one came in first under their id."""
+        return self.exclude(queue.set_aside())
+
+    def of_object(self, event: _Event) -> WebhookEventQuerySet:
+        """Return all events of the event's object."""
+        return self.none() if event.object_id is None else self.filter(queue.same_object(event))
+
+    def ahead_of(self, event: _Event) -> WebhookEventQuerySet:
+        """Return the earlier events of its object that must be processed first, in their order."""
+        if event.object_id is None:
+            return self.none()
+        return self.filter(queue.ahead_of(event, app_settings.WAIT_FOR_RETRIES)).order_by("pk")
+
+    def as_read(self, event: _Event) -> WebhookEventQuerySet:
+        """Return the event if it is still in the state in which this instance was read."""
+        return self.filter(queue.as_read(event), pk=event.pk)
+
+    def store(self, event: _Event) -> _Event | None:
+        """Store a delivery, idempotently: a duplicate is counted on the event that is there already.
+
+        Another body under the id of a stored event is kept as a dead event. Return the event to
+        process: the new one, or the stored one if it is not settled yet. Return ``None`` if nothing
+        is left to do.
+        """
+        using = router.db_for_write(self.model)
+        try:
+            # One statement in autocommit. Inside a transaction the conflict needs a savepoint, or
+            # PostgreSQL would refuse every statement after it.
+            in_transaction = transaction.get_connection(using).in_atomic_block
+            with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
+                insert(event, using)
+        except IntegrityError:
+            stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
+            is_counted, unsettled = stored.filter(body_digest=event.body_digest)._count(event)
+            if is_counted:
+                return unsettled
+            first = stored.first()
+            if first is None:
+                raise  # the dedupe key was not what conflicted
+            if first.has_content_of(event):  # written in another way
+                return stored._count(event)[1]
+            event.set_aside(first)
+            return self.store(event)  # which may be a redelivery of that other body
+        if event.conflicts_with is not None:
+            event.log.warning(
+                "Event %s has the id of event %s, but another body. It is kept, not processed.",
+                event.pk,
+                event.conflicts_with,
+            )
+        return event if event.status == Status.PENDING else None
+
+    def _count(self, event: _Event) -> tuple[bool, _Event | None]:
+        """Count a redelivery on these rows, one at most. Return whether there is one, and the event
+        if it is not settled."""
+        count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
+        if self.settled().update(**count):
+            return True, None
+        # A failed event becomes due at once: the sender has given it another chance.
+        if self.update(**count, next_attempt_at=None):
+            return True, self.get()
+        return False, None
+
+
+class WithoutPruned(models.Manager.from_queryset(WebhookEventQuerySet)):  # type: ignore[misc]
+    """Hide the rows whose content was pruned: only their ids are kept, for deduplication."""
+
+    def get_queryset(self) -> WebhookEventQuerySet:
+        events: WebhookEventQuerySet = super().get_queryset()
+        return events.filter(pruned_at=None)
