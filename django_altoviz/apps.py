@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import contextlib
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,10 @@ class AltovizConfig(AppConfig):
         register(checks.check_settings)
         register(checks.check_receivers)
         register(checks.check_security, Tags.security, deploy=True)
+        if apps.is_installed("rest_framework"):
+            from django_altoviz.api import serializer_fields
+
+            serializer_fields.register()
         # A worker only knows tasks of imported modules. A system check reports an invalid setting.
         with contextlib.suppress(ImproperlyConfigured):
             dispatchers.import_own()

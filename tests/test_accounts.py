@@ -49,7 +49,7 @@ def test_a_relation_never_leaves_its_account(post, first):
     ours, theirs = (Invoice.objects.get(account=account) for account in ACCOUNTS)
     customer = Customer.objects.get()
     assert (ours.customer, theirs.customer) == (customer, None)
-    assert ours.customer_id == theirs.customer_id == customer.altoviz_id
+    assert ours.customer_altoviz_id == theirs.customer_altoviz_id == customer.altoviz_id
     assert [*customer.invoices.all()] == [ours]
     assert [*Invoice.objects.filter(customer__name=customer.name)] == [ours]
     assert [*Invoice.objects.filter(customer__account=None)] == [theirs]

@@ -14,7 +14,7 @@ PACKAGE = Path(django_altoviz.__file__).parent
 #: From the top down. Modules of one row do not know each other, unless they are one package.
 LAYERS = [
     {"apps", "urls", "pytest_plugin"},
-    {"views", "admin", "checks", "management"},
+    {"views", "admin", "api", "checks", "management"},
     {"dispatchers", "registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
     {"models", "signals", "samples", "client"},

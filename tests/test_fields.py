@@ -103,7 +103,7 @@ def test_the_data_keep_the_exact_numbers():
 
 def test_a_relation_is_none_until_the_other_object_is_mirrored():
     invoice = Invoice.objects.create(
-        altoviz_id=1, account="default", data={}, last_event_id=1, customer_key="default:7"
+        altoviz_id=1, account="default", data={}, last_event_id=1, customer_id="default:7"
     )
     assert invoice.customer is None
     assert Invoice.objects.select_related("customer").get().customer is None

@@ -76,7 +76,7 @@ class TestDeletedRows:
         Customer.objects.all().delete()
         Product.objects.all().delete()
         assert Invoice.objects.get().customer is None
-        assert Invoice.objects.get().customer_id == 418206
+        assert Invoice.objects.get().customer_altoviz_id == 418206
         post(body_of("CustomerUpdated"))
         post(body_of("ProductUpdated"))
         assert Invoice.objects.get().customer == Customer.objects.get()

@@ -74,13 +74,15 @@ PATHS = {
     "deposit_type": "deposit.type",
     "deposit_value": "deposit.value",
     "altoviz_id": "id",
+    "customer_altoviz_id": "customerId",
+    "product_altoviz_id": "productId",
 }
 OWN_COLUMNS = {
     "id",
     "altoviz_id",
     "account",
     "key",
-    "customer_key",
+    "customer_id",
     "data",
     "last_event_id",
     "synced_at",
@@ -90,7 +92,7 @@ OWN_COLUMNS = {
 }
 
 #: The columns of a line that are not in the payload, beside those.
-LINE_COLUMNS = {"position", "invoice_key", "quote_key", "product_key"}
+LINE_COLUMNS = {"position", "invoice_id", "quote_id", "product_id"}
 
 
 def path_of(column):

@@ -121,7 +121,7 @@ class LineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
     @admin.display(description=_("product"))
     def product_page(self, line: Line) -> str:
-        return self.link_if_mirrored(line.product, line.product_id, line.product_number)
+        return self.link_if_mirrored(line.product, line.product_altoviz_id, line.product_number)
 
 
 class InvoiceLineInline(LineInline):
@@ -150,7 +150,7 @@ class DocumentAdmin(MirrorAdmin):
     @admin.display(description=_("customer"))
     def customer_page(self, document: Document) -> str:
         name = document.customer_name
-        return self.link_if_mirrored(document.customer, document.customer_id, name)
+        return self.link_if_mirrored(document.customer, document.customer_altoviz_id, name)
 
     @admin.display(description=_("business signals"))
     def signals_sent(self, document: Document) -> str:

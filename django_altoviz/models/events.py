@@ -24,7 +24,12 @@ from django_altoviz.intake.envelopes import (
 )
 from django_altoviz.log import Log, log_about
 from django_altoviz.models.event_querysets import WebhookEventQuerySet, WithoutPruned
-from django_altoviz.models.mirrors.fields import IdentifierField
+from django_altoviz.models.mirrors.fields import (
+    ExactCharField,
+    ExactDateTimeField,
+    ExactTextField,
+    IdentifierField,
+)
 from django_altoviz.models.queue import SETTLED, WAITING, Source, Status
 
 # The length of the hash of a body, in characters.
@@ -47,7 +52,7 @@ class WebhookEvent(models.Model):
         help_text=_("The event that came in first under the same id, with another body."),
     )
     account = IdentifierField(_("account"), max_length=64)
-    type = models.CharField(_("type"), max_length=MAX_TYPE_LENGTH, blank=True)
+    type = ExactCharField(_("type"), max_length=MAX_TYPE_LENGTH, blank=True)
     entity = models.CharField(_("entity"), max_length=16, blank=True, choices=Entity.choices)
     object_id = models.BigIntegerField(_("object id"), null=True)
     source = models.CharField(
@@ -58,13 +63,13 @@ class WebhookEvent(models.Model):
         null=True,
         help_text=_("The last event that was stored before the sync read the object."),
     )
-    body = models.TextField(_("body"))
+    body = ExactTextField(_("body"))
     arrival = models.JSONField(
         _("arrival"), default=dict, help_text=_("How the first delivery came in.")
     )
-    received_at = models.DateTimeField(_("received at"), default=timezone.now)
+    received_at = ExactDateTimeField(_("received at"), default=timezone.now)
     deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
-    last_received_at = models.DateTimeField(_("last received at"), null=True)
+    last_received_at = ExactDateTimeField(_("last received at"), null=True)
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.PENDING
     )
@@ -72,10 +77,10 @@ class WebhookEvent(models.Model):
     failures = models.PositiveIntegerField(
         _("failures"), default=0, help_text=_("Failed attempts since it was last set to wait.")
     )
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
-    lease_expires_at = models.DateTimeField(_("lease expires at"), null=True)
-    mirrored_at = models.DateTimeField(_("mirrored at"), null=True)
-    settled_at = models.DateTimeField(_("settled at"), null=True)
+    next_attempt_at = ExactDateTimeField(_("next attempt at"), null=True)
+    lease_expires_at = ExactDateTimeField(_("lease expires at"), null=True)
+    mirrored_at = ExactDateTimeField(_("mirrored at"), null=True)
+    settled_at = ExactDateTimeField(_("settled at"), null=True)
     changes = models.JSONField(
         _("changes"), default=dict, help_text=_("What the event changed in the mirror.")
     )
@@ -83,15 +88,17 @@ class WebhookEvent(models.Model):
         _("business signals"), default=list, help_text=_("The business signals that it causes.")
     )
     history = models.JSONField(_("history"), default=list, help_text=_("One entry per attempt."))
-    error = models.TextField(
+    error = ExactTextField(
         _("error"), blank=True, help_text=_("Why the event failed or had no effect.")
     )
-    pruned_at = models.DateTimeField(_("pruned at"), null=True)
+    pruned_at = ExactDateTimeField(_("pruned at"), null=True)
 
     objects = WithoutPruned()
     with_pruned = WebhookEventQuerySet.as_manager()
 
     class Meta:
+        # dumpdata takes the default manager. A pruned event's id is needed for deduplication.
+        default_manager_name = "with_pruned"
         verbose_name = _("webhook event")
         verbose_name_plural = _("webhook events")
         permissions = [

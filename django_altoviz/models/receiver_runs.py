@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.events import WebhookEvent
-from django_altoviz.models.mirrors.fields import IdentifierField
+from django_altoviz.models.mirrors.fields import ExactDateTimeField, ExactTextField, IdentifierField
 
 
 class ReceiverRun(models.Model):
@@ -20,9 +20,9 @@ class ReceiverRun(models.Model):
         WebhookEvent, models.CASCADE, related_name="receiver_runs", verbose_name=_("event")
     )
     receiver = IdentifierField(_("receiver"), max_length=255)
-    finished_at = models.DateTimeField(_("finished at"), default=timezone.now)
+    finished_at = ExactDateTimeField(_("finished at"), default=timezone.now)
     seconds = models.FloatField(_("seconds"))
-    gave_up = models.TextField(_("gave up"), blank=True, default="")
+    gave_up = ExactTextField(_("gave up"), blank=True, default="")
 
     class Meta:
         verbose_name = _("receiver run")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
-from django_altoviz.models.mirrors.fields import IdentifierField
+from django_altoviz.models.mirrors.fields import ExactDateTimeField, ExactTextField, IdentifierField
 
 #: The counts of a sync. Each seen object is also new, changed, unchanged or failed; deleted objects
 #: are not seen.
@@ -32,16 +32,16 @@ class SyncRun(models.Model):
         _("import"), help_text=_("The first sync, which fills the mirror.")
     )
     is_dry_run = models.BooleanField(_("dry run"), default=False)
-    started_at = models.DateTimeField(_("started at"), default=timezone.now)
-    active_at = models.DateTimeField(_("active at"), default=timezone.now)
-    finished_at = models.DateTimeField(_("finished at"), null=True)
+    started_at = ExactDateTimeField(_("started at"), default=timezone.now)
+    active_at = ExactDateTimeField(_("active at"), default=timezone.now)
+    finished_at = ExactDateTimeField(_("finished at"), null=True)
     seen = models.PositiveIntegerField(_("seen"), default=0)
     new = models.PositiveIntegerField(_("new"), default=0)
     changed = models.PositiveIntegerField(_("changed"), default=0)
     deleted = models.PositiveIntegerField(_("deleted"), default=0)
     unchanged = models.PositiveIntegerField(_("unchanged"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)
-    error = models.TextField(_("error"), blank=True, help_text=_("Why the sync stopped early."))
+    error = ExactTextField(_("error"), blank=True, help_text=_("Why the sync stopped early."))
     as_of = models.BigIntegerField(
         _("as of"), help_text=_("The last event that was stored before the sync began.")
     )

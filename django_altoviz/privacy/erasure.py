@@ -92,7 +92,9 @@ def is_known(entity: Entity, id: int, account: str) -> bool:
     ]
     if entity == Entity.CUSTOMER:
         documents: list[Any] = [MIRRORS[each] for each in DOCUMENTS]
-        found += [each.with_deleted.filter(account=account, customer_id=id) for each in documents]
+        found += [
+            each.with_deleted.filter(account=account, customer_altoviz_id=id) for each in documents
+        ]
     return any(rows.exists() for rows in found)
 
 
@@ -171,7 +173,7 @@ def _redacted_body(event: WebhookEvent, redact: Redact) -> str:
     kept = {name: value if name in ("id", "type") else None for name, value in envelope.items()}
     kept["data"] = redact(envelope["data"])
     if kept == envelope:
-        return event.body
+        return str(event.body)
     return body_to_text(exact_json.dumps_utf8(kept))
 
 

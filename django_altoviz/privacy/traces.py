@@ -156,7 +156,9 @@ def _find_documents(subject: Subject, entity: Entity, traces: Traces) -> None:
                 traces.events[event.pk] = EventTrace(lambda data: data, COLUMNS[entity])
         if owner in (None, subject.id):
             owned.append(id)
-    condition = Q(customer_id=subject.id) | Q(customer_id=None, altoviz_id__in=owned)
+    condition = Q(customer_altoviz_id=subject.id) | Q(
+        customer_altoviz_id=None, altoviz_id__in=owned
+    )
     traces.rows.append(RowTrace(entity, condition, redact))
 
 
@@ -169,7 +171,7 @@ def _documents_by_number(subject: Subject, entity: Entity) -> tuple[set[int], bo
     number = customers.filter(altoviz_id=subject.id).values_list("number", flat=True).first()
     if not number:
         return set(), False
-    found = subject.rows(entity).filter(customer_id=None, customer_number=number)
+    found = subject.rows(entity).filter(customer_altoviz_id=None, customer_number=number)
     others = customers.filter(number=number).exclude(altoviz_id=subject.id)
     # MySQL and MariaDB also find the numbers that differ in case only.
     is_shared = number in others.values_list("number", flat=True)
@@ -180,7 +182,9 @@ def _documents_by_number(subject: Subject, entity: Entity) -> tuple[set[int], bo
 def _documents_by_id(subject: Subject, entity: Entity) -> set[int]:
     """Return the documents that name the customer's id now, or did so in a stored event."""
     found = {
-        *subject.rows(entity).filter(customer_id=subject.id).values_list("altoviz_id", flat=True)
+        *subject.rows(entity)
+        .filter(customer_altoviz_id=subject.id)
+        .values_list("altoviz_id", flat=True)
     }
     events = subject.events(entity=entity, object_id__isnull=False)
     events = events.annotate(changes_text=Cast("changes", TextField()))
@@ -205,7 +209,7 @@ def _owners(event: WebhookEvent, owner: Any) -> tuple[Any, Any]:
 
 
 def _changed_owner(event: WebhookEvent) -> list[Any]:
-    changed: list[Any] = event.changes.get("customer_id", [])
+    changed: list[Any] = event.changes.get("customer_altoviz_id", [])
     return changed
 
 

@@ -36,7 +36,7 @@ def save_rows(run: SyncRun, rows: list[Mirror]) -> None:
     type(rows[0]).with_deleted.using(run._state.db).bulk_create(rows)
     lines = [line for row in rows for line in row._pending_lines()]
     if lines:
-        type(lines[0])._default_manager.using(run._state.db).bulk_create(lines)
+        type(lines[0])._base_manager.using(run._state.db).bulk_create(lines)
 
 
 def save_row(run: SyncRun, row: Mirror) -> bool:

@@ -91,7 +91,7 @@ def print_invoice(invoice: Invoice) -> None:
     rows = [
         [
             textwrap.shorten(line.description or "", 36, placeholder="…"),
-            str(line.product or "not mirrored" if line.product_id else ""),
+            str(line.product or "not mirrored" if line.product_altoviz_id else ""),
             as_text(line.quantity or ""),
             as_text(line.tax_excluded_price or ""),
             as_money(line.tax_excluded_amount),

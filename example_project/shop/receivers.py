@@ -118,10 +118,10 @@ def client_of(invoice: Invoice) -> Client | None:
 
     An invoice may come before its customer. The event of the customer fills in the rest.
     """
-    if invoice.customer_id is None:
+    if invoice.customer_altoviz_id is None:
         return None
     client, _ = Client.objects.get_or_create(
-        altoviz_id=invoice.customer_id, defaults={"name": invoice.customer_name or ""}
+        altoviz_id=invoice.customer_altoviz_id, defaults={"name": invoice.customer_name or ""}
     )
     return client
 

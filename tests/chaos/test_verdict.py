@@ -148,7 +148,11 @@ def delete_an_object(evidence):
 
 
 def give_an_invoice_to_another_account(evidence):
-    customer = {"customer_id": 1000, "customer__account": "acme", "customer__altoviz_id": 1000}
+    customer = {
+        "customer_altoviz_id": 1000,
+        "customer__account": "acme",
+        "customer__altoviz_id": 1000,
+    }
     evidence["mirrors"][0] |= {"account": "default"} | customer
 
 

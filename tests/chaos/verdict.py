@@ -142,8 +142,8 @@ def _accounts_are_apart(evidence: Evidence) -> Iterator[str]:
     """Check that each document has the customer of its account, or none if that is not mirrored."""
     mirrored = {_object(row) for row in evidence["mirrors"]}
     for row in evidence["mirrors"]:
-        if "customer_id" in row:
-            account, id = row["account"], row["customer_id"]
+        if "customer_altoviz_id" in row:
+            account, id = row["account"], row["customer_altoviz_id"]
             is_there = (account, "customer", id) in mirrored
             found = (row["customer__account"], row["customer__altoviz_id"])
             if found != ((account, id) if is_there else (None, None)):

@@ -119,7 +119,7 @@ class TestFirstSync:
         )
         lines = Invoice.objects.get(altoviz_id=2).lines.all()
         assert [line.data for line in lines] == invoice(2)["lines"]
-        assert Invoice.objects.get(altoviz_id=2).customer_id == invoice(2)["customerId"]
+        assert Invoice.objects.get(altoviz_id=2).customer_altoviz_id == invoice(2)["customerId"]
 
     def test_stores_no_events_and_leaves_no_steps(self, altoviz, receiver_calls):
         altoviz.add(Entity.CUSTOMER, customer(1))
@@ -319,7 +319,7 @@ class TestLaterSyncs:
 
     def test_leave_the_final_invoices_of_an_erased_customer_alone(self, altoviz, receiver_calls):
         """Nobody can change them at Altoviz, so Altoviz keeps showing the customer's name."""
-        invoices = Invoice.with_deleted.filter(customer_id=invoice(1)["customerId"])
+        invoices = Invoice.with_deleted.filter(customer_altoviz_id=invoice(1)["customerId"])
         assert invoices.count() == 2
         erase(Entity.CUSTOMER, invoice(1)["customerId"], "default")
         assert sync_one(INVOICES).is_in_step

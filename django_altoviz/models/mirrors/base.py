@@ -12,7 +12,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.event_types import Entity
-from django_altoviz.models.mirrors.fields import ExactJSONField, IdentifierField
+from django_altoviz.models.mirrors.fields import (
+    ExactCharField,
+    ExactDateTimeField,
+    ExactJSONField,
+    IdentifierField,
+)
 from django_altoviz.models.mirrors.payloads import SHORT_TEXT, refuse_unstorable, short_text
 from django_altoviz.models.mirrors.personal_data import as_erased, has_other_customer
 from django_altoviz.models.mirrors.relations import KEY_LENGTH, KeyField
@@ -24,9 +29,9 @@ FINGERPRINT = 32
 Changes = dict[str, tuple[Any, Any]]
 
 
-def short(verbose_name: Any, **options: Any) -> models.CharField[str | None, str | None]:
+def short(verbose_name: Any, **options: Any) -> ExactCharField:
     """Return a column for text that is looked up by its value."""
-    return models.CharField(verbose_name, max_length=SHORT_TEXT, null=True, **options)
+    return ExactCharField(verbose_name, max_length=SHORT_TEXT, null=True, **options)
 
 
 class LiveManager(models.Manager["Mirror"]):
@@ -54,9 +59,9 @@ class Mirror(models.Model):
         _("last event"),
         help_text=_("The event that the row shows. An older event does not overwrite it."),
     )
-    synced_at = models.DateTimeField(_("synced at"), auto_now=True)
-    deleted_at = models.DateTimeField(_("deleted at"), null=True)
-    forgotten_at = models.DateTimeField(
+    synced_at = ExactDateTimeField(_("synced at"), auto_now=True)
+    deleted_at = ExactDateTimeField(_("deleted at"), null=True)
+    forgotten_at = ExactDateTimeField(
         _("forgotten at"),
         null=True,
         help_text=_("When personal data were erased. Later events are shown without them."),
@@ -76,6 +81,8 @@ class Mirror(models.Model):
 
     class Meta:
         abstract = True
+        # dumpdata takes the default manager. Without tombstones, a late event would revive an object.
+        default_manager_name = "with_deleted"
         indexes = [models.Index(fields=["internal_id"], name="altoviz_%(class)s_internal")]
         constraints = [
             # The id comes first, so that a look-up by the id alone is fast.

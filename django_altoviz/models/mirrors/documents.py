@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.exact_json import same
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models.mirrors.base import Changes, Mirror, short
-from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.fields import AmountField, ExactDateTimeField, ExactTextField
 from django_altoviz.models.mirrors.lines import Line, replace_lines
 from django_altoviz.models.mirrors.parties import Customer
 from django_altoviz.models.mirrors.payloads import (
@@ -44,17 +44,17 @@ class Document(Mirror):
 
     number = short(_("number"))
     date = models.DateField(_("date"), null=True)
-    subject = models.TextField(_("subject"), null=True)
-    customer_id = models.BigIntegerField(_("customer id"), null=True)
+    subject = ExactTextField(_("subject"), null=True)
+    customer_altoviz_id = models.BigIntegerField(_("customer id"), null=True)
     customer = MirrorKey(Customer, related_name="%(class)ss", verbose_name=_("customer"))
     customer_number = short(_("customer number"))
-    customer_name = models.TextField(_("customer name"), null=True)
+    customer_name = ExactTextField(_("customer name"), null=True)
     customer_type = short(_("customer type"))
     customer_siret = short(_("customer SIRET"))
     customer_vat_number = short(_("customer VAT number"))
     customer_electronic_address = short(_("customer electronic address"))
-    customer_order_reference = models.TextField(_("customer order reference"), null=True)
-    vendor_reference = models.TextField(_("vendor reference"), null=True)
+    customer_order_reference = ExactTextField(_("customer order reference"), null=True)
+    vendor_reference = ExactTextField(_("vendor reference"), null=True)
     gross_tax_excluded_amount = AmountField(_("gross amount without tax"), null=True)
     global_discount_type = short(_("global discount type"))
     global_discount_value = AmountField(_("global discount"), null=True)
@@ -67,11 +67,11 @@ class Document(Mirror):
     vat_reverse_charge = models.BooleanField(_("VAT reverse charge"), null=True)
     liable_to_vat = models.BooleanField(_("liable to VAT"), null=True)
     region = short(_("region"))
-    sent_at = models.DateTimeField(_("sent at"), null=True)
-    pdf_url = models.TextField(
+    sent_at = ExactDateTimeField(_("sent at"), null=True)
+    pdf_url = ExactTextField(
         _("PDF"), null=True, help_text=_("A path at the API; it needs the API key.")
     )
-    public_link = models.TextField(
+    public_link = ExactTextField(
         _("public link"), null=True, help_text=_("Opens the document for anyone who has the link.")
     )
 
@@ -83,7 +83,7 @@ class Document(Mirror):
 
     #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
-    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals", "customer_key")
+    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals", "customer_id")
 
     lines: Any  # the reverse side of the relation that each kind of line has
     # Lines that were read and are not saved yet. None: the stored ones stay.
@@ -98,7 +98,7 @@ class Document(Mirror):
             models.Index(fields=["number"], name="altoviz_%(class)s_number"),
             models.Index(fields=["date"], name="altoviz_%(class)s_date"),
             models.Index(fields=["customer"], name="altoviz_%(class)s_customer"),
-            models.Index(fields=["customer_id"], name="altoviz_%(class)s_cust_id"),
+            models.Index(fields=["customer_altoviz_id"], name="altoviz_%(class)s_cust_id"),
         ]
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ class Document(Mirror):
             "number": short_text(data, "number"),
             "date": day(data, "date"),
             "subject": text(data, "subject"),
-            "customer_id": integer(data, "customerId"),
+            "customer_altoviz_id": integer(data, "customerId"),
             "customer_number": short_text(data, "customerNumber"),
             "customer_name": text(data, "customerName"),
             "customer_type": short_text(data, "customerType"),
@@ -157,7 +157,7 @@ class Document(Mirror):
 
     def _assign(self, columns: Mapping[str, Any]) -> Changes:
         changes = super()._assign(columns)
-        self.customer_key = key_of(self.account, self.customer_id)
+        self.customer_id = key_of(self.account, self.customer_altoviz_id)
         return changes
 
     def _read_lines(self, data: Mapping[str, Any]) -> None:
@@ -176,7 +176,7 @@ class Document(Mirror):
                 path = f"lines.{position}.{error.path}"
                 raise InvalidPayload(path, error.problem) from error
             columns[key.attname] = key_of(self.account, self.altoviz_id)
-            columns["product_key"] = key_of(self.account, columns["product_id"])
+            columns["product_id"] = key_of(self.account, columns["product_altoviz_id"])
             lines.append(key.model(position=position, data=line, **columns))
         return lines
 

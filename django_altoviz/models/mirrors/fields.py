@@ -1,7 +1,11 @@
-"""Model fields for values that Django's own fields would round or normalize."""
+"""Model fields for values that Django's own fields would round, normalize or fail to serialize."""
 
 from __future__ import annotations
 
+import copy
+import json
+import operator
+import re
 from decimal import Context, Decimal
 from typing import Any
 
@@ -9,7 +13,14 @@ from django.core import checks
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Col
+from django.db.models.fields.json import (  # type: ignore[attr-defined]
+    KeyTransform,
+    KeyTransformFactory,
+    compile_json_path,
+)
+from django.utils.functional import cached_property
 
+from django_altoviz import exact_json
 from django_altoviz.exact_json import ExactJSONDecoder, ExactJSONEncoder
 from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS, plain
 
@@ -17,17 +28,24 @@ from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGIT
 _COMPUTED = Context(prec=15)
 
 
-class AmountField(models.DecimalField):  # type: ignore[type-arg]
+class _AnyDecimalField(type):
+    """Make every ``DecimalField`` count as an ``AmountField``.
+
+    Django refuses an expression of mixed types unless its first field is an instance of the others'
+    classes, so ``Coalesce(Value(Decimal(0)), "balance")`` would need an ``output_field``.
+    """
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, models.DecimalField)
+
+
+class AmountField(models.DecimalField, metaclass=_AnyDecimalField):  # type: ignore[type-arg]
     """An exact decimal number of any scale, never rounded on any database.
 
     Altoviz does not limit the digits of an amount, and it sends unit prices unrounded. SQLite has
     only binary fractions. There a number is stored as one if that is exact (up to 15 to 17 digits),
     else as text, which is exact too but sorts after all numbers.
     """
-
-    def get_internal_type(self) -> str:
-        # Not "DecimalField", for which the backends round to the field's scale.
-        return "AmountField"
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         # Skip DecimalField's checks, which require max_digits and decimal_places.
@@ -69,8 +87,75 @@ class AmountField(models.DecimalField):  # type: ignore[type-arg]
             return plain(Decimal(repr(value)) if stored else _COMPUTED.create_decimal(value))
         return plain(Decimal(value))
 
+    @cached_property
+    def in_queries(self) -> AmountField:
+        """The field as queries know it."""
+        field = copy.copy(self)
+        field.__class__ = _AmountInQueries
+        vars(field)["field"] = self
+        return field
 
-class IdentifierField(models.CharField):  # type: ignore[type-arg]
+    @cached_property
+    def cached_col(self) -> Col:
+        return Col(self.model._meta.db_table, self, self.in_queries)
+
+    def get_col(self, alias: Any, output_field: Any = None) -> Col:
+        if output_field is None or output_field is self:
+            output_field = self.in_queries
+        if alias == self.model._meta.db_table and output_field is self.in_queries:
+            return self.cached_col
+        return Col(alias, self, output_field)
+
+
+class _AmountInQueries(AmountField):
+    """The type of a column in a query: for a "DecimalField" SQLite's backend rounds what is read.
+
+    Everybody else, such as serializers, sees the ``AmountField`` itself, a decimal field.
+    """
+
+    def get_internal_type(self) -> str:
+        return "AmountField"
+
+    def __reduce__(self) -> Any:
+        return operator.attrgetter("in_queries"), (vars(self)["field"],)
+
+
+class ExactText:
+    """Mixin for text fields that ``dumpdata`` and ``loaddata`` keep exactly in each format.
+
+    Django's XML drops spaces at the ends, turns "\\r" into "\\n", and refuses control characters. Such
+    texts are serialized as a mark and a JSON string.
+    """
+
+    def value_to_string(self, obj: models.Model) -> str:
+        text: str = self.value_from_object(obj)  # type: ignore[attr-defined]
+        is_plain = text == text.strip() and not _UNSAFE_TEXT.search(text)
+        return text if is_plain else _TEXT_MARK + json.dumps(text)
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(_TEXT_MARK):
+            return json.loads(value[len(_TEXT_MARK) :])
+        return super().to_python(value)  # type: ignore[misc]
+
+    def get_prep_value(self, value: Any) -> Any:
+        # Not to_python(), as Django's text fields do: a received text may begin with the mark.
+        value = models.Field.get_prep_value(self, value)  # type: ignore[arg-type]
+        return value if value is None or isinstance(value, str) else str(value)
+
+
+_TEXT_MARK = "text as JSON: "
+_UNSAFE_TEXT = re.compile(f"^{_TEXT_MARK}|[\0-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+
+
+class ExactTextField(ExactText, models.TextField):  # type: ignore[type-arg]
+    """A text of any length."""
+
+
+class ExactCharField(ExactText, models.CharField):  # type: ignore[type-arg]
+    """A text of limited length."""
+
+
+class IdentifierField(ExactCharField):
     """A case-sensitive text that identifies something.
 
     The default collations of MySQL and MariaDB ignore case, so this field sets another.
@@ -81,6 +166,17 @@ class IdentifierField(models.CharField):  # type: ignore[type-arg]
         return parameters | ({"collation": "utf8mb4_bin"} if connection.vendor == "mysql" else {})
 
 
+class ExactDateTimeField(models.DateTimeField):  # type: ignore[type-arg]
+    """A time that ``dumpdata`` keeps to the microsecond. Django's JSON has only milliseconds."""
+
+    def value_from_object(self, obj: models.Model) -> Any:
+        value = super().value_from_object(obj)
+        return value if value is None else value.isoformat()
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return self.value_from_object(obj) or ""
+
+
 class ExactJSONField(models.JSONField):
     """JSON whose numbers are exact: read as ``Decimal`` and stored as they were written."""
 
@@ -88,3 +184,44 @@ class ExactJSONField(models.JSONField):
         kwargs["encoder"] = ExactJSONEncoder
         kwargs["decoder"] = ExactJSONDecoder
         super().__init__(*args, **kwargs)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        # As text: Django's serializers would turn each Decimal into a text.
+        return exact_json.dumps(self.value_from_object(obj))
+
+    def to_python(self, value: Any) -> Any:
+        return exact_json.loads(value) if isinstance(value, str) else value
+
+    def get_transform(self, name: str) -> Any:
+        transform = super().get_transform(name)
+        return _key_transform(name) if isinstance(transform, KeyTransformFactory) else transform
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        if isinstance(expression, ExactKeyTransform) and connection.vendor == "sqlite":
+            if isinstance(value, float):
+                return Decimal(repr(value))
+            if isinstance(value, str) and value.startswith('"'):
+                return value[1:]
+        return super().from_db_value(value, expression, connection)
+
+
+class ExactKeyTransform(KeyTransform):
+    """A key of an ``ExactJSONField``. On SQLite a selected text begins with a quotation mark.
+
+    SQLite returns the text "true" and the value true alike, and Django takes a text such as "1e5" for
+    a number.
+    """
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> Any:
+        # In a subquery the value is compared with others.
+        if compiler.connection.vendor != "sqlite" or compiler.query.subquery:
+            return super().select_format(compiler, sql, params)
+        column, own, keys = self.preprocess_lhs(compiler, compiler.connection)
+        path = (*own, compile_json_path(keys))
+        quoted = f"""CASE JSON_TYPE({column}, %s) WHEN 'text'
+            THEN '"' || JSON_EXTRACT({column}, %s) ELSE {sql} END"""
+        return quoted, (*path, *path, *params)
+
+
+def _key_transform(name: str) -> Any:
+    return lambda *args, **kwargs: ExactKeyTransform(name, *args, **kwargs)

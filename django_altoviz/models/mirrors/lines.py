@@ -12,7 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.exact_json import same
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.fields import AmountField, ExactJSONField, IdentifierField
+from django_altoviz.models.mirrors.fields import (
+    AmountField,
+    ExactJSONField,
+    ExactTextField,
+    IdentifierField,
+)
 from django_altoviz.models.mirrors.payloads import (
     SHORT_TEXT,
     amount,
@@ -37,9 +42,9 @@ class Line(models.Model):
     position = models.PositiveIntegerField(_("position"))
     altoviz_id = models.BigIntegerField(_("Altoviz id"), null=True)
     type = short(_("type"))
-    description = models.TextField(_("description"), null=True, help_text=_("May be HTML."))
+    description = ExactTextField(_("description"), null=True, help_text=_("May be HTML."))
     date = models.DateField(_("date"), null=True)
-    product_id = models.BigIntegerField(_("product id"), null=True)
+    product_altoviz_id = models.BigIntegerField(_("product id"), null=True)
     product = MirrorKey(Product, related_name="%(class)ss", verbose_name=_("product"))
     product_number = short(_("product number"))
     product_internal_id = IdentifierField(
@@ -66,7 +71,7 @@ class Line(models.Model):
         ordering = ["position"]
         indexes = [
             models.Index(fields=["product"], name="altoviz_%(class)s_product"),
-            models.Index(fields=["product_id"], name="altoviz_%(class)s_product_id"),
+            models.Index(fields=["product_altoviz_id"], name="altoviz_%(class)s_prod_id"),
         ]
 
     def __str__(self) -> str:
@@ -79,7 +84,7 @@ class Line(models.Model):
             "type": short_text(data, "type"),
             "description": text(data, "description"),
             "date": day(data, "date"),
-            "product_id": integer(data, "productId"),
+            "product_altoviz_id": integer(data, "productId"),
             "product_number": short_text(data, "productNumber"),
             "product_internal_id": short_text(data, "productInternalId"),
             "classification_id": integer(data, "classificationId"),

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import Mirror, short
-from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.fields import AmountField, ExactTextField
 from django_altoviz.models.mirrors.payloads import amount, day, flag, short_text, text
 
 # The names of the types until 2024 [documented then].
@@ -19,25 +19,25 @@ _FORMER_CUSTOMER_TYPES = {"Company": "Business", "Individual": "Consumer"}
 class Customer(Mirror):
     number = short(_("number"))
     type = short(_("type"), help_text=_("Business, Consumer, Government, or a later one."))
-    name = models.TextField(_("name"), null=True)
-    company_name = models.TextField(_("company name"), null=True)
-    title = models.TextField(_("title"), null=True)
-    first_name = models.TextField(_("first name"), null=True)
-    last_name = models.TextField(_("last name"), null=True)
+    name = ExactTextField(_("name"), null=True)
+    company_name = ExactTextField(_("company name"), null=True)
+    title = ExactTextField(_("title"), null=True)
+    first_name = ExactTextField(_("first name"), null=True)
+    last_name = ExactTextField(_("last name"), null=True)
     email = short(_("e-mail"))
-    phone = models.TextField(_("phone"), null=True)
-    cell_phone = models.TextField(_("cell phone"), null=True)
+    phone = ExactTextField(_("phone"), null=True)
+    cell_phone = ExactTextField(_("cell phone"), null=True)
     siret = short(_("SIRET"), help_text=_("14 digits, or the 9 of the SIREN."))
     vat_number = short(_("VAT number"))
     electronic_address = short(_("electronic address"))
-    billing_zipcode = models.TextField(_("zipcode"), null=True)
-    billing_city = models.TextField(_("city"), null=True)
-    billing_country_iso = models.TextField(_("country"), null=True)
+    billing_zipcode = ExactTextField(_("zipcode"), null=True)
+    billing_city = ExactTextField(_("city"), null=True)
+    billing_country_iso = ExactTextField(_("country"), null=True)
     payment_method = short(_("payment method"))
     initial_commitment_amount = AmountField(_("initial commitment amount"), null=True)
     initial_commitment_date = models.DateField(_("initial commitment date"), null=True)
     family_number = short(_("family number"))
-    family_label = models.TextField(_("family"), null=True)
+    family_label = ExactTextField(_("family"), null=True)
     active = models.BooleanField(_("active"), null=True)
 
     class Meta(Mirror.Meta):
@@ -85,17 +85,17 @@ class Customer(Mirror):
 class Contact(Mirror):
     """A person. Neither the API nor an event says which customer a contact belongs to."""
 
-    title = models.TextField(_("title"), null=True)
-    first_name = models.TextField(_("first name"), null=True)
-    last_name = models.TextField(_("last name"), null=True)
-    display_name = models.TextField(_("display name"), null=True)
-    inverted_display_name = models.TextField(_("inverted display name"), null=True)
-    company_name = models.TextField(_("company name"), null=True)
-    function = models.TextField(_("function"), null=True)
-    service = models.TextField(_("service"), null=True)
+    title = ExactTextField(_("title"), null=True)
+    first_name = ExactTextField(_("first name"), null=True)
+    last_name = ExactTextField(_("last name"), null=True)
+    display_name = ExactTextField(_("display name"), null=True)
+    inverted_display_name = ExactTextField(_("inverted display name"), null=True)
+    company_name = ExactTextField(_("company name"), null=True)
+    function = ExactTextField(_("function"), null=True)
+    service = ExactTextField(_("service"), null=True)
     email = short(_("e-mail"))
-    phone = models.TextField(_("phone"), null=True)
-    cell_phone = models.TextField(_("cell phone"), null=True)
+    phone = ExactTextField(_("phone"), null=True)
+    cell_phone = ExactTextField(_("cell phone"), null=True)
 
     class Meta(Mirror.Meta):
         verbose_name = _("contact")

@@ -9,14 +9,14 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import Mirror, short
-from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.fields import AmountField, ExactTextField
 from django_altoviz.models.mirrors.payloads import amount, flag, short_text, text
 
 
 class Product(Mirror):
     number = short(_("number"))
-    name = models.TextField(_("name"), null=True)
-    description = models.TextField(_("description"), null=True, help_text=_("May be HTML."))
+    name = ExactTextField(_("name"), null=True)
+    description = ExactTextField(_("description"), null=True, help_text=_("May be HTML."))
     type = short(_("type"))
     unit_price = AmountField(_("unit price"), null=True)
     is_unit_price_tax_included = models.BooleanField(_("unit price includes tax"), null=True)
@@ -26,7 +26,7 @@ class Product(Mirror):
     vat_region = short(_("VAT region"))
     unit_code = short(_("unit"))
     family_number = short(_("family number"))
-    family_label = models.TextField(_("family"), null=True)
+    family_label = ExactTextField(_("family"), null=True)
     active = models.BooleanField(_("active"), null=True)
 
     class Meta(Mirror.Meta):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import short
 from django_altoviz.models.mirrors.documents import BusinessSignal, Document
-from django_altoviz.models.mirrors.fields import AmountField
+from django_altoviz.models.mirrors.fields import AmountField, ExactDateTimeField
 from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import amount, day, short_text, timestamp
 from django_altoviz.models.mirrors.relations import MirrorKey
@@ -22,8 +22,8 @@ _OPEN = {"Pending", "Sent"}
 class Quote(Document):
     status = short(_("status"))
     validity_date = models.DateField(_("valid until"), null=True)
-    accepted_at = models.DateTimeField(_("accepted at"), null=True)
-    refused_at = models.DateTimeField(_("refused at"), null=True)
+    accepted_at = ExactDateTimeField(_("accepted at"), null=True)
+    refused_at = ExactDateTimeField(_("refused at"), null=True)
     deposit_type = short(_("deposit type"))
     deposit_value = AmountField(_("deposit"), null=True)
 

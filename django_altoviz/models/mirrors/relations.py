@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import Any, overload
 
 from django.db import models
-from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
+from django.db.models.fields.related_descriptors import (
+    ForwardManyToOneDescriptor,
+    ReverseManyToOneDescriptor,
+    create_reverse_many_to_one_manager,
+)
+from django.utils.functional import cached_property
 
 from django_altoviz.models.mirrors.fields import IdentifierField
 
@@ -46,20 +51,25 @@ class _NoneUntilMirrored(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
             return None
 
 
+class _LiveOnly(ReverseManyToOneDescriptor):  # type: ignore[type-arg]
+    @cached_property
+    def related_manager_cls(self) -> Any:
+        # Django would take the default manager, which has the deleted objects, too.
+        model: Any = self.rel.related_model
+        return create_reverse_many_to_one_manager(type(model.objects), self.rel)
+
+
 class MirrorKey(models.ForeignKey):  # type: ignore[type-arg]
     """A foreign key to an object of the same account, which may not be mirrored yet.
 
-    Its column is called ``<name>_key``, because ``<name>_id`` is Altoviz's name for the id. There is
-    no database constraint, because an invoice may arrive before its customer. Until the customer
-    arrives, the relation is ``None``.
+    There is no database constraint, because an invoice may arrive before its customer. Until the
+    customer arrives, the relation is ``None``, while its column has the customer's key already.
     """
 
     forward_related_accessor_class = _NoneUntilMirrored
+    related_accessor_class = _LiveOnly
 
     def __init__(self, to: Any, on_delete: Any = models.DO_NOTHING, **kwargs: Any) -> None:
         # Models index the column in Meta: on PostgreSQL, db_index would make a second index for LIKE.
         fixed = {"to_field": "key", "db_constraint": False, "db_index": False}
         super().__init__(to, on_delete, **{"null": True, "blank": True, **kwargs, **fixed})
-
-    def get_attname(self) -> str:
-        return f"{self.name}_key"

@@ -11,7 +11,7 @@ from tests.chaos.project.models import Effect
 EVENT = ["pk", "event_id", "account", "type", "entity", "object_id", "status", "body", "deliveries"]
 EVENT += ["attempts", "error"]
 MIRROR = ["account", "altoviz_id", "data", "deleted_at", "last_event_id"]
-RELATION = ["customer_id", "customer__account", "customer__altoviz_id"]
+RELATION = ["customer_altoviz_id", "customer__account", "customer__altoviz_id"]
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""The mirrors in Django REST framework."""
