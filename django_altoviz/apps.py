@@ -22,7 +22,7 @@ class AltovizConfig(AppConfig):
         if apps.is_installed("rest_framework"):
             from django_altoviz.api import serializer_fields
 
-            serializer_fields.register()
+            serializer_fields.register_serializer_fields()
         # A worker only knows tasks of imported modules. A system check reports an invalid setting.
         with contextlib.suppress(ImproperlyConfigured):
             dispatchers.import_own()

@@ -173,19 +173,18 @@ def test_a_move_to_sqlite_and_back_changes_nothing(everything, tmp_path):
 
 
 def test_a_sync_after_a_dump_finds_nothing_to_do(everything, tmp_path):
-    """It compares the objects themselves: nothing is believed because of a fingerprint."""
+    """The objects themselves are compared: nothing is believed because of a fingerprint."""
     sync(entities=[Entity.CUSTOMER, Entity.INVOICE])
     text = dump("json")
     empty()
     load(text, "json", tmp_path)
     for model in (Customer, Invoice):
         model.with_deleted.update(fingerprint="")
-    for run in sync(entities=[Entity.CUSTOMER, Entity.INVOICE]):
-        assert run.is_in_step, run.counts
+    for synced in sync(entities=[Entity.CUSTOMER, Entity.INVOICE]):
+        assert synced.is_in_step, synced.counts
 
 
 def test_a_late_event_does_not_revive_what_was_loaded_as_deleted(post, tmp_path):
-    """Without --all, dumpdata takes the default manager."""
     post(body_of("CustomerDeleted", id=4))
     text = dump("json")
     empty()

@@ -307,6 +307,30 @@ def test_a_receiver_is_given_nothing_that_a_failed_one_has_changed(post, error):
     assert Invoice.objects.get().number == "FA1"
 
 
+@pytest.mark.django_db
+def test_receivers_are_retried_after_the_project_has_deleted_the_row(post):
+    seen = []
+
+    def fail(instance, **kwargs):
+        seen.append(instance)
+        raise RuntimeError
+
+    def look(instance, **kwargs):
+        seen.append(instance)
+        raise RuntimeError
+
+    for receiver in (fail, look):
+        customer_updated.connect(receiver)
+    try:
+        post(body_of("CustomerUpdated"))
+        Customer.objects.all().delete()
+        process_again(WebhookEvent.objects.get())
+    finally:
+        for receiver in (fail, look):
+            customer_updated.disconnect(receiver)
+    assert [instance is None for instance in seen] == [False, False, True, True]
+
+
 class Deployments(RuleBasedStateMachine):
     """Connect, disconnect, reorder and wrap receivers, between events that fail and are retried.
 

@@ -24,6 +24,6 @@ class AmountSerializerField(serializers.DecimalField):
         return format(Decimal(shown), "f") if isinstance(shown, str) else shown
 
 
-def register() -> None:
+def register_serializer_fields() -> None:
     """Make each ``ModelSerializer`` use these fields. No other model field is concerned."""
     serializers.ModelSerializer.serializer_field_mapping[AmountField] = AmountSerializerField

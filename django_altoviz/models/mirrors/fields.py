@@ -13,11 +13,7 @@ from django.core import checks
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Col
-from django.db.models.fields.json import (  # type: ignore[attr-defined]
-    KeyTransform,
-    KeyTransformFactory,
-    compile_json_path,
-)
+from django.db.models.fields.json import KeyTransform, KeyTransformFactory
 from django.utils.functional import cached_property
 
 from django_altoviz import exact_json
@@ -216,8 +212,8 @@ class ExactKeyTransform(KeyTransform):
         # In a subquery the value is compared with others.
         if compiler.connection.vendor != "sqlite" or compiler.query.subquery:
             return super().select_format(compiler, sql, params)
-        column, own, keys = self.preprocess_lhs(compiler, compiler.connection)
-        path = (*own, compile_json_path(keys))
+        column, own, _keys = self.preprocess_lhs(compiler, compiler.connection)
+        path = (*own, params[-1])  # Django's SQL ends with the path
         quoted = f"""CASE JSON_TYPE({column}, %s) WHEN 'text'
             THEN '"' || JSON_EXTRACT({column}, %s) ELSE {sql} END"""
         return quoted, (*path, *path, *params)
