@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.db.models import Case, Count, DecimalField, F, OuterRef, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest
 from django.test import modify_settings
@@ -36,6 +37,7 @@ from django_altoviz.models import (
     SyncStep,
     WebhookEvent,
 )
+from django_altoviz.models.mirrors.fields import ExactJSONField
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
@@ -220,6 +222,33 @@ def test_a_query_may_give_an_amount_another_type():
     other = DecimalField(max_digits=5, decimal_places=2)
     assert field.get_col("alias", other).output_field is other
     assert field.get_col("alias").output_field is field.get_col("alias", field).output_field
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has arrays")
+def test_rows_in_bulk_are_not_written_as_arrays(django_assert_num_queries):
+    rows = [
+        Customer(altoviz_id=id, account="default", last_event_id=1, data={"quoted": '"' * 9})
+        for id in range(3)
+    ]
+    with django_assert_num_queries(1) as queries:
+        Customer.objects.bulk_create(rows)
+    assert "UNNEST" not in queries[0]["sql"].upper()
+
+
+def test_each_version_of_django_asks_for_a_placeholder_in_its_way():
+    field, compiler = Customer._meta.get_field("data"), Customer.objects.all().query.get_compiler
+    assert field.get_placeholder({}, None, connection) == "%s"
+    assert field.get_placeholder_sql({}, None, connection) == ("%s", [{}])
+    sql, parameters = field.get_placeholder_sql(Value(7), compiler("default"), connection)
+    assert (sql, [*parameters]) == ("%s", [7])
+
+
+def test_the_data_can_be_written_by_an_expression(post):
+    post(body_of("CustomerUpdated", id=1, name="A"))
+    post(body_of("CustomerUpdated", id=2, name="B"))
+    Customer.objects.filter(altoviz_id=1).update(data=Value({"name": "C"}, ExactJSONField()))
+    Customer.objects.filter(altoviz_id=2).update(data=F("data"))
+    assert {*Customer.objects.values_list("data__name", flat=True)} == {"C", "B"}
 
 
 texts = st.one_of(
