@@ -272,6 +272,13 @@ class TestAmbiguousNames:
                 customer_updated.disconnect(dispatch_uid=f"notify {number}")
         assert not caplog.records
 
+    def test_a_number_never_makes_the_name_of_another(self, signal):
+        signal.connect(functools.partial(notify, a=1), weak=False, dispatch_uid=7)
+        signal.connect(functools.partial(notify, a=2), weak=False, dispatch_uid=8)
+        signal.connect(notify, dispatch_uid=f"{HERE}.notify#2")
+        shared = f"{HERE}.notify"
+        assert names(signal) == [shared, f"{shared}#3", f"{shared}#2"]
+
     def test_the_same_receiver_twice_is_no_fault(self):
         customer_updated.connect(notify)
         customer_updated.connect(notify, sender=Customer)

@@ -6,7 +6,7 @@ A name must not change when something wraps the receiver, or when others are con
 from __future__ import annotations
 
 import functools
-from collections import Counter
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from types import MethodType
@@ -97,8 +97,13 @@ def ambiguous(registered: list[NamedReceiver]) -> list[str]:
 
 
 def numbered(names: Iterable[str]) -> Iterator[str]:
-    """Yield the names, with a number where one occurs again."""
-    counts: Counter[str] = Counter()
+    """Yield the names, each made unique by a number if it occurs again."""
+    names = [*names]
+    taken, seen = {*names}, set()
     for name in names:
-        counts[name] += 1
-        yield name if counts[name] == 1 else f"{name}#{counts[name]}"
+        if name in seen:
+            free = (f"{name}#{number}" for number in itertools.count(2))
+            name = next(each for each in free if each not in taken)
+            taken.add(name)
+        seen.add(name)
+        yield name
