@@ -288,7 +288,8 @@ class TestJSONKeys:
             post(body_of("InvoiceUpdated", id=id, subject=name, balance=amount))
         invoices = Invoice.objects.annotate(total=F("data__balance"), text=F("data__subject"))
         assert [*invoices.order_by("total").values_list("altoviz_id", flat=True)] == [3, 1, 2]
-        assert [*invoices.order_by("text").values_list("altoviz_id", flat=True)] == [2, 3, 1]
+        if connection.vendor != "mysql":  # there Django sorts texts with their quotation marks
+            assert [*invoices.order_by("text").values_list("altoviz_id", flat=True)] == [2, 3, 1]
         assert [*invoices.filter(total__gt=2).values_list("text", flat=True)] == ["a"]
         names = Customer.objects.values("data__name")
         assert invoices.filter(text__in=Subquery(names)).count() == 3
