@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.core import serializers
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection
 from hypothesis import given
@@ -256,6 +257,19 @@ def test_every_time_survives_every_format(moment, format):
     [loaded] = serializers.deserialize(format, dumped)
     assert loaded.object.deleted_at == aware
     assert loaded.object.synced_at is None
+
+
+def test_a_value_that_is_no_json_is_refused():
+    field = Customer._meta.get_field("data")
+    with pytest.raises(ValidationError, match="valid JSON"):
+        field.to_python("{")
+    assert field.to_python('{"a": 1.10}') == {"a": Decimal("1.10")}
+
+
+def test_a_text_that_only_begins_like_one_of_a_dump_is_left_alone():
+    field = Customer._meta.get_field("name")
+    assert field.to_python("text as JSON: {") == "text as JSON: {"
+    assert field.get_prep_value('text as JSON: "a"') == 'text as JSON: "a"'
 
 
 @pytest.mark.django_db(transaction=True)

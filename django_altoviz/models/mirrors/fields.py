@@ -6,10 +6,12 @@ import copy
 import json
 import operator
 import re
+from contextlib import suppress
 from decimal import Context, Decimal
 from typing import Any
 
 from django.core import checks
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Col
@@ -130,7 +132,8 @@ class ExactText:
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.startswith(_TEXT_MARK):
-            return json.loads(value[len(_TEXT_MARK) :])
+            with suppress(ValueError):  # it is not from a dump, and only begins like that
+                return json.loads(value[len(_TEXT_MARK) :])
         return super().to_python(value)  # type: ignore[misc]
 
     def get_prep_value(self, value: Any) -> Any:
@@ -186,7 +189,13 @@ class ExactJSONField(models.JSONField):
         return exact_json.dumps(self.value_from_object(obj))
 
     def to_python(self, value: Any) -> Any:
-        return exact_json.loads(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        try:
+            return exact_json.loads(value)
+        except ValueError as error:
+            text = self.error_messages["invalid"]
+            raise ValidationError(text, code="invalid", params={"value": value}) from error
 
     # With a placeholder of the field, PostgreSQL gets the rows of a bulk_create one by one. As an array
     # of each column they take longer, because each quotation mark in JSON must be escaped again, and
