@@ -234,7 +234,12 @@ def test_downloads_are_allowed(ask, judge, altoviz, kind):
 
 
 def test_answers_about_webhooks_are_allowed(ask, judge, altoviz):
-    body = {"name": "n", "url": "https://fake.example/", "types": ["InvoiceCreated"], "secretKey": "s"}
+    body = {
+        "name": "n",
+        "url": "https://fake.example/",
+        "types": ["InvoiceCreated"],
+        "secretKey": "s",
+    }
     assert ask("/v1/Webhooks", "POST", json=body).status_code == 201
     (webhook,) = [each for each in ask("/v1/Webhooks").json() if each["url"] == body["url"]]
     assert ask(f"/v1/Webhooks?id={webhook['id']}", "DELETE").status_code == 200
