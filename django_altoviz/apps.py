@@ -18,6 +18,9 @@ class AltovizConfig(AppConfig):
 
         register(checks.check_settings)
         register(checks.check_receivers)
+        register(checks.check_databases)
+        register(checks.check_tables, Tags.database)
+        register(checks.check_connections, deploy=True)
         register(checks.check_security, Tags.security, deploy=True)
         if apps.is_installed("rest_framework"):
             from django_altoviz.api import serializer_fields

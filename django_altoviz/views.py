@@ -6,16 +6,17 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.db import router
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, app_settings, get_account
 from django_altoviz.dispatchers import dispatch
 from django_altoviz.exceptions import InvalidSignature, UnknownAccount
-from django_altoviz.intake import addresses, signing
+from django_altoviz.intake import addresses, bodies, signing
 from django_altoviz.log import log_about
-from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.models import Status, WebhookEvent, tables
 from django_altoviz.signals import event_received, webhook_rejected
 from django_altoviz.transactions import own_transactions
 
@@ -122,9 +123,14 @@ class WebhookView(View):
         """Return the raw body. Stop reading as soon as it exceeds ``MAX_BODY_BYTES``."""
         limit = app_settings.MAX_BODY_BYTES
         try:
-            # Not request.body, which enforces another limit, DATA_UPLOAD_MAX_MEMORY_SIZE.
-            body = request.read(limit + 1)
-        except UnreadablePostError as error:
+            body = bodies.read_raw(request, limit + 1)
+        except bodies.LengthRequired as error:
+            reason = (
+                "the body came in chunks (Transfer-Encoding: chunked), which this server does not "
+                "pass on: let a proxy buffer requests, or use another server"
+            )
+            raise Rejected(411, "length required", reason) from error
+        except bodies.UnreadableBody as error:
             raise Rejected(400, "unreadable body", str(error)) from error
         if len(body) > limit:
             raise Rejected(413, "too large", f"the body is longer than {limit} bytes")
@@ -152,10 +158,16 @@ class WebhookView(View):
         """Store and dispatch the event. Return True if this was its first delivery."""
         try:
             waiting = WebhookEvent.with_pruned.store(event)
-        except Exception as error:
+        except (ImproperlyConfigured, KeyboardInterrupt):
+            raise
+        except BaseException as error:
             # From the database, or from a receiver of the project for pre_save or post_save.
-            event.log.exception("A delivery for account %r could not be stored.", event.account)
-            raise Rejected(503, "not stored", type(error).__name__) from error
+            missing = tables.missing(router.db_for_write(WebhookEvent))
+            reason = f"tables are missing, run migrate: {missing}" if missing else ""
+            event.log.exception(
+                "A delivery for account %r could not be stored. %s", event.account, reason
+            )
+            raise Rejected(503, "not stored", reason or type(error).__name__) from error
         is_new = event.pk is not None
         if is_new:
             event_received.send_robust(WebhookEvent, event=event)

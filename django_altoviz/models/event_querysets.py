@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
-from django.db import IntegrityError, models, router, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    models,
+    router,
+    transaction,
+)
 from django.db.models import Exists, F
 from django.utils import timezone
 
@@ -71,11 +78,7 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
         """
         using = router.db_for_write(self.model)
         try:
-            # One statement in autocommit. Inside a transaction the conflict needs a savepoint, or
-            # PostgreSQL would refuse every statement after it.
-            in_transaction = transaction.get_connection(using).in_atomic_block
-            with transaction.atomic(using) if in_transaction else contextlib.nullcontext():
-                insert(event, using)
+            insert_once(event, using)
         except IntegrityError:
             stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
             is_counted, unsettled = stored.filter(body_digest=event.body_digest)._count(event)
@@ -106,6 +109,45 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
         if self.update(**count, next_attempt_at=None):
             return True, self.get()
         return False, None
+
+
+def insert_once(event: _Event, using: str) -> None:
+    """Insert the event, on a fresh connection if the database has closed the old one meanwhile.
+
+    After a restart of the database, the first statement on each persistent connection fails. To repeat
+    this one is safe: if it was carried out after all, the second is a redelivery.
+
+    Raises:
+        ImproperlyConfigured: the connection does not commit by itself, so nothing would be stored.
+        IntegrityError: the event is stored already.
+    """
+    connection = transaction.get_connection(using)
+    if connection.in_atomic_block:
+        # After the conflict, PostgreSQL would refuse every other statement without a savepoint.
+        with transaction.atomic(using):
+            insert(event, using)
+        return
+    try:
+        _insert_in_autocommit(event, connection)
+    except (OperationalError, InterfaceError):
+        if not _close_if_stale(connection):
+            raise
+        _insert_in_autocommit(event, connection)
+
+
+def _insert_in_autocommit(event: _Event, connection: Any) -> None:
+    if not connection.get_autocommit():
+        setting = f'DATABASES["{connection.alias}"]["AUTOCOMMIT"]'
+        raise ImproperlyConfigured(f"{setting} is False, so the event would not be committed.")
+    insert(event, connection.alias)
+
+
+def _close_if_stale(connection: Any) -> bool:
+    """Close a connection that the server has closed. Return False if the fault is another one."""
+    if not connection.errors_occurred or connection.is_usable():
+        return False
+    connection.close()
+    return True
 
 
 class WithoutPruned(models.Manager.from_queryset(WebhookEventQuerySet)):  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""The webhook behind real web servers."""
