@@ -39,7 +39,7 @@ def check_connections(**kwargs: Any) -> list[CheckMessage]:
             _("Under ASGI, CONN_MAX_AGE of the database “%(alias)s” leaves connections open.")
             % {"alias": alias},
             hint=_(
-                "Set it to 0, and pool the connections instead: OPTIONS['pool'] on PostgreSQL, or "
+                "Set it to 0, and pool the connections instead: “pool” in OPTIONS on PostgreSQL, or "
                 "PgBouncer. Under ASGI each request has a thread of its own, and with it a connection."
             ),
             id="django_altoviz.W016",
