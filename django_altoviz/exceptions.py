@@ -38,6 +38,13 @@ class ClaimLost(AltovizError):
     """Another worker has claimed the event. The work of this worker is rolled back."""
 
 
+class TransactionUndone(AltovizError):
+    """The transaction of a receiver was rolled back or committed within the receiver.
+
+    Its database work is lost or was committed too early, so it does not count as done.
+    """
+
+
 class SyncTakenOver(AltovizError):
     """Another process has claimed the sync run. The sync in this process stops."""
 
@@ -70,16 +77,24 @@ class GiveUp(AltovizError):
 
 # Raised by task queues in a task that exceeds its time limit. Compared by name, because the packages
 # need not be installed.
-_SOFT_TIME_LIMITS = {
+_TIME_LIMITS = {
     "billiard.exceptions.SoftTimeLimitExceeded",  # Celery
+    "django_q.exceptions.TimeoutException",
+    "dramatiq.middleware.threading.Interrupt",
     "rq.timeouts.BaseTimeoutException",
 }
 
 
-def is_soft_time_limit(error: Exception) -> bool:
-    """Return True if a task queue raised the error because the task exceeded its time limit."""
+def ends_task(error: BaseException) -> bool:
+    """Return True if the exception has to end the running task or command, once it is noted.
+
+    That is Control-C, and what a task queue raises into a task that exceeds its time limit. Everything
+    else, even ``SystemExit``, is only a failure of the code that raised it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
     kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
-    return not kinds.isdisjoint(_SOFT_TIME_LIMITS)
+    return not kinds.isdisjoint(_TIME_LIMITS)
 
 
 class APIFailure(AltovizError):

@@ -63,7 +63,7 @@ class WebhookView(View):
     def reject(self, request: HttpRequest, account: str, rejection: Rejected) -> JsonResponse:
         log = log_about(account=account)
         log.warning("Delivery for account %r rejected: %s", account, rejection)
-        webhook_rejected.send_robust(
+        webhook_rejected.notify(
             type(self),
             request=request,
             account=account,
@@ -170,7 +170,7 @@ class WebhookView(View):
             raise Rejected(503, "not stored", reason or type(error).__name__) from error
         is_new = event.pk is not None
         if is_new:
-            event_received.send_robust(WebhookEvent, event=event)
+            event_received.notify(WebhookEvent, event=event)
         if waiting is not None:
             self.dispatch_event(waiting)
         return is_new
@@ -179,7 +179,9 @@ class WebhookView(View):
         """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
         try:
             dispatch(event)
-        except Exception:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
             event.log.exception(
                 "Event %s is stored but could not be dispatched. Run altoviz_process_events.",
                 event.pk,

@@ -29,7 +29,15 @@ from django_altoviz.models import (
     Status,
     WebhookEvent,
 )
-from django_altoviz.processing import Replay, claims, drain, process, process_again, worker
+from django_altoviz.processing import (
+    Replay,
+    claims,
+    drain,
+    process,
+    process_again,
+    receivers,
+    worker,
+)
 from django_altoviz.signals import (
     customer_created,
     customer_deleted,
@@ -348,12 +356,11 @@ class TestFailures:
         assert "IntegrityError" in event.error
         assert not Customer.objects.exists()
 
-    @pytest.mark.parametrize("change", [{"body": "{"}, {"type": "CreditCreated"}])
-    def test_an_event_that_can_no_longer_be_parsed_does_not_stop_the_others(self, connect, change):
+    def test_an_event_that_can_no_longer_be_parsed_does_not_stop_the_others(self, connect):
         received = []
         connect(event_failed, lambda sender, event, data, **kwargs: received.append((event, data)))
         events = [store("CustomerCreated", id=number) for number in (1, 2)]
-        WebhookEvent.objects.filter(pk=events[0].pk).update(**change)
+        WebhookEvent.objects.filter(pk=events[0].pk).update(body="{")
         assert list(drain()) == events
         assert outcomes() == ["failed", "processed"]
         assert [event for event, data in received] == events[:1]
@@ -560,14 +567,14 @@ class TestReceivers:
         connect(customer_created, first)
         connect(customer_created, second)
         event = store("CustomerCreated", id=1)
-        renew = claims.renew
+        call = receivers._call
 
-        def renew_after_another_claim(event):
+        def call_after_another_claim(*args):
             if calls:
                 WebhookEvent.objects.update(attempts=9)
-            renew(event)
+            call(*args)
 
-        monkeypatch.setattr(claims, "renew", renew_after_another_claim)
+        monkeypatch.setattr(receivers, "_call", call_after_another_claim)
         assert not process(event)
         assert calls == ["first"]
 

@@ -78,6 +78,19 @@ def test_a_redelivery_takes_two_statements(post):
     assert statements == 2
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_redelivery_of_an_event_that_waits_takes_two_statements(post, settings, fails):
+    dispatcher = "inline" if fails else "deferred"
+    settings.ALTOVIZ |= {"DISPATCHER": f"django_altoviz.dispatchers.{dispatcher}"}
+    body = body_of("CustomerCreated", active="maybe" if fails else True)
+    post(body)
+    statements, _ = count(post, body)
+    # MariaDB can't return the rows of an UPDATE.
+    assert statements == (3 if connection.vendor == "mysql" else 2)
+    event = WebhookEvent.objects.get()
+    assert (event.status, event.deliveries) == ("failed" if fails else "pending", 2)
+
+
 @pytest.mark.parametrize(
     "event_type",
     [t for t in EventType if t.entity in ("customer", "contact", "product")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext
@@ -14,7 +15,6 @@ from django_altoviz.admin.display.values import (
     format_time,
     format_value,
 )
-from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
 from django_altoviz.models.queue import UNSETTLED
 
@@ -131,7 +131,8 @@ def error_summary(event: WebhookEvent, renderer: Renderer) -> str:
 
 
 def mirror_model(event: WebhookEvent) -> type[Mirror] | None:
-    return MIRRORS[Entity(event.entity)] if event.entity else None
+    models: Mapping[str, type[Mirror]] = MIRRORS  # type: ignore[assignment]
+    return models.get(event.entity)  # a newer version may have stored another one
 
 
 def changes_of(event: WebhookEvent, renderer: Renderer) -> list[Change]:

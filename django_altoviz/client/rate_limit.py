@@ -16,7 +16,7 @@ from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 
-from django_altoviz.exceptions import is_soft_time_limit
+from django_altoviz.exceptions import ends_task
 from django_altoviz.log import log_about
 
 # The window is counted in this many slices. More slices waste less of the limit, because a request
@@ -65,7 +65,7 @@ class RateLimiter:
         try:
             return self._count_in(self.cache)
         except Exception as error:  # each cache backend has exceptions of its own
-            if is_soft_time_limit(error):
+            if ends_task(error):
                 raise
             if _process_cache.add(self._key("warned"), True, _WARNING_INTERVAL):
                 log_about().warning(

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_altoviz.conf import app_settings
 from django_altoviz.models import queue
 from django_altoviz.models.queue import SETTLED, UNSETTLED, Status
-from django_altoviz.models.statements import insert
+from django_altoviz.models.statements import insert, updated
 
 # A WebhookEvent, whose module imports this one.
 _Event = Any
@@ -73,22 +73,22 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
         """Store a delivery, idempotently: a duplicate is counted on the event that is there already.
 
         Another body under the id of a stored event is kept as a dead event. Return the event to
-        process: the new one, or the stored one if it is not settled yet. Return ``None`` if nothing
-        is left to do.
+        process: the new one, or the stored one if it is due. Return ``None`` if nothing is to do now.
         """
         using = router.db_for_write(self.model)
         try:
             insert_once(event, using)
         except IntegrityError:
             stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
-            is_counted, unsettled = stored.filter(body_digest=event.body_digest)._count(event)
-            if is_counted:
-                return unsettled
+            known = stored.filter(body_digest=event.body_digest)._count(event)
+            if known is not None:
+                return known if known.is_due else None
             first = stored.first()
             if first is None:
                 raise  # the dedupe key was not what conflicted
             if first.has_content_of(event):  # written in another way
-                return stored._count(event)[1]
+                known = stored._count(event)
+                return known if known is not None and known.is_due else None
             event.set_aside(first)
             return self.store(event)  # which may be a redelivery of that other body
         if event.conflicts_with is not None:
@@ -99,16 +99,13 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
             )
         return event if event.status == Status.PENDING else None
 
-    def _count(self, event: _Event) -> tuple[bool, _Event | None]:
-        """Count a redelivery on these rows, one at most. Return whether there is one, and the event
-        if it is not settled."""
-        count = {"deliveries": F("deliveries") + 1, "last_received_at": event.received_at}
-        if self.settled().update(**count):
-            return True, None
-        # A failed event becomes due at once: the sender has given it another chance.
-        if self.update(**count, next_attempt_at=None):
-            return True, self.get()
-        return False, None
+    def _count(self, event: _Event) -> _Event | None:
+        """Count a redelivery on the row, of which there is one at most, and return the row.
+
+        Its next attempt stays as it is: somebody who sends an event ten times in a second must not use
+        up its attempts.
+        """
+        return updated(self, deliveries=F("deliveries") + 1, last_received_at=event.received_at)
 
 
 def insert_once(event: _Event, using: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.expressions import Expression
 from django.db.models.signals import post_save, pre_save
+from django.db.models.sql.subqueries import UpdateQuery
 
 Row = TypeVar("Row", bound=models.Model)
 #: A condition in SQL, with its parameters.
@@ -76,20 +77,24 @@ def holds(condition: Where, using: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def insert(row: models.Model, using: str) -> None:
+def insert(row: models.Model, using: str, condition: Where | None = None) -> bool:
     """Insert a new row and set its primary key. Django's save signals are sent as usual.
+
+    Return False if ``condition``, which refers to no row, does not hold; then nothing is inserted.
 
     Raises:
         django.db.Error: the database refuses the row or does not answer.
     """
     about: dict[str, Any] = {"instance": row, "raw": False, "using": using, "update_fields": None}
     pre_save.send(type(row), **about)
-    _insert(row, using)
+    if not _insert(row, using, condition):
+        return False
     row._state.adding, row._state.db = False, using
     post_save.send(type(row), created=True, **about)
+    return True
 
 
-def _insert(row: models.Model, using: str) -> None:
+def _insert(row: models.Model, using: str, condition: Where | None) -> bool:
     connection: Any = connections[using]
     quote = connection.ops.quote_name
     meta = row._meta
@@ -101,16 +106,23 @@ def _insert(row: models.Model, using: str) -> None:
             columns.append(column)
             values.append(field.get_db_prep_save(value, connection))
     places = ", ".join(["%s"] * len(values))
-    sql = f"INSERT INTO {quote(meta.db_table)} ({', '.join(columns)}) VALUES ({places})"
+    source = f"VALUES ({places})"
+    if condition is not None:
+        dual = " FROM DUAL" if connection.vendor == "mysql" else ""
+        source = f"SELECT {places}{dual} WHERE {condition[0]}"
+        values += condition[1]
+    sql = f"INSERT INTO {quote(meta.db_table)} ({', '.join(columns)}) {source}"
     returns = connection.features.can_return_columns_from_insert
     if returns:
         sql += f" RETURNING {quote(meta.pk.column)}"
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        if returns:
-            row.pk = cursor.fetchone()[0]
-        else:
+        if not returns:
             row.pk = connection.ops.last_insert_id(cursor, meta.db_table, meta.pk.column)
+            return bool(cursor.rowcount)
+        found = cursor.fetchone()
+    row.pk = found[0] if found else None
+    return found is not None
 
 
 def save(row: models.Model, names: Collection[str]) -> None:
@@ -153,6 +165,24 @@ def update(row: models.Model, values: Mapping[str, Any], *conditions: Where) -> 
             parameters,
         )
         return bool(cursor.rowcount)
+
+
+def updated(rows: models.QuerySet[Row], **values: Any) -> Row | None:
+    """Update the only row of the queryset, and return it as it is now, or ``None`` if there is none.
+
+    That is one statement, except on MySQL and MariaDB.
+    """
+    connection: Any = connections[rows.db]
+    if connection.vendor == "mysql" or not connection.features.can_return_columns_from_insert:
+        return rows.get() if rows.update(**values) else None
+    query: Any = rows.query.chain(UpdateQuery)
+    query.add_update_values(values)
+    sql, parameters = query.get_compiler(rows.db).as_sql()
+    columns = ", ".join(name for _field, name in _columns(rows.model, rows.db).values())
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} RETURNING {columns}", parameters)
+        found = cursor.fetchone()
+    return None if found is None else _from_db(rows.model, found, rows.db)
 
 
 @cache

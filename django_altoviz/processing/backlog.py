@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.queue import WAITING
 from django_altoviz.processing import claims
+from django_altoviz.processing.receivers import is_understood
 from django_altoviz.processing.worker import process
 
 # Primary keys are read in windows, and events in chunks.
@@ -65,7 +66,9 @@ def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
     Raises:
         django.db.Error: the database does not answer.
     """
-    is_open = event.has_expired_lease or claims.reopen(event, from_scratch=from_scratch)
+    is_open = is_understood(event) and (
+        event.has_expired_lease or claims.reopen(event, from_scratch=from_scratch)
+    )
     if is_open and event in process(event):
         # It is pending, and not failed, if the fault is the database's.
         has_worked = event.status in (Status.PROCESSED, Status.IGNORED)
@@ -74,7 +77,7 @@ def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
         return Replay.MALFORMED
     if event.pruned_at is not None:
         return Replay.PRUNED
-    if event.event_type is None:
+    if not is_understood(event):
         return Replay.UNKNOWN
     # It is not blocked any more, but still waiting, if the time budget ended just before it.
     stored = WebhookEvent.objects.using(event._state.db)

@@ -21,7 +21,10 @@ from django_altoviz.intake.envelopes import storable
 from django_altoviz.models import Status, WebhookEvent, queue
 from django_altoviz.models.queue import SETTLED
 from django_altoviz.models.statements import Where, exists, holds, lock_at_once, update, where
+from django_altoviz.processing.failures import last_line, shortened
 
+# The entries of a history that are kept: the first, and the last ones.
+_FIRST, _LAST = 20, 80
 _LOST = "The worker died, or was silent for longer than its lease."
 _GIVEN = queue.Given()
 _GIVEN_WITHOUT_LEASE = queue.GivenWithoutLease()
@@ -51,7 +54,23 @@ def claim_and_settle(
 
 def renew(event: WebhookEvent) -> None:
     """Extend the lease. Raises ``ClaimLost`` if another worker has claimed the event meanwhile."""
-    _write_as_holder(event, {"lease_expires_at": _lease_end()})
+    end = _lease_end()
+    if end == event.lease_expires_at:
+        end += datetime.timedelta(microseconds=1)  # each renewal is recognised by its time
+    _write_as_holder(event, {"lease_expires_at": end})
+
+
+def is_held(event: WebhookEvent) -> bool:
+    """Return True if the event is still processed under the claim that this instance made."""
+    return holds(exists(event, _held_row, _GIVEN), _alias(event))
+
+
+def renewed(event: WebhookEvent) -> Where:
+    """Return the condition that the last renewal of the lease is still there.
+
+    It is not if the transaction that it was made in has been rolled back meanwhile.
+    """
+    return exists(event, _renewed_row, _GIVEN)
 
 
 def settle(event: WebhookEvent, status: Status, error: str = "", **more: Any) -> None:
@@ -157,6 +176,14 @@ def _held(event: queue.Given) -> Q:
     return Q(status=Status.PROCESSING, attempts=event.attempts)
 
 
+def _held_row(event: queue.Given) -> Q:
+    return _held(event) & Q(pk=event.pk)
+
+
+def _renewed_row(event: queue.Given) -> Q:
+    return queue.as_read(event) & Q(pk=event.pk)
+
+
 def _as_read(event: WebhookEvent) -> Where:
     given = _GIVEN_WITHOUT_LEASE if event.lease_expires_at is None else _GIVEN
     return where(event, queue.as_read, given)
@@ -185,8 +212,16 @@ def _lease_end() -> datetime.datetime:
 
 def _past_history(event: WebhookEvent) -> list[dict[str, str]]:
     """Return the history before a new attempt, with the attempt of a worker that was lost."""
-    lost = [_entry(Status.FAILED, _LOST)] if event.has_expired_lease else []
-    return [*event.history, *lost]
+    if not event.has_expired_lease:
+        return _bounded(event.history)
+    return _bounded([*event.history, _entry(Status.FAILED, _LOST)])
+
+
+def _bounded(history: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the first and the last entries, so that an attempt costs the same after months."""
+    if len(history) <= _FIRST + _LAST:
+        return history
+    return [*history[:_FIRST], *history[-_LAST:]]
 
 
 def _ended(
@@ -194,18 +229,18 @@ def _ended(
 ) -> dict[str, Any]:
     values = {
         "status": status,
-        "error": storable(error),
+        "error": shortened(storable(error)),
         "lease_expires_at": None,
         "settled_at": timezone.now() if status in SETTLED else None,
         "next_attempt_at": None,
-        "history": [*history, _entry(status, error)],
+        "history": _bounded([*history, _entry(status, error)]),
     }
     return values | more
 
 
 def _entry(status: Status, error: str) -> dict[str, str]:
-    last_line = storable(error).strip().rpartition("\n")[2]
-    return {"at": timezone.now().isoformat(), "status": status.value, "error": last_line}
+    line = last_line(storable(error))
+    return {"at": timezone.now().isoformat(), "status": status.value, "error": line}
 
 
 def _assign(event: WebhookEvent, values: Mapping[str, object]) -> None:

@@ -5,16 +5,18 @@ A receiver's database work and the record that it has handled the event commit t
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
-from django_altoviz.exceptions import ClaimLost, GiveUp, is_soft_time_limit
+from django_altoviz.exceptions import ClaimLost, TransactionUndone, ends_task
 from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent
 from django_altoviz.models.statements import insert
 from django_altoviz.processing import claims
+from django_altoviz.processing.failures import DescribedError, described, reason_to_give_up
 from django_altoviz.processing.mirroring import MirrorResult
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE
 from django_altoviz.signals.event_signal import EventSignal
@@ -35,7 +37,7 @@ class Call:
 class CallResults:
     """The receivers that failed and are to be tried again, and those that gave the event up."""
 
-    failures: list[tuple[str, Exception]] = field(default_factory=list)
+    failures: list[tuple[str, DescribedError]] = field(default_factory=list)
     given_up: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -52,6 +54,16 @@ def calls_for(event: WebhookEvent, business_signals: Iterable[str]) -> list[Call
     return calls
 
 
+def is_understood(event: WebhookEvent) -> bool:
+    """Return True if this version knows the event's type and the business signals that it causes.
+
+    Otherwise a newer version of the app has stored it, during a rolling deployment or before a
+    rollback, and it waits for that version.
+    """
+    known = BY_BUSINESS_SIGNAL.keys()
+    return event.event_type is not None and known >= set(event.business_signals)
+
+
 def _calls(signal: EventSignal, sender: type[Mirror], suffix: str) -> list[Call]:
     if not signal.has_listeners(sender):
         return []
@@ -62,7 +74,8 @@ def _calls(signal: EventSignal, sender: type[Mirror], suffix: str) -> list[Call]
 def call_all(event: WebhookEvent, calls: Iterable[Call], result: MirrorResult) -> CallResults:
     """Call the receivers that have not handled the event yet.
 
-    The time limit of a queue's task is a failure too, and ends the calls.
+    Whatever a receiver raises is a failure. Only Control-C and the time limit of a queue's task also
+    end the calls.
 
     Raises:
         ClaimLost: another worker has claimed the event.
@@ -72,35 +85,35 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], result: MirrorResult) -
     # No receiver can have handled the event before its first attempt.
     done = dict(runs.values_list("receiver", "gave_up") if event.attempts > 1 else ())
     results = CallResults(given_up=[(name, reason) for name, reason in done.items() if reason])
-    for call in calls:
-        if call.name in done:
-            continue
+    left = [call for call in calls if call.name not in done]
+    original = _Original(event, result) if len(left) > 1 else None
+    for call in left:
+        if original is not None and call is not left[0]:
+            result = original.restored(event)
         try:
-            if results.failures or results.given_up:
-                result = _as_stored(event, result)
             _call(call, event, result)
-        except ClaimLost:
-            raise
-        except Exception as error:
-            # An error in on_commit comes after the run was recorded: then it is too late to give up.
-            if isinstance(error, GiveUp) and not runs.filter(receiver=call.name):
-                _give_up(event, call.name, error.reason)
-                results.given_up.append((call.name, error.reason))
-            else:
-                results.failures.append((call.name, error))
-            if is_soft_time_limit(error):
+        except BaseException as error:
+            if isinstance(error, (ClaimLost, TransactionUndone)) and not claims.is_held(event):
+                raise ClaimLost(f"Event {event.pk} was taken over by another worker.") from error
+            _note_failure(event, call, error, results)
+            if ends_task(error):
                 break
     return results
 
 
-def _as_stored(event: WebhookEvent, result: MirrorResult) -> MirrorResult:
-    """Return the result as it was before a failed receiver may have changed the objects in it."""
-    vars(event).pop("envelope", None)  # it is parsed again
-    row = result.instance
-    if row is None:
-        return result
-    stored = type(row).with_deleted.using(event._state.db).filter(pk=row.pk).first()
-    return replace(result, instance=stored or row)
+class _Original:
+    """The arguments of an event's receivers, as they were before the first of them was called."""
+
+    def __init__(self, event: WebhookEvent, result: MirrorResult) -> None:
+        # Pickled, because a copy of the objects costs several times as much.
+        self._pickled = pickle.dumps((result.instance, event.envelope.data, result.changes))
+        self._result, self._envelope = result, event.envelope
+
+    def restored(self, event: WebhookEvent) -> MirrorResult:
+        """Return the result as it was, and put the data back into the event."""
+        instance, data, changes = pickle.loads(self._pickled)
+        event.envelope = replace(self._envelope, data=data)
+        return replace(self._result, instance=instance, changes=changes)
 
 
 def _call(call: Call, event: WebhookEvent, result: MirrorResult) -> None:
@@ -120,12 +133,29 @@ def _call(call: Call, event: WebhookEvent, result: MirrorResult) -> None:
         _record_run(event, call.name, time.monotonic() - started)
 
 
-def _give_up(event: WebhookEvent, name: str, reason: str) -> None:
+def _note_failure(
+    event: WebhookEvent, call: Call, error: BaseException, results: CallResults
+) -> None:
+    """Note what the receiver raised. If it gives up, record that at once."""
+    reason = reason_to_give_up(error)
+    runs = event.receiver_runs.using(event._state.db)
+    # An error in on_commit comes after the run was recorded: then it is too late to give up.
+    if reason is None or runs.filter(receiver=call.name).exists():
+        results.failures.append((call.name, described(error)))
+        return
     with transaction.atomic(using=event._state.db):
         claims.renew(event)
-        _record_run(event, name, 0.0, gave_up=reason)
+        _record_run(event, call.name, 0.0, gave_up=reason)
+    results.given_up.append((call.name, reason))
 
 
 def _record_run(event: WebhookEvent, name: str, seconds: float, gave_up: str = "") -> None:
+    """Record the run, if the transaction in which the lease was renewed is still the same.
+
+    A receiver may have ended it by a statement of its own, and MariaDB undoes it at a deadlock.
+    """
     run = ReceiverRun(event=event, receiver=name, seconds=seconds, gave_up=gave_up)
-    insert(run, event._state.db or DEFAULT_DB_ALIAS)
+    if not insert(run, event._state.db or DEFAULT_DB_ALIAS, claims.renewed(event)):
+        raise TransactionUndone(
+            "The transaction was rolled back within the receiver: its database work is lost."
+        )

@@ -13,7 +13,7 @@ from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.exact_json import dumps_storable
-from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount, is_soft_time_limit
+from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount, ends_task
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import claims
@@ -44,7 +44,7 @@ def refetch(event: WebhookEvent) -> Reading | None:
     try:
         return replace(_read(account, event, event.object_id), number=number, from_api=True)
     except Exception as error:
-        if is_soft_time_limit(error):
+        if ends_task(error):
             raise
         # By its class only, because the text of an error may quote what was sent.
         reason = type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.utils import timezone
 
@@ -17,22 +17,32 @@ from django_altoviz.models import Status
 _MOST_DOUBLINGS = 32
 # Dates can't be arbitrarily far in the future.
 _LONGEST_PAUSE = datetime.timedelta(days=366)
+_NO_PAUSE = datetime.timedelta()
 
 
-def after_failure(failures: int, errors: Sequence[Exception]) -> tuple[Status, dict[str, Any]]:
+def after_failure(failures: int, errors: Sequence[BaseException]) -> tuple[Status, dict[str, Any]]:
     """Return the status of an event that has failed once more, and the columns that go with it.
 
     ``failures`` is the number of earlier failures. ``RetryLater`` is not a failure and uses up none
     of ``MAX_ATTEMPTS``. If several receivers failed, the longest pause counts, but at most a year.
     """
-    pauses = [error.delay for error in errors if isinstance(error, RetryLater)]
+    pauses = [error.delay for error in errors if _is_postponement(error)]
     if len(pauses) < len(errors):
         failures += 1
         pauses.append(pause_after(failures))
     if failures >= app_settings.MAX_ATTEMPTS:
         return Status.DEAD, {"failures": failures}
-    next_attempt_at = timezone.now() + min(max(pauses), _LONGEST_PAUSE)
+    next_attempt_at = timezone.now() + min(max(*pauses, _NO_PAUSE), _LONGEST_PAUSE)
     return Status.FAILED, {"failures": failures, "next_attempt_at": next_attempt_at}
+
+
+def _is_postponement(error: BaseException) -> TypeGuard[RetryLater]:
+    if not isinstance(error, RetryLater):
+        return False
+    try:
+        return isinstance(error.delay, datetime.timedelta)
+    except Exception:  # a subclass has made something else of the delay
+        return False
 
 
 def pause_after(failures: int) -> datetime.timedelta:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 import time
-import traceback
 from typing import Any
 
 from django.db import (
@@ -28,13 +27,19 @@ from django_altoviz.exceptions import (
     ClaimLost,
     GiveUp,
     MalformedBody,
-    RetryLater,
-    is_soft_time_limit,
+    ends_task,
 )
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing import claims
+from django_altoviz.processing.failures import DescribedError, described, last_line
 from django_altoviz.processing.mirroring import MirrorResult, Reading, apply
-from django_altoviz.processing.receivers import Call, CallResults, call_all, calls_for
+from django_altoviz.processing.receivers import (
+    Call,
+    CallResults,
+    call_all,
+    calls_for,
+    is_understood,
+)
 from django_altoviz.processing.refetching import refetch
 from django_altoviz.processing.retries import after_failure
 from django_altoviz.signals import event_failed, event_processed
@@ -60,7 +65,8 @@ def process(event: WebhookEvent) -> list[WebhookEvent]:
 
     Raises:
         django.db.Error: the database does not answer; the event is still due.
-        Exception: the time limit that a queue raises into its task; the event has failed.
+        BaseException: Control-C, or the time limit that a queue raises into its task; the event has
+            failed.
     """
     deadline = time.monotonic() + TIME_BUDGET
     attempted: list[WebhookEvent] = []
@@ -79,7 +85,7 @@ def process(event: WebhookEvent) -> list[WebhookEvent]:
 
 def _process_in_turn(event: WebhookEvent, attempted: list[WebhookEvent], deadline: float) -> None:
     """Process the event, after the events of its object that must be processed first."""
-    if not event.is_due:
+    if not _may_begin(event):
         return
     while not _attempt(event):
         if not _process_earlier(event, attempted, deadline):
@@ -92,7 +98,7 @@ def _process_earlier(event: WebhookEvent, attempted: list[WebhookEvent], deadlin
     ahead = _stored(event).ahead_of(event)
     last = None
     while (first := ahead.first()) is not None:
-        if first == last or not first.is_due:
+        if first == last or not _may_begin(first):
             return False
         if _attempt(first):
             attempted.append(first)
@@ -107,6 +113,10 @@ def _process_earlier(event: WebhookEvent, attempted: list[WebhookEvent], deadlin
     return not claims.is_blocked(event)
 
 
+def _may_begin(event: WebhookEvent) -> bool:
+    return event.is_due and is_understood(event)
+
+
 def _stored(event: WebhookEvent) -> WebhookEventQuerySet:
     return WebhookEvent.with_pruned.using(event._state.db)
 
@@ -118,9 +128,9 @@ def _attempt(event: WebhookEvent) -> bool:
             return _mark_dead(event)
         try:
             claimed = _apply_and_claim(event, refetch(event))
-        except Exception as error:
-            has_failed = _fail(event, error)
-            if is_soft_time_limit(error):
+        except BaseException as error:
+            has_failed = _fail(event, described(error))
+            if ends_task(error):
                 raise
             return has_failed
         if claimed is None:
@@ -147,7 +157,7 @@ def _apply_and_claim(
         try:
             with transaction.atomic(using=event._state.db):
                 return _apply_and_claim_once(event, refetched)
-        except Exception as error:
+        except BaseException as error:
             # If it was the commit that failed, the instance already says that it is claimed.
             vars(event).update(as_read)
             is_collision = isinstance(error, (IntegrityError, OperationalError))
@@ -187,42 +197,44 @@ def _mark_dead(event: WebhookEvent) -> bool:
     error = ClaimLost("Each worker that took it up died, or was silent too long.")
     if not claims.claim_and_settle(event, Status.DEAD, str(error)):
         return False
-    _report(event, MirrorResult(None), error)
+    _report(event, MirrorResult(None), described(error))
     return True
 
 
-def _fail(event: WebhookEvent, error: Exception) -> bool:
+def _fail(event: WebhookEvent, failure: DescribedError) -> bool:
     """Record why the event could not be applied, now that the attempt is rolled back."""
     # If the attempt before lost its worker, that is a failure of its own.
-    status, more = after_failure(event.failures + event.has_expired_lease, [error])
-    if status == Status.FAILED and isinstance(error, OperationalError):
+    status, more = after_failure(event.failures + event.has_expired_lease, [failure.error])
+    if status == Status.FAILED and isinstance(failure.error, OperationalError):
         # The fault is the database's, not the event's, so later events must not pass it.
         status = Status.PENDING
-    if not claims.claim_and_settle(event, status, _trace(error), **more):
+    if not claims.claim_and_settle(event, status, failure.text, **more):
         return False
-    _report(event, MirrorResult(None), error)
+    _report(event, MirrorResult(None), failure)
     return True
 
 
 def _call_and_settle(event: WebhookEvent, result: MirrorResult, calls: list[Call]) -> None:
     """Call the receivers and record the outcome. An event without calls is settled already."""
     outcome = call_all(event, calls, result) if calls else CallResults()
-    errors = [error for _name, error in outcome.failures]
-    if errors:
-        errors.sort(key=lambda error: isinstance(error, RetryLater))  # report a real failure first
+    failures = [failure for _name, failure in outcome.failures]
+    if failures:
+        failures.sort(key=lambda failure: failure.is_postponement)  # report a real failure first
+        errors = [failure.error for failure in failures]
         status, more = after_failure(event.failures, errors)
-        claims.settle(event, status, _traces(outcome), **more)
+        claims.settle(event, status, _texts(outcome), **more)
     elif outcome.given_up:
-        claims.settle(event, Status.DEAD, _traces(outcome))
-        errors = [GiveUp(outcome.given_up[0][1])]
+        claims.settle(event, Status.DEAD, _texts(outcome))
+        failures = [described(GiveUp(outcome.given_up[0][1]))]
     elif calls:
         claims.settle(event, Status.PROCESSED)
-    _report(event, result, errors[0] if errors else None)
-    for error in filter(is_soft_time_limit, errors):
-        raise error
+    _report(event, result, failures[0] if failures else None)
+    for failure in failures:
+        if ends_task(failure.error):
+            raise failure.error
 
 
-def _report(event: WebhookEvent, result: MirrorResult, error: Exception | None) -> None:
+def _report(event: WebhookEvent, result: MirrorResult, failure: DescribedError | None) -> None:
     """Log the end of an attempt, and send ``event_processed`` or ``event_failed``."""
     about = {
         "event": event,
@@ -231,19 +243,20 @@ def _report(event: WebhookEvent, result: MirrorResult, error: Exception | None) 
         "changes": result.changes,
     }
     what = (event.pk, event.type, event.object_id, event.account)
-    if error is None:
+    if failure is None:
         if event.status == Status.IGNORED:
             event.log.warning("Event %s (%s %s, account %s) ignored: %s", *what, event.error)
-        event_processed.send_robust(WebhookEvent, **about)
+        event_processed.notify(WebhookEvent, **about)
         return
-    if isinstance(error, RetryLater):
-        event.log.warning("Event %s (%s %s, account %s) postponed: %s", *what, error)
+    if failure.is_postponement:
+        reason = last_line(failure.text).partition(": ")[2]
+        event.log.warning("Event %s (%s %s, account %s) postponed: %s", *what, reason)
         return
     if event.status == Status.DEAD:
-        event.log.error("Event %s (%s %s, account %s) given up.", *what, exc_info=error)
+        event.log.error("Event %s (%s %s, account %s) given up.", *what, exc_info=failure.exc_info)
     else:
-        event.log.error("Event %s (%s %s, account %s) failed.", *what, exc_info=error)
-    event_failed.send_robust(WebhookEvent, error=error, **about)
+        event.log.error("Event %s (%s %s, account %s) failed.", *what, exc_info=failure.exc_info)
+    event_failed.notify(WebhookEvent, error=failure.error, **about)
 
 
 def _data_of(event: WebhookEvent) -> Any:
@@ -254,10 +267,6 @@ def _data_of(event: WebhookEvent) -> Any:
         return None
 
 
-def _traces(outcome: CallResults) -> str:
-    traces = [f"{name}:\n{_trace(error)}" for name, error in outcome.failures]
-    return "\n".join([*traces, *(f"{name}: {reason}" for name, reason in outcome.given_up)])
-
-
-def _trace(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))
+def _texts(outcome: CallResults) -> str:
+    texts = [f"{name}:\n{failure.text}" for name, failure in outcome.failures]
+    return "\n".join([*texts, *(f"{name}: {reason}" for name, reason in outcome.given_up)])

@@ -7,10 +7,9 @@ retry calls only the receivers that have not succeeded.
 
 from __future__ import annotations
 
-from django.dispatch import Signal
-
 from django_altoviz.event_types import EventType
 from django_altoviz.signals.event_signal import EventSignal
+from django_altoviz.signals.notification import Notification
 
 # The signals of the event types. Sender: the mirror's model class. Keywords:
 #   event: the WebhookEvent.
@@ -106,13 +105,13 @@ BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
 # webhook_rejected.
 
 #: Sent when an event was stored for the first time, whatever its status. Keywords: ``event``.
-event_received = Signal()
+event_received = Notification()
 #: Sent when an event was processed, or ignored for a reason. Keywords: ``event``, ``instance``,
 #: ``data``, ``changes``.
-event_processed = Signal()
+event_processed = Notification()
 #: Sent when an attempt at an event failed. Keywords: ``event``, ``instance``, ``data``, ``changes``,
 #: ``error`` (the first exception).
-event_failed = Signal()
+event_failed = Notification()
 #: Sent when the view rejected a delivery and stored nothing. Keywords: ``request``, ``account`` (its
 #: name), ``status_code``, ``reason``.
-webhook_rejected = Signal()
+webhook_rejected = Notification()

@@ -34,7 +34,7 @@ def record_difference(run: SyncRun, action: Action, data: RemoteObject, as_of: i
     body = body_of(EventType[f"{Entity(run.entity).name}_{action.name}"], data)
     event = WebhookEvent.from_delivery(body, run.account, {}, Source.SYNC, as_of)
     WebhookEvent.objects.using(run._state.db).store(event)
-    event_received.send_robust(WebhookEvent, event=event)
+    event_received.notify(WebhookEvent, event=event)
     process(event)
     if event.status == Status.IGNORED:
         return None
