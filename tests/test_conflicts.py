@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,10 +174,11 @@ def test_a_redelivery_takes_as_many_statements_as_ever(post, django_assert_num_q
     client = Client(enforce_csrf_checks=True)
     for name in ("A", "B"):
         post(body(name), client=client)
-    with django_assert_num_queries(5):  # the insert in its savepoint, and the count
+    more = connection.vendor == "mysql"  # which can't return the row of an UPDATE
+    with django_assert_num_queries(5 + more):  # the insert in its savepoint, and the count
         post(body("A"), client=client)
     # The same, one for the first event, and the same again for the other.
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(11 + 2 * more):
         post(body("B"), client=client)
 
 

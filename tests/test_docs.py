@@ -599,6 +599,7 @@ class TestCode:
             event = models.WebhookEvent.objects.get()
             assert (event.status, event.failures) == (Status.FAILED, 0)
             post(body_of("CustomerDeleted", id=7))
+            models.WebhookEvent.objects.update(next_attempt_at=None)  # the end of the delay
             post(body_of("QuoteUpdated", "evt_1", **accepted))
         finally:
             signals.quote_accepted.disconnect(code["order_material"])

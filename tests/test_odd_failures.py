@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import datetime
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -346,45 +347,37 @@ class TestUndoneTransactions:
     @pytest.mark.skipif(connection.vendor != "mysql", reason="MariaDB undoes all at a deadlock")
     def test_a_swallowed_deadlock_on_mariadb_does_not_count_as_done(self, connect):
         other = connection.copy()
+        other.inc_thread_sharing()
+
+        def execute(sql):
+            with other.cursor() as cursor:
+                cursor.execute(sql)
 
         def receiver(event, **kwargs):
             Group.objects.create(name="lost")
-            if event.attempts > 1:
-                return
-            with other.cursor() as cursor:
-                cursor.execute("BEGIN")
-                cursor.execute("SELECT * FROM auth_group WHERE name = 'a' FOR UPDATE")
-                cursor.execute("UPDATE auth_group SET name = 'a1' WHERE name = 'a'")
             Group.objects.filter(name="b").update(name="b1")
+            execute("BEGIN")
+            # MariaDB undoes the transaction that has changed fewer rows.
+            execute("UPDATE auth_group SET name = CONCAT(name, 'x') WHERE name LIKE 'c%'")
+            execute("UPDATE auth_group SET name = 'a1' WHERE name = 'a'")
+            waiting = threading.Thread(
+                target=execute, args=["UPDATE auth_group SET name = 'b2' WHERE name = 'b'"]
+            )
+            waiting.start()
             try:
-                deadlock(other)
-            except OperationalError as error:
-                assert error.args[0] == 1213
-
-        def deadlock(other):
-            import threading
-
-            def wait():
-                with other.cursor() as cursor:
-                    cursor.execute("UPDATE auth_group SET name = 'b2' WHERE name = 'b'")
-                    cursor.execute("UPDATE auth_group SET name = 'c1' WHERE name LIKE 'c%'")
-
-            thread = threading.Thread(target=wait)
-            thread.start()
-            try:
-                [*Group.objects.select_for_update().filter(name="a")]
+                with pytest.raises(OperationalError, match="Deadlock"):
+                    Group.objects.select_for_update().get(name="a")
             finally:
-                thread.join()
-                with other.cursor() as cursor:
-                    cursor.execute("ROLLBACK")
+                waiting.join()
+                execute("ROLLBACK")
                 other.close()
 
-        Group.objects.bulk_create(
-            [Group(name=name) for name in ("a", "b", *map("c{}".format, range(50)))]
-        )
+        names = ["a", "b", *(f"c{number}" for number in range(50))]
+        Group.objects.bulk_create([Group(name=name) for name in names])
         connect(customer_updated, receiver)
         event = store(1)
         process(event)
+        assert "TransactionUndone" in event.error
         assert (event.status, ReceiverRun.objects.count()) == (Status.FAILED, 0)
         assert not Group.objects.filter(name="lost").exists()
 

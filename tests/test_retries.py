@@ -129,6 +129,9 @@ class TestAttempts:
         assert post(body).json()["status"] == "stored"
         assert statuses() == ["failed"]
         assert post(body).json()["status"] == "known"
+        assert statuses() == ["failed"]
+        WebhookEvent.objects.update(next_attempt_at=timezone.now())  # the end of the pause
+        assert post(body).json()["status"] == "known"
         assert statuses() == ["processed"]
         assert len(receiver.calls) == 2
 

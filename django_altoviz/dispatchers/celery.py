@@ -8,6 +8,7 @@ events whose task was lost by the broker or a worker.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from celery import shared_task
 from kombu.connection import Connection
@@ -26,9 +27,12 @@ BROKER_TIMEOUT = 2.0
 PAUSE = 5
 
 
-@shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)  # type: ignore[untyped-decorator]
-def process_event(pk: int) -> None:
-    queued.process_event(pk, broker.publish)
+@shared_task(  # type: ignore[untyped-decorator]
+    bind=True, acks_late=True, reject_on_worker_lost=True, ignore_result=True
+)
+def process_event(self: Any, pk: int) -> None:
+    is_repeated = bool((self.request.delivery_info or {}).get("redelivered"))
+    queued.process_event(pk, broker.publish, is_repeated=is_repeated)
 
 
 @shared_task(ignore_result=True)  # type: ignore[untyped-decorator]

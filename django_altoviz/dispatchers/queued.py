@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 from django.db import transaction
 
+from django_altoviz.log import log_about
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.backlog import drain
 from django_altoviz.processing.worker import TIME_BUDGET, process
 
-#: The maximum number of due events that one run of ``process_due`` starts with.
+#: The maximum number of due events that one run of ``process_due`` begins with.
 DUE_LIMIT = 1000
 
 
@@ -38,8 +39,12 @@ def enqueue_after_commit(event: WebhookEvent, enqueue: Callable[[int], object]) 
     transaction.on_commit(attempt, using=event._state.db)
 
 
-def process_event(pk: int, enqueue: Callable[[int], object] | None = None) -> None:
-    """Process the event in a worker. Do nothing if the event is deleted or settled.
+def process_event(
+    pk: int, enqueue: Callable[[int], object] | None = None, *, is_repeated: bool = False
+) -> None:
+    """Process the event in a worker. Do nothing if the event is settled.
+
+    ``is_repeated`` says that the queue has delivered the task before, so a worker may have died of it.
 
     If the time budget runs out while the object still has unsettled events, enqueue the next of them.
     Without ``enqueue`` these events wait for ``process_due``.
@@ -49,9 +54,13 @@ def process_event(pk: int, enqueue: Callable[[int], object] | None = None) -> No
     """
     event = _current_events().filter(pk=pk).first()
     if event is None:
+        # It was deleted, or another project takes its tasks from the same queue.
+        log_about(event_id=str(pk)).warning(
+            "There is no event %s. Does another project use this queue, too?", pk
+        )
         return
     started = time.monotonic()
-    process(event)
+    process(event, is_suspect=is_repeated)
     if enqueue is None or time.monotonic() - started < TIME_BUDGET:
         return
     # The remaining events' own tasks may already have run in vain, because this task held the object.
@@ -61,14 +70,16 @@ def process_event(pk: int, enqueue: Callable[[int], object] | None = None) -> No
 
 
 def process_due(limit: int = DUE_LIMIT) -> int:
-    """Process at most ``limit`` due events and the events queued behind them on the same objects.
+    """Process due events for ``TIME_BUDGET`` seconds, at most ``limit`` and those of their objects.
 
-    Return the number of events that were attempted.
+    The task must end well below the queue's time limit, which would hit whichever event it has just
+    come to. The rest waits for the next run. Return the number of events that were attempted.
 
     Raises:
         django.db.Error: the database is unavailable. The events remain due.
     """
-    return sum(1 for _event in drain(_current_events(), limit=limit))
+    deadline = time.monotonic() + TIME_BUDGET
+    return sum(1 for _event in drain(_current_events(), limit=limit, deadline=deadline))
 
 
 def _current_events() -> WebhookEventQuerySet:

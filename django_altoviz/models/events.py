@@ -93,6 +93,11 @@ class WebhookEvent(models.Model):
     )
     pruned_at = ExactDateTimeField(_("pruned at"), null=True)
 
+    #: True while a worker has noted on the stored row, in advance, that this attempt has failed.
+    is_noted = False
+    #: True if a worker may have died of the event.
+    is_suspect = False
+
     objects = WithoutPruned()
     with_pruned = WebhookEventQuerySet.as_manager()
 

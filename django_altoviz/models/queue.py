@@ -101,6 +101,11 @@ def postponed(now: datetime.datetime) -> Q:
     return Q(status__in=WAITING) & ~attempt_due(now)
 
 
+def holding_up(now: datetime.datetime, waits_for_retries: bool) -> Q:
+    """Events that can't be processed yet, and that later events of their object wait for."""
+    return holds_up_later(waits_for_retries) & (leased(now) | postponed(now))
+
+
 def set_aside() -> Q:
     """Events that were kept because another body came in first under their id, and were not tried."""
     return Q(status=Status.DEAD, conflicts_with__isnull=False, failures=0)

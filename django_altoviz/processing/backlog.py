@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import Any
 
-from django.db import models
+from django.db import InterfaceError, OperationalError, models
+from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.conf import app_settings
+from django_altoviz.exceptions import ends_task
+from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet, queue
 from django_altoviz.models.queue import WAITING
 from django_altoviz.processing import claims
 from django_altoviz.processing.receivers import is_understood
 from django_altoviz.processing.worker import process
 
 # Primary keys are read in windows, and events in chunks.
-_KEYS_IN_WINDOW = 1000
+_KEYS_IN_WINDOW = 10_000
 _EVENTS_IN_CHUNK = 20
 
 
@@ -40,22 +46,41 @@ def drain(
     events: WebhookEventQuerySet | None = None,
     *,
     limit: int | None = None,
+    deadline: float | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[WebhookEvent]:
     """Process the due events among these, each once, and yield those that were attempted.
 
+    ``limit`` bounds the events that are begun with. Events of the same objects that are processed
+    before and behind them do not count, and neither do events that another worker has. After the
+    ``deadline``, a time of the monotonic clock, no further event is begun.
+
     Events of one object are always processed in order. Otherwise the order is that of arrival until
     another worker is met, and random from there on, because two workers in the same order would wait
-    for each other.
+    for each other. An object that another worker has is skipped for the rest of the run.
 
     Raises:
         django.db.Error: the database does not answer; the rest is still due.
     """
-    ready = (WebhookEvent.objects.all() if events is None else events).ready()
-    for window in _key_windows(ready, limit):
-        yield from _drain_window(ready, window, stopped)
-        if stopped():
+    run = _Drain(WebhookEvent.objects.all() if events is None else events, deadline, stopped)
+    for window in ready_keys(run.events):
+        for attempted in run.process_window(window):
+            yield from attempted
+            if limit is not None and run.begun >= limit:
+                return
+        if run.is_over():
             return
+
+
+def ready_keys(events: WebhookEventQuerySet) -> Iterator[list[int]]:
+    """Yield the keys of the due events that wait for no earlier one, in windows and in order.
+
+    What holds up other events is read once per window and compared here, because on SQLite and MariaDB
+    the same condition in SQL takes time that grows with the square of an object's events.
+    """
+    for due in _windows_of(events.due()):
+        held_up = _held_up(events.db, {row[1:] for row in due})
+        yield [row[0] for row in due if row[0] <= held_up.get(row[1:], row[0])]
 
 
 def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
@@ -106,6 +131,23 @@ def replay(
             yield event, process_again(event, from_scratch=from_scratch)
 
 
+def _windows_of(events: WebhookEventQuerySet) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the key and the object of the events, with those that arrive meanwhile.
+
+    The order is by an expression, because PostgreSQL would otherwise look for the first due events by
+    walking through all settled ones.
+    """
+    last = 0
+    columns = ("pk", "account", "entity", "object_id")
+    while True:
+        later = events.filter(pk__gt=last).order_by(F("pk") + 0).values_list(*columns)
+        window = [*later[:_KEYS_IN_WINDOW]]
+        if not window:
+            return
+        yield window
+        last = window[-1][0]
+
+
 def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
     """Yield the keys of the events in order of arrival, with those that arrive meanwhile."""
     last, left = 0, limit
@@ -119,38 +161,74 @@ def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[li
         last, left = keys[-1], None if left is None else left - len(keys)
 
 
-def _drain_window(
-    ready: WebhookEventQuerySet, keys: list[int], stopped: Callable[[], bool]
-) -> Iterator[WebhookEvent]:
-    size = _EVENTS_IN_CHUNK
-    chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
-    interrupted: list[list[int]] = []
-    seen: set[int] = set()
-    while chunks:
-        chunk = chunks.pop(0)
-        for attempted in _drain_chunk(ready, chunk, seen, stopped):
-            yield from attempted
-            if not attempted and chunks:
-                interrupted.append(chunk)
-                random.shuffle(chunks)
-                break
-    for chunk in interrupted:
-        for attempted in _drain_chunk(ready, chunk, seen, stopped):
-            yield from attempted
+def _held_up(using: str, places: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+    """Return the first event of each object that holds up the later ones."""
+    condition = queue.holding_up(timezone.now(), app_settings.WAIT_FOR_RETRIES)
+    holding = WebhookEvent.with_pruned.using(using).filter(condition, object_id__isnull=False)
+    first: dict[tuple[Any, ...], int] = {}
+    for window in _windows_of(holding):
+        for row in window:
+            if row[1:] in places:
+                first.setdefault(row[1:], row[0])
+    return first
 
 
-def _drain_chunk(
-    ready: WebhookEventQuerySet, chunk: list[int], seen: set[int], stopped: Callable[[], bool]
-) -> Iterator[list[WebhookEvent]]:
-    """Yield what was attempted per event: nothing if another worker is processing its object."""
-    if stopped():
-        return
-    # Read the events only now: other workers may have processed some since the keys were read.
-    for event in ready.filter(pk__in=chunk).order_by("pk"):
-        if event.pk in seen:  # it was processed behind an earlier event of its object
-            continue
-        attempted = process(event)
-        seen.update(each.pk for each in attempted)
-        yield attempted
-        if stopped():
+class _Drain:
+    """Run once through the due events."""
+
+    def __init__(
+        self, events: WebhookEventQuerySet, deadline: float | None, stopped: Callable[[], bool]
+    ) -> None:
+        self.events, self.deadline, self.stopped = events, deadline, stopped
+        #: The number of events that were begun with.
+        self.begun = 0
+        self._seen: set[int] = set()
+        self._skipped: set[tuple[Any, ...]] = set()
+
+    def is_over(self) -> bool:
+        return self.stopped() or (self.deadline is not None and time.monotonic() >= self.deadline)
+
+    def process_window(self, keys: list[int]) -> Iterator[list[WebhookEvent]]:
+        """Yield the events that were attempted with each of these."""
+        size = _EVENTS_IN_CHUNK
+        chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
+        interrupted: list[list[int]] = []
+        while chunks and not self.is_over():
+            chunk = chunks.pop(0)
+            for attempted in self._process_chunk(chunk):
+                yield attempted
+                if not attempted and chunks:
+                    interrupted.append(chunk)
+                    random.shuffle(chunks)
+                    break
+        for chunk in interrupted:
+            yield from self._process_chunk(chunk)
+
+    def _process_chunk(self, chunk: list[int]) -> Iterator[list[WebhookEvent]]:
+        """Yield what was attempted per event: nothing if another worker is processing its object."""
+        if self.is_over():
             return
+        # Read the events only now: other workers may have processed some since the keys were read.
+        for event in self.events.due().filter(pk__in=chunk).order_by("pk"):
+            place = (event.account, event.entity, event.object_id)
+            if event.pk in self._seen or place in self._skipped:
+                continue
+            attempted = self._process(event)
+            self.begun += bool(attempted)
+            self._seen.update(each.pk for each in attempted)
+            if not attempted and event.object_id is not None:
+                self._skipped.add(place)
+            yield attempted
+            if self.is_over():
+                return
+
+    def _process(self, event: WebhookEvent) -> list[WebhookEvent]:
+        try:
+            return process(event, deadline=self.deadline)
+        except (OperationalError, InterfaceError):
+            raise  # the database does not answer
+        except BaseException as error:
+            if ends_task(error):
+                raise
+            event.log.exception("Event %s could not be processed.", event.pk)
+            return []

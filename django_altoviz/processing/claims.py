@@ -22,6 +22,7 @@ from django_altoviz.models import Status, WebhookEvent, queue
 from django_altoviz.models.queue import SETTLED
 from django_altoviz.models.statements import Where, exists, holds, lock_at_once, update, where
 from django_altoviz.processing.failures import last_line, shortened
+from django_altoviz.processing.retries import pause_after
 
 # The entries of a history that are kept: the first, and the last ones.
 _FIRST, _LAST = 20, 80
@@ -77,6 +78,31 @@ def settle(event: WebhookEvent, status: Status, error: str = "", **more: Any) ->
     """End the attempt. Raises ``ClaimLost`` if another worker has claimed the event meanwhile."""
     values = _ended(event.history, status, error, **more)
     _write_as_holder(event, values, *_asynchronous_commit(event, own_blocks=0))
+
+
+def note_attempt(event: WebhookEvent) -> None:
+    """Record in advance that the attempt has failed, on the row but not on this instance.
+
+    If the worker dies while it writes the mirror, everything else is rolled back. Without the note the
+    event would kill one worker after the other. What ends the attempt replaces the note.
+    """
+    values = {
+        "attempts": event.attempts + 1,
+        "failures": event.failures + 1,
+        "next_attempt_at": timezone.now() + pause_after(event.failures + 1),
+        "history": _bounded([*event.history, _entry(Status.FAILED, _LOST)]),
+        "error": _LOST,
+    }
+    if update(event, values, _as_read(event)):
+        event.attempts += 1
+        event.is_noted = True
+
+
+def withdraw_note(event: WebhookEvent) -> None:
+    """Withdraw the note: the event was not attempted after all, because it was not its turn."""
+    values = _before_the_note(event) | {"next_attempt_at": event.next_attempt_at}
+    update(event, values, _as_read(event))
+    event.is_noted = False
 
 
 def release(event: WebhookEvent) -> None:
@@ -143,7 +169,7 @@ def is_in_use(event: WebhookEvent) -> bool:
 def _begin(event: WebhookEvent, values: dict[str, Any], effect: Mapping[str, Any] | None) -> bool:
     if event.is_settled or event.is_leased or is_in_use(event):
         return False
-    values |= {"attempts": event.attempts + 1, **(effect or {})}
+    values |= {"attempts": event.attempts + (not event.is_noted), **(effect or {})}
     if event.has_expired_lease:
         values = {"failures": event.failures + 1, "history": _past_history(event)} | values
     conditions = [_as_read(event)]
@@ -157,12 +183,25 @@ def _begin(event: WebhookEvent, values: dict[str, Any], effect: Mapping[str, Any
             return False
     if effect is not None:  # in the transaction that wrote the mirror
         conditions += _asynchronous_commit(event, own_blocks=1)
-    # Write only what changes: the condition guarantees that the rest is as it was read.
-    values = {name: value for name, value in values.items() if getattr(event, name) != value}
+    values = _to_write(event, values)
     if not update(event, values, *conditions):
         return False
     _assign(event, values)
+    event.is_noted = False
     return True
+
+
+def _to_write(event: WebhookEvent, values: dict[str, Any]) -> dict[str, Any]:
+    if event.is_noted:
+        return _before_the_note(event) | values
+    # Only what changes: the condition guarantees that the rest is as it was read.
+    return {name: value for name, value in values.items() if getattr(event, name) != value}
+
+
+def _before_the_note(event: WebhookEvent) -> dict[str, Any]:
+    """Return what the note has replaced on the row, except for the pause that is over."""
+    names = ("failures", "history", "error")
+    return {name: getattr(event, name) for name in names} | {"next_attempt_at": None}
 
 
 def _write_as_holder(event: WebhookEvent, values: Mapping[str, Any], *more: Where) -> None:

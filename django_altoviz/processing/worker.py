@@ -10,6 +10,7 @@ row makes it certain whose turn it is, and an event without receivers then needs
 
 from __future__ import annotations
 
+import datetime
 import random
 import time
 from typing import Any
@@ -21,17 +22,18 @@ from django.db import (
     connections,
     transaction,
 )
+from django.utils import timezone
 
 from django_altoviz.conf import app_settings
 from django_altoviz.exceptions import (
     ClaimLost,
     GiveUp,
-    MalformedBody,
     ends_task,
 )
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.models.queue import WAITING
 from django_altoviz.processing import claims
-from django_altoviz.processing.failures import DescribedError, described, last_line
+from django_altoviz.processing.failures import DescribedError, described
 from django_altoviz.processing.mirroring import MirrorResult, Reading, apply
 from django_altoviz.processing.receivers import (
     Call,
@@ -41,8 +43,8 @@ from django_altoviz.processing.receivers import (
     is_understood,
 )
 from django_altoviz.processing.refetching import refetch
+from django_altoviz.processing.reporting import report
 from django_altoviz.processing.retries import after_failure
-from django_altoviz.signals import event_failed, event_processed
 
 #: Seconds in which ``process`` begins with further events of an object. A request and a task must
 #: end, however many events there are; the rest waits for the next worker.
@@ -52,23 +54,31 @@ TIME_BUDGET = 5.0
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 # After this many seconds it is not a collision: somebody holds the lock.
 _LONGEST_COLLISION = 4.0
+# An event that has been due for this long without an attempt may have killed its worker.
+_UNSEEN_FOR = datetime.timedelta(seconds=10)
 # Modes in which SQLite's transactions begin as writers.
 _WRITING_MODES = ("IMMEDIATE", "EXCLUSIVE")
 
 
-def process(event: WebhookEvent) -> list[WebhookEvent]:
+def process(
+    event: WebhookEvent, *, deadline: float | None = None, is_suspect: bool = False
+) -> list[WebhookEvent]:
     """Process a stored event, with the due events of its object before and behind it, in order.
 
     A failure becomes the event's status and is not raised. Return the events that were attempted;
     ``event`` is not among them if it is settled or not due, or another worker is processing its
-    object and will pick it up. No further event is begun after ``TIME_BUDGET`` seconds.
+    object and will pick it up. No further event is begun after the deadline, a time of the monotonic
+    clock: ``TIME_BUDGET`` seconds from now, if none is given. ``is_suspect`` says that a worker may have
+    died of the event.
 
     Raises:
         django.db.Error: the database does not answer; the event is still due.
         BaseException: Control-C, or the time limit that a queue raises into its task; the event has
             failed.
     """
-    deadline = time.monotonic() + TIME_BUDGET
+    if deadline is None:
+        deadline = time.monotonic() + TIME_BUDGET
+    event.is_suspect = is_suspect
     attempted: list[WebhookEvent] = []
     _process_in_turn(event, attempted, deadline)
     has_receivers = any(calls_for(each, each.business_signals) for each in attempted)
@@ -123,9 +133,11 @@ def _stored(event: WebhookEvent) -> WebhookEventQuerySet:
 
 def _attempt(event: WebhookEvent) -> bool:
     """Attempt the event. Return False if it is not its turn, or another worker has it."""
+    if event.failures + event.has_expired_lease >= app_settings.MAX_ATTEMPTS:
+        return _mark_dead(event)
+    if _may_kill(event):
+        claims.note_attempt(event)
     try:
-        if event.has_expired_lease and event.failures + 1 >= app_settings.MAX_ATTEMPTS:
-            return _mark_dead(event)
         try:
             claimed = _apply_and_claim(event, refetch(event))
         except BaseException as error:
@@ -140,6 +152,21 @@ def _attempt(event: WebhookEvent) -> bool:
     except ClaimLost:
         event.log.warning("Event %s was taken over by another worker.", event.pk)
         return False
+    finally:
+        if event.is_noted:
+            claims.withdraw_note(event)
+
+
+def _may_kill(event: WebhookEvent) -> bool:
+    """Return True if an earlier worker may have died while it wrote the event to the mirror.
+
+    Its first death leaves no trace. But an event that has been due for a while should not be there any
+    more, or is one of a backlog: then the note costs one UPDATE.
+    """
+    if event.mirrored_at is not None or event.status not in WAITING:
+        return False
+    is_old = timezone.now() - event.received_at > _UNSEEN_FOR
+    return event.is_suspect or is_old or event.attempts > 0
 
 
 def _apply_and_claim(
@@ -197,7 +224,7 @@ def _mark_dead(event: WebhookEvent) -> bool:
     error = ClaimLost("Each worker that took it up died, or was silent too long.")
     if not claims.claim_and_settle(event, Status.DEAD, str(error)):
         return False
-    _report(event, MirrorResult(None), described(error))
+    report(event, MirrorResult(None), described(error))
     return True
 
 
@@ -210,7 +237,7 @@ def _fail(event: WebhookEvent, failure: DescribedError) -> bool:
         status = Status.PENDING
     if not claims.claim_and_settle(event, status, failure.text, **more):
         return False
-    _report(event, MirrorResult(None), failure)
+    report(event, MirrorResult(None), failure)
     return True
 
 
@@ -228,43 +255,10 @@ def _call_and_settle(event: WebhookEvent, result: MirrorResult, calls: list[Call
         failures = [described(GiveUp(outcome.given_up[0][1]))]
     elif calls:
         claims.settle(event, Status.PROCESSED)
-    _report(event, result, failures[0] if failures else None)
+    report(event, result, failures[0] if failures else None)
     for failure in failures:
         if ends_task(failure.error):
             raise failure.error
-
-
-def _report(event: WebhookEvent, result: MirrorResult, failure: DescribedError | None) -> None:
-    """Log the end of an attempt, and send ``event_processed`` or ``event_failed``."""
-    about = {
-        "event": event,
-        "instance": result.instance,
-        "data": _data_of(event),
-        "changes": result.changes,
-    }
-    what = (event.pk, event.type, event.object_id, event.account)
-    if failure is None:
-        if event.status == Status.IGNORED:
-            event.log.warning("Event %s (%s %s, account %s) ignored: %s", *what, event.error)
-        event_processed.notify(WebhookEvent, **about)
-        return
-    if failure.is_postponement:
-        reason = last_line(failure.text).partition(": ")[2]
-        event.log.warning("Event %s (%s %s, account %s) postponed: %s", *what, reason)
-        return
-    if event.status == Status.DEAD:
-        event.log.error("Event %s (%s %s, account %s) given up.", *what, exc_info=failure.exc_info)
-    else:
-        event.log.error("Event %s (%s %s, account %s) failed.", *what, exc_info=failure.exc_info)
-    event_failed.notify(WebhookEvent, error=failure.error, **about)
-
-
-def _data_of(event: WebhookEvent) -> Any:
-    """Return the object in the event's body, or ``None`` if the body can't be read."""
-    try:
-        return event.envelope.data
-    except MalformedBody:
-        return None
 
 
 def _texts(outcome: CallResults) -> str:

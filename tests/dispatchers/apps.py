@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from django.apps import AppConfig
+from django.db.models.signals import post_save
 
 
 class DispatchersConfig(AppConfig):
@@ -18,6 +19,13 @@ class DispatchersConfig(AppConfig):
         from django_altoviz.signals import customer_updated
 
         customer_updated.connect(record_effect)
+        post_save.connect(die_of_poison, sender="django_altoviz.Customer")
+
+
+def die_of_poison(instance, **kwargs):
+    """End the process while it writes a certain row to the mirror, as an empty memory would."""
+    if instance.internal_id == "poison":
+        os._exit(9)
 
 
 def record_effect(event, **kwargs):

@@ -12,5 +12,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.dispatchers.apps.DispatchersConfig"]
 ALTOVIZ = ALTOVIZ | {
     "DISPATCHER": os.environ["WORKER_DISPATCHER"],
     "LEASE_SECONDS": 2,
+    "MAX_ATTEMPTS": 2,
+    "RETRY_BACKOFF_SECONDS": 2,
 }
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

@@ -16,7 +16,7 @@ from django_altoviz.log import log_about
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.selection import add_selection, selected
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing import drain, replay
+from django_altoviz.processing import drain, ready_keys, replay
 
 #: The statuses after an attempt.
 _OUTCOMES = (Status.PROCESSED, Status.IGNORED, Status.FAILED, Status.DEAD)
@@ -78,7 +78,9 @@ class Command(BaseCommand):
             raise CommandError(_("--watch can't be combined with --status, --limit or --dry-run."))
         events = selected(**options)
         if dry_run:
-            self.count(events if options["status"] else events.ready(), **options)
+            is_chosen = options["status"] is not None
+            number = events.count() if is_chosen else sum(map(len, ready_keys(events)))
+            self.count(number, **options)
             return
         self.is_stopped = False
         outcomes: Counter[str] = Counter()
@@ -129,9 +131,8 @@ class Command(BaseCommand):
         while not self.is_stopped and (left := ends_at - time.monotonic()) > 0:
             time.sleep(min(left, _NAP))
 
-    def count(self, events: WebhookEventQuerySet, **options: Any) -> None:
-        limit = options["limit"]
-        number = events.count() if limit is None else min(events.count(), limit)
+    def count(self, number: int, **options: Any) -> None:
+        number = min(number, options["limit"] or number)
         if options["format"] == "json":
             self.stdout.write(json.dumps({"would_process": number}))
         else:
