@@ -94,6 +94,8 @@ def apply(event: WebhookEvent, refetched: Reading | None = None) -> MirrorResult
     if event.object_id is None:
         return _without_object(event)
     row = _lock_row(event)
+    if row is not None and row.last_event_id > event.pk and _is_numbered_anew(event, row):
+        row.last_event_id = 0
     if event.mirrored_at is not None:
         changes = load_changes(MIRRORS[EventType(event.type).entity], event.changes)
         return MirrorResult(row, changes, tuple(event.business_signals))
@@ -153,6 +155,18 @@ def _lock_row(event: WebhookEvent) -> Mirror | None:
     model = MIRRORS[EventType(event.type).entity]
     key = key_of(event.account, event.object_id)
     return locked(model, "key", key, event._state.db or DEFAULT_DB_ALIAS, model._counts())
+
+
+def _is_numbered_anew(event: WebhookEvent, row: Mirror) -> bool:
+    """Return True if the row's number is from a table of events that is not there any more.
+
+    The mirror may have been restored without its events, whose numbers then begin anew. An event that
+    came in after the row was written can't be older than what the row shows.
+    """
+    if event.received_at <= row.synced_at:
+        return False
+    events = WebhookEvent.with_pruned.using(event._state.db)
+    return not events.filter(pk__gte=row.last_event_id).exists()
 
 
 def _is_overtaken(event: WebhookEvent, row: Mirror | None) -> bool:

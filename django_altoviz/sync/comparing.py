@@ -70,6 +70,7 @@ def compare(run: SyncRun, objects: Objects, raw: Raw, as_of: int) -> Comparison:
     objects = {**objects}  # a copy, from which erased personal data are removed
     pending = _process_pending(run, objects, as_of)
     last_events, same = _match(run, objects, raw)
+    last_events = _without_lost(run, last_events, as_of)
     comparison = Comparison()
     for id, object in objects.items():
         event, last_event = pending.get(id), last_events.get(id, -1)
@@ -88,6 +89,20 @@ def compare(run: SyncRun, objects: Objects, raw: Raw, as_of: int) -> Comparison:
         else:
             comparison.missing[id] = object
     return comparison
+
+
+def _without_lost(run: SyncRun, last_events: dict[int, int], as_of: int) -> dict[int, int]:
+    """Replace the numbers of events after ``as_of`` by 0 if there are no such events.
+
+    The events were deleted, or the mirror was restored without them. Such a number says nothing about
+    the time of the reading.
+    """
+    later = {pk for pk in last_events.values() if pk > as_of}
+    if not later:
+        return last_events
+    events = WebhookEvent.with_pruned.using(run._state.db).filter(pk__in=later)
+    lost = later.difference(events.values_list("pk", flat=True))
+    return {id: 0 if pk in lost else pk for id, pk in last_events.items()}
 
 
 def _process_pending(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
