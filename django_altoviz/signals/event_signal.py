@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import weakref
 from typing import Any
@@ -65,7 +67,7 @@ class EventSignal(Signal):
         self._warn_of(ambiguous(registered))
         names = numbered(each.name for each in registered)
         return [
-            (name, async_to_sync(receiver) if each.is_async else receiver)
+            (name, _uncancelled(receiver) if each.is_async else receiver)
             for name, receiver, each in zip(names, receivers, registered, strict=True)
         ]
 
@@ -99,6 +101,23 @@ class EventSignal(Signal):
                     self.name,
                     name,
                 )
+
+
+def _uncancelled(receiver: Receiver) -> Receiver:
+    """Return a function that runs the coroutine to its end.
+
+    Under ASGI, Django cancels what a request is waiting for when its client hangs up.
+    """
+
+    async def run(**arguments: Any) -> None:
+        task = asyncio.ensure_future(receiver(**arguments))
+        while not task.done():
+            # A cancellation ends the waiting, but not the task. If the loop ends, the task does, too.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(task)
+        await task
+
+    return async_to_sync(run)
 
 
 def _receiver_of(connection: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import uuid
@@ -16,10 +17,18 @@ class DispatchersConfig(AppConfig):
     label = "tests_dispatchers"
 
     def ready(self):
-        from django_altoviz.signals import customer_updated
+        from django_altoviz.signals import customer_deleted, customer_updated
 
         customer_updated.connect(record_effect)
+        customer_deleted.connect(record_slowly)
         post_save.connect(die_of_poison, sender="django_altoviz.Customer")
+
+
+async def record_slowly(event, **kwargs):
+    from django.contrib.auth.models import Group
+
+    await asyncio.sleep(1)
+    await Group.objects.acreate(name=f"{event.pk} {uuid.uuid4()}")
 
 
 def die_of_poison(instance, **kwargs):
