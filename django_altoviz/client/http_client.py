@@ -13,6 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from django_altoviz import exact_json
+from django_altoviz.client.deadlines import DeadlineAdapter
 from django_altoviz.client.downloads import Download
 from django_altoviz.client.rate_limit import RateLimiter
 from django_altoviz.client.responses import (
@@ -43,6 +44,9 @@ class HTTPClient:
     Every method raises ``APIFailure`` or a subclass of it. The text of the error shows neither the
     API key nor any of ``secrets``. Proxies and certificates come from the environment, as always
     with requests.
+
+    ``timeout`` are the seconds until the connection and between two bytes, ``time_limit`` those of the
+    whole request with its repetitions.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class HTTPClient:
         rate_limiter: RateLimiter | None = None,
         retry: AltovizRetry | None = None,
         timeout: tuple[float, float] = TIMEOUT,
+        time_limit: float | None = None,
         read_attempts: int = _READ_ATTEMPTS,
         secrets: Iterable[str] = (),
     ) -> None:
@@ -69,7 +74,11 @@ class HTTPClient:
         self._session.headers["Accept"] = "application/json"
         retry = (retry or AltovizRetry()).new()  # a copy, as before_retry belongs to this client
         retry.before_retry = self._wait_for_rate_limit
-        adapter = HTTPAdapter(max_retries=retry)
+        adapter = (
+            HTTPAdapter(max_retries=retry)
+            if time_limit is None
+            else DeadlineAdapter(time_limit, max_retries=retry)
+        )
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 

@@ -19,9 +19,10 @@ from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import claims
 from django_altoviz.processing.mirroring import Reading, reading_of
 
-# Connect and read timeouts, in seconds. They are short, because the event waits, and with the inline
-# dispatcher Altoviz waits too.
-_TIMEOUT = (3.0, 10.0)
+# Connect and read timeouts, and the limit of the whole request, in seconds. They are short, because
+# the event waits, and with the inline dispatcher Altoviz waits too.
+_TIMEOUT = (3.0, 8.0)
+_TIME_LIMIT = 8.0
 _clients = threading.local()
 
 
@@ -90,7 +91,11 @@ def _client(account: Account) -> AltovizClient:
     clients: dict[Account, AltovizClient] = vars(_clients).setdefault("by_account", {})
     if account not in clients:
         client = AltovizClient.for_account(
-            account.name, retry=AltovizRetry(total=0), timeout=_TIMEOUT, read_attempts=1
+            account.name,
+            retry=AltovizRetry(total=0),
+            timeout=_TIMEOUT,
+            time_limit=_TIME_LIMIT,
+            read_attempts=1,
         )
         client.rate_limiter.on_wait = _refuse_to_wait
         clients[account] = client
