@@ -21,6 +21,7 @@ class AltovizConfig(AppConfig):
         register(checks.check_databases)
         register(checks.check_tables, Tags.database)
         register(checks.check_connections, deploy=True)
+        register(checks.check_queue, deploy=True)
         register(checks.check_security, Tags.security, deploy=True)
         if apps.is_installed("rest_framework"):
             from django_altoviz.api import serializer_fields

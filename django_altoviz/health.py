@@ -91,7 +91,6 @@ def _database() -> str:
 
 
 def _last_received(account: str) -> datetime.datetime | None:
-    # The primary key has the same order as the time of reception, and an index.
     events = WebhookEvent.with_pruned.using(_database())
     received = events.filter(account=account, source=Source.WEBHOOK)
-    return received.order_by("-pk").values_list("received_at", flat=True).first()
+    return received.order_by("-received_at").values_list("received_at", flat=True).first()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from django_altoviz.intake.envelopes import EVENT_ID_PREFIX
@@ -72,13 +72,24 @@ def prune(
     deduplication. ``None`` keeps the ids for ever.
     """
     kept = windows(days, by_status)
-    to_empty, to_delete = _to_empty(kept), _to_delete(kept, dedupe_days)
     if dry_run:
-        return Pruned(to_empty.count(), to_delete.count())
+        return _counted(kept, dedupe_days)
+    to_empty = _all_events().filter(_is_to_empty(kept))
+    to_delete = _all_events().filter(_is_to_delete(kept, dedupe_days))
     return Pruned(
         _in_batches(to_empty, _EMPTY, _settle_emptied),
         _in_batches(to_delete, {}, _delete_events),
     )
+
+
+def _counted(kept: Windows, dedupe_days: int | None) -> Pruned:
+    """Count what ``prune`` would do, with one look at each event."""
+    emptied = Count("pk", filter=_is_to_empty(kept))
+    deleted = Count("pk", filter=_is_to_delete(kept, dedupe_days))
+    affected = _past_window(kept)
+    if dedupe_days is not None:
+        affected |= _is_past_deduplication(dedupe_days)
+    return Pruned(**_all_events().filter(affected).aggregate(emptied=emptied, deleted=deleted))
 
 
 def _older_than(days: int) -> Q:
@@ -93,15 +104,19 @@ def _past_window(kept: Windows) -> Q:
     return old
 
 
-def _to_empty(kept: Windows) -> QuerySet[WebhookEvent]:
-    return _all_events().filter(_KNOWN_BY_ID, _past_window(kept), pruned_at=None)
+def _is_to_empty(kept: Windows) -> Q:
+    return _KNOWN_BY_ID & _past_window(kept) & Q(pruned_at=None)
 
 
-def _to_delete(kept: Windows, dedupe_days: int | None) -> QuerySet[WebhookEvent]:
+def _is_to_delete(kept: Windows, dedupe_days: int | None) -> Q:
     gone = ~_KNOWN_BY_ID & _past_window(kept)
     if dedupe_days is not None:
-        gone |= Q(pruned_at__isnull=False) & _older_than(dedupe_days)
-    return _all_events().filter(gone)
+        gone |= _is_past_deduplication(dedupe_days)
+    return gone
+
+
+def _is_past_deduplication(dedupe_days: int) -> Q:
+    return Q(pruned_at__isnull=False) & _older_than(dedupe_days)
 
 
 def _all_events() -> WebhookEventQuerySet:

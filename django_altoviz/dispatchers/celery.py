@@ -41,6 +41,12 @@ def process_due(limit: int = queued.DUE_LIMIT) -> None:
     queued.process_due(limit)
 
 
+def queue_name() -> str:
+    """Return the name of the queue that the project's Celery app sends the tasks to."""
+    name: str = process_event.app.amqp.router.route({}, process_event.name)["queue"].name
+    return name
+
+
 class Broker:
     """Publish events to the broker, behind a circuit breaker."""
 

@@ -7,24 +7,52 @@ from typing import Any
 
 from django.core.management.base import OutputWrapper
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS, SyncRun
 from django_altoviz.models.sync_runs import COUNTS
 from django_altoviz.sync import Watcher
 
-# The seconds between two lines about the same list.
+# The seconds between two lines about the same list, or about events.
 _INTERVAL = 10.0
 
 
-class Progress(Watcher):
+class _Lines:
+    """Print lines about the progress, unless the command is to be quiet."""
+
+    def __init__(self, output: OutputWrapper, *, is_quiet: bool) -> None:
+        self._output, self._is_quiet = output, is_quiet
+        self._printed_at = time.monotonic()
+
+    def _is_time(self) -> bool:
+        """Return True once in an interval."""
+        if time.monotonic() - self._printed_at < _INTERVAL:
+            return False
+        self._printed_at = time.monotonic()
+        return True
+
+    def _print(self, text: str) -> None:
+        if not self._is_quiet:
+            self._output.write(text, str)  # without the red of errors
+            self._output.flush()
+
+
+class EventProgress(_Lines):
+    """Print a line every ten seconds while events are processed."""
+
+    def processed(self, number: int) -> None:
+        if self._is_time():
+            text = ngettext("%(count)s event so far.", "%(count)s events so far.", number)
+            self._print(text % {"count": number})
+
+
+class Progress(_Lines, Watcher):
     """Print a line when a list begins, every ten seconds, and at each pause. Keep the runs."""
 
     def __init__(self, output: OutputWrapper, *, is_quiet: bool) -> None:
+        super().__init__(output, is_quiet=is_quiet)
         self.runs: list[SyncRun] = []
-        self._output = output
-        self._is_quiet = is_quiet
-        self._printed_at = 0.0
 
     def began(self, run: SyncRun, *, goes_on: bool) -> None:
         self.runs.append(run)
@@ -33,9 +61,8 @@ class Progress(Watcher):
         self._print(text % {"objects": plural_name(run), "seen": run.seen})
 
     def progressed(self, run: SyncRun) -> None:
-        if time.monotonic() - self._printed_at < _INTERVAL:
+        if not self._is_time():
             return
-        self._printed_at = time.monotonic()
         # Altoviz may not say how many objects there are.
         total = run.position.get("records") or "?"
         values = {"objects": plural_name(run), "seen": run.seen, "total": total}
@@ -49,11 +76,6 @@ class Progress(Watcher):
             )
             % {"seconds": max(round(seconds), 1)}
         )
-
-    def _print(self, text: str) -> None:
-        if not self._is_quiet:
-            self._output.write(text, str)  # without the red of errors
-            self._output.flush()
 
 
 def plural_name(run: SyncRun) -> str:

@@ -111,7 +111,11 @@ class WebhookEvent(models.Model):
             ("replay_webhookevent", _("Can have all receivers of webhook events called again")),
         ]
         indexes = [
-            models.Index(fields=["status", "received_at"], name="altoviz_event_status"),
+            # To find what is due, whatever is settled or waits for a retry.
+            models.Index(
+                fields=["status", "next_attempt_at", "received_at"], name="altoviz_event_queue"
+            ),
+            models.Index(fields=["account", "received_at"], name="altoviz_event_account"),
             models.Index(fields=["object_id", "entity"], name="altoviz_event_object"),
             models.Index(fields=["event_id"], name="altoviz_event_event_id"),
         ]

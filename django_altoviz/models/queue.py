@@ -86,19 +86,17 @@ def lease_expired(now: datetime.datetime) -> Q:
     return Q(status=Status.PROCESSING, lease_expires_at__lte=now)
 
 
-def attempt_due(now: datetime.datetime) -> Q:
-    """Events without a backoff, or whose backoff is over."""
-    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
-
-
 def due(now: datetime.datetime) -> Q:
     """Events that may be processed by now, as far as their own columns say."""
-    return Q(attempt_due(now), status__in=WAITING) | lease_expired(now)
+    # Each of the three is a range of the index, so that events which wait for a retry cost nothing.
+    fresh = Q(status__in=WAITING, next_attempt_at=None)
+    again = Q(status__in=WAITING, next_attempt_at__lte=now)
+    return fresh | again | lease_expired(now)
 
 
 def postponed(now: datetime.datetime) -> Q:
     """Events that wait for the end of their backoff."""
-    return Q(status__in=WAITING) & ~attempt_due(now)
+    return Q(status__in=WAITING, next_attempt_at__gt=now)
 
 
 def holding_up(now: datetime.datetime, waits_for_retries: bool) -> Q:

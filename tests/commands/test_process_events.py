@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from django_altoviz.management import progress
 from django_altoviz.models import Customer, Status, WebhookEvent
 from django_altoviz.processing import backlog, claims
 from django_altoviz.signals import customer_updated
@@ -222,6 +226,27 @@ def test_limit_stops_after_n_events(post, monkeypatch):
     assert run("--account", "acme").startswith("processed: 1, ")
     counts = {"processed": 2, "ignored": 0, "failed": 0, "dead": 0, "refused": 0, "left": 0}
     assert json.loads(run("--format", "json")) == counts
+
+
+class TestProgress:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        """Let six seconds pass with each look at the clock of the progress."""
+        seconds = itertools.count(step=6.0)
+        monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+
+    @pytest.mark.parametrize("verbosity", [0, 1])
+    def test_a_long_run_shows_signs_of_life(self, clock, capsys, verbosity):
+        events = progress.EventProgress(OutputWrapper(sys.stderr), is_quiet=not verbosity)
+        for number in range(1, 7):
+            events.processed(number)
+        lines = [f"{number} events so far." for number in (2, 4, 6)]
+        assert capsys.readouterr().err.splitlines() == (lines if verbosity else [])
+
+    def test_a_short_run_shows_none(self, post, capsys):
+        post(body_of("CustomerUpdated"))
+        run()
+        assert capsys.readouterr().err == ""
 
 
 class TestOtherWorkers:

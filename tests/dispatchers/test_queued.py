@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
+from django_altoviz.checks import check_queue
 from django_altoviz.dispatchers import queued
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
@@ -93,3 +94,30 @@ def test_events_are_read_where_they_are_written(post, settings):
     settings.DATABASE_ROUTERS = [ReadsElsewhere()]
     queued.process_event(WebhookEvent.objects.using("default").get().pk)
     assert WebhookEvent.objects.using("default").get().status == Status.PROCESSED
+
+
+class TestCheckOfTheQueue:
+    """On one broker, two projects must not use the same queue."""
+
+    @pytest.mark.parametrize(
+        ("dispatcher", "queue", "expected"),
+        [
+            ("celery", "celery", ["django_altoviz.W017"]),
+            ("celery", "altoviz", ["django_altoviz.W017"]),
+            ("celery", "shop-altoviz", []),
+            ("inline", "celery", []),
+            ("nowhere", "celery", []),
+        ],
+    )
+    def test_its_name_must_tell_the_project(
+        self, celery_app, settings, dispatcher, queue, expected
+    ):
+        settings.ALTOVIZ = {"DISPATCHER": f"django_altoviz.dispatchers.{dispatcher}"}
+        celery_app.conf.task_default_queue = "celery"
+        celery_app.conf.task_routes = {"django_altoviz.*": {"queue": queue}}
+        assert [message.id for message in check_queue()] == expected
+
+
+def test_a_task_of_another_project_is_told(caplog):
+    queued.process_event(5)
+    assert "There is no event 5. Does another project use this queue, too?" in caplog.text

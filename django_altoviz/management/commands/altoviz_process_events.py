@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from django_altoviz.log import log_about
 from django_altoviz.management.interruption import on_signals
+from django_altoviz.management.progress import EventProgress
 from django_altoviz.management.selection import add_selection, selected
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing import drain, ready_keys, replay
@@ -88,7 +89,10 @@ class Command(BaseCommand):
             with on_signals(self.stop, signal.SIGTERM, signal.SIGINT):
                 self.watch(events, outcomes, options["interval"])
         else:
-            outcomes.update(self.process(events, from_scratch, **options))
+            progress = EventProgress(self.stderr, is_quiet=options["verbosity"] == 0)
+            for outcome in self.process(events, from_scratch, **options):
+                outcomes[outcome] += 1
+                progress.processed(outcomes.total())
         self.report(outcomes, options["format"])
         if not watch:
             raise_for(outcomes)
