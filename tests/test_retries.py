@@ -13,8 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_altoviz.exceptions import GiveUp, RetryLater
-from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import Replay, claims, drain, process, process_again, worker
+from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent, events, queue
+from django_altoviz.processing import (
+    Replay,
+    claims,
+    drain,
+    process,
+    process_again,
+    retries,
+    worker,
+)
 from django_altoviz.processing.retries import after_failure, pause_after
 from django_altoviz.signals import customer_created, customer_updated, event_failed
 from tests.conftest import body_of
@@ -472,3 +480,41 @@ def test_the_command_counts_dead_events(receiver, using, capsys):
     with pytest.raises(Exception, match=r"^1 event failed\."):
         call_command("altoviz_process_events")
     assert capsys.readouterr().out == "processed: 0, ignored: 0, failed: 0, dead: 1\n"
+
+
+class TestWithoutTimeZones:
+    """A project with USE_TZ = False, in the night in which its clock shows an hour twice."""
+
+    @pytest.fixture
+    def clock(self, settings, monkeypatch):
+        settings.USE_TZ = False
+        now = [datetime.datetime(2026, 10, 25, 0, 59, 30)]  # in UTC; Paris is at 02:59:30
+        for module in (queue, events, retries):
+            monkeypatch.setattr(module, "clock", lambda: now[0])
+
+        def later(seconds):
+            now[0] += datetime.timedelta(seconds=seconds)
+
+        return later
+
+    def test_times_of_the_queue_are_in_utc(self, settings):
+        settings.USE_TZ = False
+        assert abs(
+            queue.clock() - datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        ) < datetime.timedelta(minutes=1)
+
+    def test_a_retry_comes_after_its_pause(self, receiver, clock, using):
+        using(RETRY_BACKOFF_SECONDS=60)
+        receiver.raises = [RuntimeError()]
+        process(store())
+        clock(61)  # Paris is at 02:00:31
+        assert [event.status for event in drain()] == [Status.PROCESSED]
+
+    def test_the_event_of_a_dead_worker_comes_after_its_lease(self, receiver, clock, using):
+        using(LEASE_SECONDS=300)
+        event = store()
+        claims.claim(event)
+        clock(299)
+        assert [*drain()] == []
+        clock(2)
+        assert [event.status for event in drain()] == [Status.PROCESSED]

@@ -14,7 +14,6 @@ from django.db import (
     transaction,
 )
 from django.db.models import Exists, F
-from django.utils import timezone
 
 from django_altoviz.conf import app_settings
 from django_altoviz.models import queue
@@ -38,15 +37,15 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
 
     def due(self) -> WebhookEventQuerySet:
         """Return the events to process by now: new, failed, or left by a worker that is gone."""
-        return self.filter(queue.due(timezone.now()))
+        return self.filter(queue.due(queue.clock()))
 
     def lease_expired(self) -> WebhookEventQuerySet:
         """Return the events that a worker left unfinished."""
-        return self.filter(queue.lease_expired(timezone.now()))
+        return self.filter(queue.lease_expired(queue.clock()))
 
     def ready(self) -> WebhookEventQuerySet:
         """Return the due events that wait for no earlier event of their object."""
-        now = timezone.now()
+        now = queue.clock()
         before = queue.ahead_of(queue.Outer(), app_settings.WAIT_FOR_RETRIES)
         not_yet = queue.leased(now) | queue.postponed(now)
         return self.due().filter(~Exists(self.model.with_pruned.filter(before & not_yet)))

@@ -30,7 +30,7 @@ from django_altoviz.models.mirrors.fields import (
     ExactTextField,
     IdentifierField,
 )
-from django_altoviz.models.queue import SETTLED, WAITING, Source, Status
+from django_altoviz.models.queue import SETTLED, WAITING, Source, Status, clock
 
 # The length of the hash of a body, in characters.
 _DIGEST = 32
@@ -228,7 +228,7 @@ class WebhookEvent(models.Model):
         """Return True if a worker was processing the event when this instance was read."""
         expires_at = self.lease_expires_at
         is_processing = self.status == Status.PROCESSING
-        return is_processing and expires_at is not None and expires_at > timezone.now()
+        return is_processing and expires_at is not None and expires_at > clock()
 
     @property
     def has_expired_lease(self) -> bool:
@@ -240,7 +240,7 @@ class WebhookEvent(models.Model):
         """Return True if the event may be processed by now, as far as its own columns say."""
         if self.status not in WAITING:
             return self.has_expired_lease
-        return self.next_attempt_at is None or self.next_attempt_at <= timezone.now()
+        return self.next_attempt_at is None or self.next_attempt_at <= clock()
 
     @property
     def log(self) -> Log:

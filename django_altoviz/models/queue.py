@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, Protocol
 
+from django.conf import settings
 from django.db import models
 from django.db.models import OuterRef, Q
 from django.utils.translation import gettext_lazy as _
@@ -39,6 +40,15 @@ UNSETTLED = (Status.PENDING, Status.PROCESSING, Status.FAILED)
 WAITING = (Status.PENDING, Status.FAILED)
 #: Later events of the object always wait for these.
 IN_LINE = (Status.PENDING, Status.PROCESSING)
+
+
+def clock() -> datetime.datetime:
+    """Return the time that pauses and leases are counted in.
+
+    It is in UTC also in a project without time zones, whose local time repeats an hour in autumn.
+    """
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now if settings.USE_TZ else now.replace(tzinfo=None)
 
 
 class Place(Protocol):

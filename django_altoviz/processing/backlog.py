@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, models
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.conf import app_settings
@@ -163,7 +162,7 @@ def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[li
 
 def _held_up(using: str, places: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
     """Return the first event of each object that holds up the later ones."""
-    condition = queue.holding_up(timezone.now(), app_settings.WAIT_FOR_RETRIES)
+    condition = queue.holding_up(queue.clock(), app_settings.WAIT_FOR_RETRIES)
     holding = WebhookEvent.with_pruned.using(using).filter(condition, object_id__isnull=False)
     first: dict[tuple[Any, ...], int] = {}
     for window in _windows_of(holding):

@@ -89,7 +89,7 @@ def note_attempt(event: WebhookEvent) -> None:
     values = {
         "attempts": event.attempts + 1,
         "failures": event.failures + 1,
-        "next_attempt_at": timezone.now() + pause_after(event.failures + 1),
+        "next_attempt_at": queue.clock() + pause_after(event.failures + 1),
         "history": _bounded([*event.history, _entry(Status.FAILED, _LOST)]),
         "error": _LOST,
     }
@@ -246,7 +246,7 @@ def _asynchronous_commit(event: WebhookEvent, own_blocks: int) -> list[Where]:
 
 
 def _lease_end() -> datetime.datetime:
-    return timezone.now() + datetime.timedelta(seconds=app_settings.LEASE_SECONDS)
+    return queue.clock() + datetime.timedelta(seconds=app_settings.LEASE_SECONDS)
 
 
 def _past_history(event: WebhookEvent) -> list[dict[str, str]]:

@@ -7,11 +7,10 @@ import random
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from django.utils import timezone
-
 from django_altoviz.conf import app_settings
 from django_altoviz.exceptions import RetryLater
 from django_altoviz.models import Status
+from django_altoviz.models.queue import clock
 
 # After this many doublings any base has reached the longest pause.
 _MOST_DOUBLINGS = 32
@@ -32,7 +31,7 @@ def after_failure(failures: int, errors: Sequence[BaseException]) -> tuple[Statu
         pauses.append(pause_after(failures))
     if failures >= app_settings.MAX_ATTEMPTS:
         return Status.DEAD, {"failures": failures}
-    next_attempt_at = timezone.now() + min(max(*pauses, _NO_PAUSE), _LONGEST_PAUSE)
+    next_attempt_at = clock() + min(max(*pauses, _NO_PAUSE), _LONGEST_PAUSE)
     return Status.FAILED, {"failures": failures, "next_attempt_at": next_attempt_at}
 
 
