@@ -97,7 +97,7 @@ def test_events_are_read_where_they_are_written(post, settings):
 
 
 class TestCheckOfTheQueue:
-    """On one broker, two projects must not use the same queue."""
+    """Two projects on one broker must not use the same queue."""
 
     @pytest.mark.parametrize(
         ("dispatcher", "queue", "expected"),
