@@ -168,6 +168,11 @@ class Growth:
             settled_at=None,
             next_attempt_at=now + datetime.timedelta(hours=5),
         )
+        for number in range(0, size, BATCH):
+            part = failed.filter(pk__gte=first + number, pk__lt=first + number + BATCH)
+            for second, event in enumerate(part):
+                event.next_attempt_at += datetime.timedelta(seconds=number + second)
+                event.save(update_fields=["next_attempt_at"])
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE" + (f" TABLE {table}" if connection.vendor == "mysql" else ""))
 

@@ -73,7 +73,7 @@ def prune(
     """
     kept = windows(days, by_status)
     if dry_run:
-        return _counted(kept, dedupe_days)
+        return _counted_for(kept, dedupe_days)
     to_empty = _all_events().filter(_is_to_empty(kept))
     to_delete = _all_events().filter(_is_to_delete(kept, dedupe_days))
     return Pruned(
@@ -82,7 +82,7 @@ def prune(
     )
 
 
-def _counted(kept: Windows, dedupe_days: int | None) -> Pruned:
+def _counted_for(kept: Windows, dedupe_days: int | None) -> Pruned:
     """Count what ``prune`` would do, with one look at each event."""
     emptied = Count("pk", filter=_is_to_empty(kept))
     deleted = Count("pk", filter=_is_to_delete(kept, dedupe_days))

@@ -8,6 +8,8 @@ compiles it once per database for the statements that every event needs. The pro
 from __future__ import annotations
 
 import datetime
+import operator
+from functools import reduce
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -98,10 +100,16 @@ def lease_expired(now: datetime.datetime) -> Q:
 
 def due(now: datetime.datetime) -> Q:
     """Events that may be processed by now, as far as their own columns say."""
-    # Each of the three is a range of the index, so that events which wait for a retry cost nothing.
-    fresh = Q(status__in=WAITING, next_attempt_at=None)
-    again = Q(status__in=WAITING, next_attempt_at__lte=now)
-    return fresh | again | lease_expired(now)
+    return reduce(operator.or_, due_ranges(now))
+
+
+def due_ranges(now: datetime.datetime) -> list[Q]:
+    """Return the parts of ``due``, each of which is a range of the index of the queue."""
+    return [
+        Q(status__in=WAITING, next_attempt_at=None),
+        Q(status__in=WAITING, next_attempt_at__lte=now),
+        lease_expired(now),
+    ]
 
 
 def postponed(now: datetime.datetime) -> Q:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.conf import app_settings
@@ -23,6 +23,9 @@ from django_altoviz.processing.worker import process
 # Primary keys are read in windows, and events in chunks.
 _KEYS_IN_WINDOW = 10_000
 _EVENTS_IN_CHUNK = 20
+# Up to so many objects, their events are looked at, and not all events that wait.
+_FEW_OBJECTS = 500
+_PLACE = ("pk", "account", "entity", "object_id")
 
 
 class Replay(models.TextChoices):
@@ -77,7 +80,7 @@ def ready_keys(events: WebhookEventQuerySet) -> Iterator[list[int]]:
     What holds up other events is read once per window and compared here, because on SQLite and MariaDB
     the same condition in SQL takes time that grows with the square of an object's events.
     """
-    for due in _windows_of(events.due()):
+    for due in _windows_of(events, queue.due_ranges(queue.clock())):
         held_up = _held_up(events.db, {row[1:] for row in due})
         yield [row[0] for row in due if row[0] <= held_up.get(row[1:], row[0])]
 
@@ -130,21 +133,27 @@ def replay(
             yield event, process_again(event, from_scratch=from_scratch)
 
 
-def _windows_of(events: WebhookEventQuerySet) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the key and the object of the events, with those that arrive meanwhile.
+def _windows_of(
+    events: WebhookEventQuerySet, ranges: Iterable[Q]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the key and the object of the events in these ranges, with those that arrive meanwhile.
 
-    The order is by an expression, because PostgreSQL would otherwise look for the first due events by
-    walking through all settled ones.
+    Each range is looked for by itself, in the index alone, and the order is by an expression: otherwise
+    a database may walk through all settled events, because it can't know how few others there are.
     """
-    last = 0
-    columns = ("pk", "account", "entity", "object_id")
-    while True:
-        later = events.filter(pk__gt=last).order_by(F("pk") + 0).values_list(*columns)
-        window = [*later[:_KEYS_IN_WINDOW]]
-        if not window:
-            return
+    numbered = events.alias(number=F("pk") + 0).order_by("number").values_list(*_PLACE)
+    unsettled = WebhookEvent.with_pruned.using(events.db)
+    parts = [numbered.filter(pk__in=unsettled.filter(each).values("pk")) for each in ranges]
+    found = parts
+    while window := sorted({row for part in found for row in part[:_KEYS_IN_WINDOW]}, key=_number):
+        window = window[:_KEYS_IN_WINDOW]
         yield window
-        last = window[-1][0]
+        found = [part.filter(number__gt=window[-1][0]) for part in parts]
+
+
+def _number(row: tuple[Any, ...]) -> int:
+    number: int = row[0]
+    return number
 
 
 def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
@@ -163,9 +172,11 @@ def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[li
 def _held_up(using: str, places: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
     """Return the first event of each object that holds up the later ones."""
     condition = queue.holding_up(queue.clock(), app_settings.WAIT_FOR_RETRIES)
-    holding = WebhookEvent.with_pruned.using(using).filter(condition, object_id__isnull=False)
+    holding = WebhookEvent.with_pruned.using(using).filter(object_id__isnull=False)
+    if len(places) <= _FEW_OBJECTS:
+        holding = holding.filter(object_id__in={object_id for *_, object_id in places})
     first: dict[tuple[Any, ...], int] = {}
-    for window in _windows_of(holding):
+    for window in _windows_of(holding, [condition]):
         for row in window:
             if row[1:] in places:
                 first.setdefault(row[1:], row[0])
