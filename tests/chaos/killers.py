@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -64,6 +65,7 @@ class Killer:
                 disturbances.append(lambda web=server: self.restart(web))
             elif server.name == "broker":
                 disturbances.append(lambda broker=server: self.kill(broker))
+                disturbances.append(lambda broker=server: self.fill(broker))
             else:
                 disturbances.append(lambda worker=server: self.kill_worker_of(worker))
                 disturbances.append(lambda worker=server: self.kill(worker))
@@ -83,6 +85,18 @@ class Killer:
         server.signal_group(signal.SIGSTOP)
         threading.Timer(FROZEN, server.signal_group, [signal.SIGCONT]).start()
         self._note(f"{server.name}: frozen")
+
+    def fill(self, broker: Server) -> None:
+        """Leave the broker without memory for a while: it refuses every message."""
+        if self._limit_memory(broker, "1"):
+            threading.Timer(FROZEN, self._limit_memory, [broker, "0"]).start()
+            self._note(f"{broker.name}: full")
+
+    def _limit_memory(self, broker: Server, most: str) -> bool:
+        port = broker.command[broker.command.index("--port") + 1]
+        command = ["redis-cli", "-p", port, "CONFIG", "SET", "maxmemory", most]
+        done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+        return done.returncode == 0
 
     def kill(self, server: Server) -> None:
         server.kill_group()

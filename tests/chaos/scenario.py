@@ -35,10 +35,13 @@ class Variant:
     #: The number of deliveries of a small run and of a full one.
     small: int
     full: int
+    #: Serve under ASGI, with receivers that are coroutines and clients that hang up.
+    is_asgi: bool = False
 
     def servers(self, log: Path, environment: dict[str, str]) -> list[servers.Server]:
         net = servers.safety_net(log, environment)
-        web = servers.gunicorn(int(environment["CHAOS_PORT"]), log, environment)
+        serve = servers.uvicorn if self.is_asgi else servers.gunicorn
+        web = serve(int(environment["CHAOS_PORT"]), log, environment)
         if self.dispatcher == "celery":
             broker = servers.redis(int(environment["CHAOS_BROKER"].split(":")[-1][:-2]), log)
             workers = [servers.celery(number, log, environment) for number in (1, 2)]
@@ -54,6 +57,7 @@ VARIANTS = {
     "tasks-postgres": Variant(databases.postgres, "django_tasks", 200, 10_000),
     "inline-sqlite": Variant(databases.sqlite, "inline", 200, 2000),
     "inline-mariadb": Variant(databases.mariadb, "inline", 200, 2000),
+    "asgi-postgres": Variant(databases.postgres, "inline", 200, 2000, is_asgi=True),
 }
 
 
@@ -84,6 +88,8 @@ class Outcome:
 
 
 def run(variant: Variant, deliveries: int, seed: str, directory: Path) -> Outcome:
+    marks = directory / "marks"
+    marks.mkdir()
     with variant.database(directory) as database:
         environment = database.environment | {
             "PYTHONPATH": str(servers.ROOT),
@@ -92,6 +98,8 @@ def run(variant: Variant, deliveries: int, seed: str, directory: Path) -> Outcom
             "CHAOS_FAILURES": str(FAILURES),
             "CHAOS_SEED": seed,
             "CHAOS_PORT": str(servers.free_port()),
+            "CHAOS_MARKS": str(marks),
+            "CHAOS_RECEIVERS": "async" if variant.is_asgi else "",
         }
         if variant.dispatcher == "celery":
             environment["CHAOS_BROKER"] = f"redis://{servers.HOST}:{servers.free_port()}/0"
@@ -110,7 +118,7 @@ def _run(
     system = variant.servers(directory, environment)
     port = int(environment["CHAOS_PORT"])
     events = plan(deliveries, max(1, deliveries // 20), random.Random(seed))
-    senders = Senders(events, port, seed)
+    senders = Senders(events, port, seed, hang_ups=0.1 if variant.is_asgi else 0.0)
     started = time.monotonic()
     with servers.Supervisor(system):
         servers.wait_for_port(port)

@@ -38,8 +38,10 @@ class Sending:
 class Senders:
     """Threads that deliver the events to the port. The next free one takes the next event."""
 
-    def __init__(self, events: Sequence[Event], port: int, seed: str) -> None:
-        self.port, self.seed = port, seed
+    def __init__(
+        self, events: Sequence[Event], port: int, seed: str, hang_ups: float = 0.0
+    ) -> None:
+        self.port, self.seed, self.hang_ups = port, seed, hang_ups
         self.log: list[Sending] = []
         self.slowest = 0.0
         self._queue: Iterator[tuple[int, Event]] = iter(list(enumerate(events)))
@@ -85,6 +87,10 @@ class Senders:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         try:
             connection.request("POST", PATHS[event.account], event.body, event.headers)
+            chance = chance_of(self.seed, "hang up", event.event_id, sent_at)
+            if chance < self.hang_ups:
+                time.sleep(chance)
+                return Sending(event, sent_at, time.monotonic(), 0)
             response = connection.getresponse()
             response.read()
             status = response.status

@@ -139,6 +139,12 @@ def gunicorn(port: int, log: Path, environment: dict[str, str]) -> Server:
     return Server("web", [*command, "--no-control-socket"], log, environment)
 
 
+def uvicorn(port: int, log: Path, environment: dict[str, str]) -> Server:
+    command = [sys.executable, "-m", "uvicorn", "tests.chaos.project.asgi:application"]
+    command += [f"--port={port}", "--workers=2", "--log-level=warning"]
+    return Server("web", command, log, environment)
+
+
 def redis(port: int, log: Path) -> Server:
     """Return a Redis without persistence: when it dies, its messages are lost."""
     command = ["redis-server", f"--port {port}", f"--bind {HOST}", "--save ''", "--appendonly no"]
