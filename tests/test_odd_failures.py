@@ -19,9 +19,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_altoviz import views
 from django_altoviz.exceptions import ClaimLost, GiveUp, RetryLater, TransactionUndone
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import drain, process
+from django_altoviz.processing import backlog, drain, process
 from django_altoviz.processing.failures import described, shortened
 from django_altoviz.signals import (
     customer_updated,
@@ -320,6 +321,55 @@ class TestEndOfATask:
 
         with pytest.raises(error):
             described(Interrupted())
+
+
+class TestFailuresAroundEvents:
+    """Errors that are not a receiver's, and that should not happen at all."""
+
+    @pytest.fixture
+    def break_process(self, monkeypatch):
+        def break_process(error):
+            def broken(event, **options):
+                if event.object_id == 1:
+                    raise error
+                return process(event, **options)
+
+            process = backlog.process
+            monkeypatch.setattr(backlog, "process", broken)
+
+        return break_process
+
+    def test_do_not_stop_a_drain(self, heard, break_process, caplog):
+        break_process(SystemExit(1))
+        events = [store(number) for number in (1, 2)]
+        assert list(drain()) == events[1:]
+        assert "could not be processed" in caplog.text
+
+    @pytest.mark.parametrize("error", [OperationalError, KeyboardInterrupt])
+    def test_stop_it_if_nothing_else_would_work_either(self, heard, break_process, error):
+        break_process(error("x"))
+        for number in (1, 2):
+            store(number)
+        with pytest.raises(error):
+            list(drain())
+
+    @pytest.mark.parametrize("error", [SystemExit, GeneratorExit])
+    def test_of_a_dispatcher_do_not_reach_the_sender(self, post, monkeypatch, error):
+        monkeypatch.setattr(views, "dispatch", raise_it(error))
+        assert post(body_of("CustomerUpdated", id=1)).status_code == 200
+
+    def test_control_c_ends_the_server(self, post, monkeypatch):
+        monkeypatch.setattr(views, "dispatch", raise_it(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            post(body_of("CustomerUpdated", id=1))
+        assert WebhookEvent.objects.count() == 1
+
+
+def raise_it(error):
+    def raise_error(*args):
+        raise error
+
+    return raise_error
 
 
 class TestUndoneTransactions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from itertools import chain
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from django_altoviz.models import Status, WebhookEvent, queue
 from django_altoviz.models.queue import IN_LINE, SETTLED, UNSETTLED, WAITING
 from django_altoviz.models.statements import exists, holds, update, where
-from django_altoviz.processing import claims
+from django_altoviz.processing import backlog, claims, ready_keys
 from tests.settings import ALTOVIZ
 
 HOUR = datetime.timedelta(hours=1)
@@ -97,7 +98,11 @@ def test_all_forms_of_a_condition_agree(waits_for_retries, rows):
         assert keys(queryset.filter(queue.leased(now))) == keys(e for e in events if e.is_leased)
         assert keys(queryset.lease_expired()) == keys(e for e in events if e.has_expired_lease)
         assert keys(queryset.due()) == keys(e for e in events if e.is_due)
-        assert keys(queryset.ready()) == keys(e for e in events if reference.is_ready(e))
+        ready = {e.pk for e in events if reference.is_ready(e)}
+        assert {*chain.from_iterable(ready_keys(queryset))} == ready
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(backlog, "_FEW_OBJECTS", 0)  # as if there were many
+            assert {*chain.from_iterable(ready_keys(queryset))} == ready
         for event in events:
             assert keys(queryset.of_object(event).exclude(pk=event.pk)) == keys(
                 reference.siblings(event)

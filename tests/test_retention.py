@@ -92,6 +92,10 @@ def test_a_dry_run_counts_and_changes_nothing(post):
     make_old()
     assert prune(90, None, dry_run=True) == Pruned(emptied=1, deleted=1)
     assert WebhookEvent.objects.count() == 2
+    prune(90, None)
+    make_old(days=400)
+    assert prune(90, 365, dry_run=True) == Pruned(deleted=1)
+    assert WebhookEvent.with_pruned.count() == 1
 
 
 def test_events_are_pruned_in_batches(post, monkeypatch, django_assert_max_num_queries):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
+from django.db.models import F
 from django.db.models.signals import post_save, pre_save
 
 from django_altoviz.models import Customer, Status, WebhookEvent
-from django_altoviz.models.statements import insert, lock_at_once, locked, update
+from django_altoviz.models.statements import insert, lock_at_once, locked, update, updated
 from django_altoviz.processing import claims, process
 from tests.conftest import body_of
 
@@ -94,6 +95,17 @@ def test_a_deleted_row_cannot_be_locked(monkeypatch):
     assert lock_at_once(event)
     WebhookEvent.objects.all().delete()
     assert not lock_at_once(event)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("vendor", sorted({connection.vendor, "mysql"}))
+def test_an_updated_row_is_returned_as_it_is_now(monkeypatch, vendor):
+    event = store()
+    monkeypatch.setattr(connections["default"], "vendor", vendor)
+    rows = WebhookEvent.objects.filter(pk=event.pk)
+    assert updated(rows, deliveries=F("deliveries") + 1).deliveries == 2
+    assert updated(rows.filter(type="another"), deliveries=9) is None
+    assert WebhookEvent.objects.get().deliveries == 2
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the test imitates PostgreSQL on SQLite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -161,6 +162,19 @@ class TestAccepted:
         finally:
             event_received.disconnect(listen)
         assert heard == [(WebhookEvent, WebhookEvent.objects.get().pk)]
+
+    @pytest.mark.parametrize(("ends", "status"), [(True, 200), (False, 411)])
+    def test_a_body_in_chunks_is_read_if_the_server_says_where_it_ends(self, rf, ends, status):
+        signature = signing.sign(BODY, SECRETS["default"])
+        request = rf.post("/altoviz/webhook/", headers={"x-signature": signature})
+        request.META |= {
+            "CONTENT_LENGTH": "",
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            "wsgi.input": io.BytesIO(BODY),
+            "wsgi.input_terminated": ends,
+        }
+        assert WebhookView.as_view()(request).status_code == status
+        assert WebhookEvent.objects.count() == (1 if ends else 0)
 
 
 class TestMalformed:

@@ -61,9 +61,8 @@ class DeadlineAdapter(HTTPAdapter):
     def _shut_down(self, is_over: threading.Event) -> None:
         is_over.set()
         for connection in [*self._connections]:
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError, AttributeError):  # it may have no socket any more
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _pools_that_register(connections: weakref.WeakSet[HTTPConnection]) -> dict[str, Any]:

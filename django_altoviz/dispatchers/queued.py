@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain, islice
 
 from django.db import transaction
 
 from django_altoviz.log import log_about
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
-from django_altoviz.processing.backlog import drain
+from django_altoviz.processing.backlog import drain, ready_keys
 from django_altoviz.processing.worker import TIME_BUDGET, process
 
 #: The maximum number of due events that one run of ``process_due`` begins with.
@@ -64,9 +65,9 @@ def process_event(
     if enqueue is None or time.monotonic() - started < TIME_BUDGET:
         return
     # The remaining events' own tasks may already have run in vain, because this task held the object.
-    remaining = _current_events().of_object(event).ready().order_by("pk").first()
-    if remaining is not None:
-        enqueue_after_commit(remaining, enqueue)
+    waiting = ready_keys(_current_events().of_object(event))
+    for pk in islice(chain.from_iterable(waiting), 1):
+        enqueue_after_commit(_current_events().get(pk=pk), enqueue)
 
 
 def process_due(limit: int = DUE_LIMIT) -> int:

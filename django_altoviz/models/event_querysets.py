@@ -13,7 +13,7 @@ from django.db import (
     router,
     transaction,
 )
-from django.db.models import Exists, F
+from django.db.models import F
 
 from django_altoviz.conf import app_settings
 from django_altoviz.models import queue
@@ -42,13 +42,6 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
     def lease_expired(self) -> WebhookEventQuerySet:
         """Return the events that a worker left unfinished."""
         return self.filter(queue.lease_expired(queue.clock()))
-
-    def ready(self) -> WebhookEventQuerySet:
-        """Return the due events that wait for no earlier event of their object."""
-        now = queue.clock()
-        before = queue.ahead_of(queue.Outer(), app_settings.WAIT_FOR_RETRIES)
-        not_yet = queue.leased(now) | queue.postponed(now)
-        return self.due().filter(~Exists(self.model.with_pruned.filter(before & not_yet)))
 
     def without_set_aside(self) -> WebhookEventQuerySet:
         """Leave out the bodies that are kept because another one came in first under their id."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import models
-from django.db.models import OuterRef, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.statements import Parameter
@@ -64,13 +64,6 @@ class Place(Protocol):
     def object_id(self) -> Any: ...
     @property
     def pk(self) -> Any: ...
-
-
-class Outer:
-    """The place of the outer query's row, for a condition in a subquery."""
-
-    account, entity = OuterRef("account"), OuterRef("entity")
-    object_id, pk = OuterRef("object_id"), OuterRef("pk")
 
 
 class Given:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, models
@@ -145,15 +146,12 @@ def _windows_of(
     unsettled = WebhookEvent.with_pruned.using(events.db)
     parts = [numbered.filter(pk__in=unsettled.filter(each).values("pk")) for each in ranges]
     found = parts
-    while window := sorted({row for part in found for row in part[:_KEYS_IN_WINDOW]}, key=_number):
+    while window := sorted(
+        {row for part in found for row in part[:_KEYS_IN_WINDOW]}, key=itemgetter(0)
+    ):
         window = window[:_KEYS_IN_WINDOW]
         yield window
         found = [part.filter(number__gt=window[-1][0]) for part in parts]
-
-
-def _number(row: tuple[Any, ...]) -> int:
-    number: int = row[0]
-    return number
 
 
 def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
+from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost, TransactionUndone, ends_task
 from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent
 from django_altoviz.models.statements import insert
@@ -43,9 +44,7 @@ class CallResults:
 
 def calls_for(event: WebhookEvent, business_signals: Iterable[str]) -> list[Call]:
     """Return the calls to make: the receivers of the event's type, then of its business signals."""
-    event_type = event.event_type
-    if event_type is None:
-        return []  # a newer version of the app stored it
+    event_type = EventType(event.type)
     sender = MIRRORS[event_type.entity]
     calls = _calls(BY_EVENT_TYPE[event_type], sender, "")
     for name in business_signals:
