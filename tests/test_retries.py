@@ -482,6 +482,19 @@ def test_the_command_counts_dead_events(receiver, using, capsys):
     assert capsys.readouterr().out == "processed: 0, ignored: 0, failed: 0, dead: 1\n"
 
 
+def test_a_lower_limit_of_attempts_gives_up_nothing_untried(receiver, using):
+    using(MAX_ATTEMPTS=9)
+    receiver.raises = [RuntimeError()] * 4
+    event = store()
+    for _ in range(4):
+        process(event)
+        event.next_attempt_at = None
+        event.save()
+    using(MAX_ATTEMPTS=3)
+    process(event)
+    assert (event.status, len(receiver.calls)) == (Status.PROCESSED, 5)
+
+
 class TestWithoutTimeZones:
     """A project with USE_TZ = False, in the night in which its clock shows an hour twice."""
 

@@ -21,12 +21,15 @@ from django_altoviz.intake.envelopes import storable
 from django_altoviz.models import Status, WebhookEvent, queue
 from django_altoviz.models.queue import SETTLED
 from django_altoviz.models.statements import Where, exists, holds, lock_at_once, update, where
-from django_altoviz.processing.failures import last_line, shortened
+from django_altoviz.processing.failures import shortened
+from django_altoviz.processing.history import (
+    LOST_WORKER,
+    attempt_entry,
+    past_attempts,
+    shortened_history,
+)
 from django_altoviz.processing.retries import pause_after
 
-# The entries of a history that are kept: the first, and the last ones.
-_FIRST, _LAST = 20, 80
-_LOST = "The worker died, or was silent for longer than its lease."
 _GIVEN = queue.Given()
 _GIVEN_WITHOUT_LEASE = queue.GivenWithoutLease()
 
@@ -49,7 +52,7 @@ def claim_and_settle(
     **more: Any,
 ) -> bool:
     """Claim the event and end the attempt in the same statement. Return False as ``claim`` does."""
-    values = _ended(_past_history(event), status, error, **more)
+    values = _ended(past_attempts(event), status, error, **more)
     return _begin(event, values, effect)
 
 
@@ -90,8 +93,8 @@ def note_attempt(event: WebhookEvent) -> None:
         "attempts": event.attempts + 1,
         "failures": event.failures + 1,
         "next_attempt_at": queue.clock() + pause_after(event.failures + 1),
-        "history": _bounded([*event.history, _entry(Status.FAILED, _LOST)]),
-        "error": _LOST,
+        "history": shortened_history([*event.history, attempt_entry(Status.FAILED, LOST_WORKER)]),
+        "error": LOST_WORKER,
     }
     if update(event, values, _as_read(event)):
         event.attempts += 1
@@ -114,7 +117,7 @@ def release(event: WebhookEvent) -> None:
         "status": Status.PENDING,
         "attempts": event.attempts + 1,
         "failures": event.failures + 1,
-        "history": _past_history(event),
+        "history": past_attempts(event),
         "lease_expires_at": None,
     }
     with transaction.atomic(using=event._state.db):
@@ -171,7 +174,7 @@ def _begin(event: WebhookEvent, values: dict[str, Any], effect: Mapping[str, Any
         return False
     values |= {"attempts": event.attempts + (not event.is_noted), **(effect or {})}
     if event.has_expired_lease:
-        values = {"failures": event.failures + 1, "history": _past_history(event)} | values
+        values = {"failures": event.failures + 1, "history": past_attempts(event)} | values
     conditions = [_as_read(event)]
     if event.object_id is not None:
         sql, parameters = _blocked(event)
@@ -249,20 +252,6 @@ def _lease_end() -> datetime.datetime:
     return queue.clock() + datetime.timedelta(seconds=app_settings.LEASE_SECONDS)
 
 
-def _past_history(event: WebhookEvent) -> list[dict[str, str]]:
-    """Return the history before a new attempt, with the attempt of a worker that was lost."""
-    if not event.has_expired_lease:
-        return _bounded(event.history)
-    return _bounded([*event.history, _entry(Status.FAILED, _LOST)])
-
-
-def _bounded(history: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the first and the last entries, so that an attempt costs the same after months."""
-    if len(history) <= _FIRST + _LAST:
-        return history
-    return [*history[:_FIRST], *history[-_LAST:]]
-
-
 def _ended(
     history: list[dict[str, str]], status: Status, error: str, **more: Any
 ) -> dict[str, Any]:
@@ -272,14 +261,9 @@ def _ended(
         "lease_expires_at": None,
         "settled_at": timezone.now() if status in SETTLED else None,
         "next_attempt_at": None,
-        "history": _bounded([*history, _entry(status, error)]),
+        "history": shortened_history([*history, attempt_entry(status, error)]),
     }
     return values | more
-
-
-def _entry(status: Status, error: str) -> dict[str, str]:
-    line = last_line(storable(error))
-    return {"at": timezone.now().isoformat(), "status": status.value, "error": line}
 
 
 def _assign(event: WebhookEvent, values: Mapping[str, object]) -> None:

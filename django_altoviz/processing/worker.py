@@ -34,6 +34,7 @@ from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.queue import WAITING
 from django_altoviz.processing import claims
 from django_altoviz.processing.failures import DescribedError, described
+from django_altoviz.processing.history import has_lost_worker
 from django_altoviz.processing.mirroring import MirrorResult, Reading, apply
 from django_altoviz.processing.receivers import (
     Call,
@@ -133,7 +134,8 @@ def _stored(event: WebhookEvent) -> WebhookEventQuerySet:
 
 def _attempt(event: WebhookEvent) -> bool:
     """Attempt the event. Return False if it is not its turn, or another worker has it."""
-    if event.failures + event.has_expired_lease >= app_settings.MAX_ATTEMPTS:
+    failures = event.failures + event.has_expired_lease
+    if has_lost_worker(event) and failures >= app_settings.MAX_ATTEMPTS:
         return _mark_dead(event)
     if _may_kill(event):
         claims.note_attempt(event)

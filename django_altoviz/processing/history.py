@@ -1,0 +1,39 @@
+"""The history of an event: one entry for each attempt, in bounded size."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from django_altoviz.intake.envelopes import storable
+from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.processing.failures import last_line
+
+#: The error of an attempt whose worker did not come back.
+LOST_WORKER = "The worker died, or was silent for longer than its lease."
+# The entries that are kept: the first, and the last ones.
+_FIRST, _LAST = 20, 80
+
+
+def past_attempts(event: WebhookEvent) -> list[dict[str, str]]:
+    """Return the history before a new attempt, with the attempt of a worker that was lost."""
+    if not event.has_expired_lease:
+        return shortened_history(event.history)
+    return shortened_history([*event.history, attempt_entry(Status.FAILED, LOST_WORKER)])
+
+
+def shortened_history(history: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the first and the last entries, so that an attempt costs the same after months."""
+    if len(history) <= _FIRST + _LAST:
+        return history
+    return [*history[:_FIRST], *history[-_LAST:]]
+
+
+def attempt_entry(status: Status, error: str) -> dict[str, str]:
+    line = last_line(storable(error))
+    return {"at": timezone.now().isoformat(), "status": status.value, "error": line}
+
+
+def has_lost_worker(event: WebhookEvent) -> bool:
+    """Return True if the worker of the last attempt died, or was silent for longer than its lease."""
+    last = event.history[-1]["error"] if event.history else ""
+    return event.has_expired_lease or last == LOST_WORKER
