@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 # The mark is random in each process, so that no received string can pretend to be a number.
 _MARK = secrets.token_hex(16)
 _MARKED_NUMBER = re.compile(f'"{_MARK}([^"]*)"')
+_MAX_INTEGER_DIGITS = 4000
 _SPACE = r"[ \t\n\r]*"
 _OPENING = re.compile(rf"{_SPACE}\[{_SPACE}(\]{_SPACE}\Z)?")
 _SEPARATOR = re.compile(rf"{_SPACE}(?:,{_SPACE}|(\]{_SPACE}\Z))")
@@ -26,11 +27,30 @@ def _refuse_constant(name: str) -> NoReturn:
     raise json.JSONDecodeError(f"{name} is not JSON", name, 0)
 
 
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _MAX_INTEGER_DIGITS else Decimal(text)
+
+
 class ExactJSONDecoder(json.JSONDecoder):
-    """Decode each number that has a fraction or an exponent as a ``Decimal``."""
+    """Decode each number that has a fraction or an exponent as a ``Decimal``.
+
+    Python refuses to read an integer of more than 4,300 digits, and PostgreSQL writes 1E+5000 as one.
+    Such an integer is a ``Decimal``, too. Only if there is one is everything decoded once more, because
+    a function of ours for each integer would take longer.
+    """
 
     def __init__(self) -> None:
-        super().__init__(parse_float=Decimal, parse_constant=_refuse_constant)
+        options: dict[str, Any] = {"parse_float": Decimal, "parse_constant": _refuse_constant}
+        super().__init__(**options)
+        self._with_huge_integers = json.JSONDecoder(**options, parse_int=_integer)
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        try:
+            return super().raw_decode(s, idx)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # the text is JSON up to there
+            return self._with_huge_integers.raw_decode(s, idx)
 
 
 class ExactJSONEncoder(json.JSONEncoder):
@@ -96,6 +116,13 @@ def dumps_utf8(value: Any) -> bytes:
 def dumps_storable(value: Any) -> str:
     """Return JSON text that every database can store, with lone surrogates escaped."""
     return dumps_utf8(value).decode()
+
+
+def digits_of(number: Decimal) -> int:
+    """Return how many digits the number has if it is written without an exponent."""
+    _sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)  # NaN and the infinities are refused
+    return max(len(digits) + exponent, 1) + max(-exponent, 0)
 
 
 def same(one: Any, other: Any) -> bool:

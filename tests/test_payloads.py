@@ -149,8 +149,13 @@ def test_without_use_tz_a_timestamp_is_naive_local_time(settings):
     assert read == datetime.datetime(2026, 10, 15, 11, 30)
 
 
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.9999999Z"])
+def test_a_time_that_dotnet_never_set_is_none(value):
+    assert timestamp({"a": value}, "a") is None
+
+
 @pytest.mark.parametrize(
-    "value", ["", "2026-10-15", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"]
+    "value", ["", "2026-10-15", "yesterday", "2026-13-01T00:00:00Z", "2026-10-15T25:00:00Z"]
 )
 def test_invalid_timestamps_are_refused(value):
     with pytest.raises(InvalidPayload, match=r"^a: expected a time"):

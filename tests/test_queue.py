@@ -166,3 +166,19 @@ def test_an_event_has_a_lease_if_and_only_if_it_is_being_processed(impossible):
 def test_every_status_is_in_exactly_one_group():
     assert sorted([*SETTLED, *UNSETTLED]) == sorted(Status)
     assert {*WAITING} | {*IN_LINE} == {*UNSETTLED}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("few", [0, 500])
+def test_only_what_waits_for_no_earlier_event_is_ready(monkeypatch, few):
+    monkeypatch.setattr(backlog, "_FEW_OBJECTS", few)
+    pending = {"status": Status.PENDING, "account": "default", "entity": "customer"}
+    places = [(1, HOUR), (1, None), (2, None), (2, HOUR), (2, None), (3, HOUR), (None, None)]
+    events = stored(
+        pending | {"object_id": object_id, "next_attempt_at": moment}
+        for object_id, moment in places
+    )
+    assert [*chain.from_iterable(ready_keys(WebhookEvent.objects.all()))] == [
+        events[2].pk,
+        events[6].pk,
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from collections.abc import Callable
 
 from tests.chaos.databases import MariaDB, PostgreSQL, SQLite
 from tests.chaos.servers import Server
+from tests.processes import run
 
 #: Seconds between two disturbances.
 INTERVAL = (0.4, 1.6)
@@ -95,8 +95,7 @@ class Killer:
     def _limit_memory(self, broker: Server, most: str) -> bool:
         port = broker.command[broker.command.index("--port") + 1]
         command = ["redis-cli", "-p", port, "CONFIG", "SET", "maxmemory", most]
-        done = subprocess.run(command, capture_output=True, timeout=10, check=False)
-        return done.returncode == 0
+        return run(command, timeout=10).returncode == 0
 
     def kill(self, server: Server) -> None:
         server.kill_group()

@@ -13,8 +13,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.display.rendering import EMPTY, Renderer
 from django_altoviz.admin.display.values import format_amount, format_percent, html_to_text
+from django_altoviz.exact_json import digits_of
 from django_altoviz.models import Mirror
+from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS
 
+# The most characters of a number that no column could hold.
+_MOST_DIGITS = 80
 _ADDRESS_KEYS = ("street", "zipcode", "city", "countryName")
 _CONTACT_KEYS = ("displayName", "companyName", "function", "email", "phone", "cellPhone")
 
@@ -62,8 +66,12 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _number(value: Any, formatted: Callable[[Decimal], str]) -> Any:
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return formatted(Decimal(value)) if is_number else value
+    """Format a number. One that no column could hold is shown as it was written."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return value
+    number = Decimal(value)
+    is_ordinary = digits_of(number) <= INTEGER_DIGITS + DECIMAL_DIGITS
+    return formatted(number) if is_ordinary else str(number)[:_MOST_DIGITS]
 
 
 def _day(value: Any) -> Any:

@@ -37,6 +37,8 @@ _JSON_TYPES = {
     list: "a list",
 }
 _MIDNIGHT = re.compile(r"T00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")
+# .NET's first and last year stand for a time that was never set.
+_UNSET_YEARS = (datetime.MINYEAR, datetime.MAXYEAR)
 # In JSON text, NULs and lone surrogates can only come from \u escapes.
 _UNSTORABLE_ESCAPE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
@@ -144,6 +146,7 @@ def timestamp(data: Mapping[str, Any], *path: str) -> datetime.datetime | None:
     """Return a time, ``YYYY-MM-DDTHH:MM:SSZ`` [documented]. Without an offset it is UTC.
 
     The result has microseconds, like the columns. Further digits remain in the object's ``data``.
+    A time in the first or the last year is .NET's way to say "none".
     """
     value = text(data, *path)
     if value is None:
@@ -151,7 +154,7 @@ def timestamp(data: Mapping[str, Any], *path: str) -> datetime.datetime | None:
     try:
         parsed = parse_datetime(value) if ":" in value else None
         if parsed is not None:
-            return _in_project_time(parsed)
+            return None if parsed.year in _UNSET_YEARS else _in_project_time(parsed)
     except (ValueError, OverflowError):
         pass
     raise InvalidPayload(".".join(path), "expected a time, YYYY-MM-DDTHH:MM:SSZ")
