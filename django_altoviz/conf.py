@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
@@ -37,17 +38,33 @@ def _clean_secrets(value: str | Sequence[str]) -> tuple[str, ...]:
 
     A secret read from a file usually ends in a line break. With an empty secret anybody could sign.
     """
-    secrets = [value] if isinstance(value, str) else value
+    secrets = (value,) if isinstance(value, str) else tuple(value)
+    problem = ""
     if not all(isinstance(secret, str) for secret in secrets):
-        raise ImproperlyConfigured('ALTOVIZ["WEBHOOK_SECRET"] must be a text or a list of texts.')
-    try:
-        "".join(secrets).encode()
-    except UnicodeEncodeError:
-        # "from None", because the original exception holds the secret.
-        raise ImproperlyConfigured(
-            'ALTOVIZ["WEBHOOK_SECRET"] was read in another encoding than it was written in.'
-        ) from None
+        problem = "must be a text or a list of texts"
+    elif any("\ud800" <= character <= "\udfff" for secret in secrets for character in secret):
+        problem = "was read in another encoding than it was written in"
+    if problem:
+        del value, secrets  # an error report shows the variables of this function
+        raise ImproperlyConfigured(f'ALTOVIZ["WEBHOOK_SECRET"] {problem}.')
     return tuple(stripped for secret in secrets if (stripped := secret.strip()))
+
+
+class SettingValues:
+    """The values of ``ALTOVIZ`` or of an account, hidden from error reports.
+
+    These show the variables of each function that an exception has passed, and what mappings contain.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def get(self, name: str, default: Any) -> Any:
+        return self._values.get(name, default)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 class Setting(Generic[T]):
@@ -78,11 +95,12 @@ class Setting(Generic[T]):
     def __get__(self, instance: Any, owner: type) -> T | Setting[T]:
         return self if instance is None else self.read(instance.values)
 
-    def read(self, values: Mapping[str, Any]) -> T:
-        value = values.get(self.name, self.default)
-        if not self._accepts(value):
+    def read(self, values: SettingValues) -> T:
+        # Without a variable for the value, which may be a secret.
+        if not self._accepts(values.get(self.name, self.default)):
             raise ImproperlyConfigured(f'ALTOVIZ["{self.name}"] is of the wrong type.')
-        read: T = self.convert(value) if self.convert else value
+        convert = self.convert or _unchanged
+        read: T = convert(values.get(self.name, self.default))
         return read
 
     def _accepts(self, value: Any) -> bool:
@@ -113,9 +131,9 @@ class Account:
     allowed_ips: Setting[tuple[str, ...]] = Setting(_STRINGS, (), tuple)
     allow_unsigned = Setting(bool, False)
 
-    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
-        read = {each.attribute: each.read(values) for each in ACCOUNT_SETTINGS.values()}
-        vars(self).update(read, name=name)
+    def __init__(self, name: str, values: SettingValues) -> None:
+        vars(self)["name"] = name  # first, for the representation if a setting is wrong
+        vars(self).update({each.attribute: each.read(values) for each in ACCOUNT_SETTINGS.values()})
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A thread's clients are found by their account, so its hash must not change.
@@ -149,8 +167,8 @@ class AppSettings:
     DEDUPE_DAYS: Setting[int | None] = Setting((int, NoneType), None)
 
     @property
-    def values(self) -> Mapping[str, Any]:
-        return configured()
+    def values(self) -> SettingValues:
+        return SettingValues(configured())
 
 
 def _declared_in(owner: type) -> dict[str, Setting[Any]]:
@@ -185,9 +203,10 @@ def get_account(name: str) -> Account:
         UnknownAccount: ``ALTOVIZ["ACCOUNTS"]`` has no such name.
         ImproperlyConfigured: a setting of the account has the wrong type.
     """
-    values = configured() if name == DEFAULT_ACCOUNT else app_settings.ACCOUNTS.get(name)
-    if values is None:
-        raise UnknownAccount(f'There is no account "{name}" in ALTOVIZ["ACCOUNTS"].')
-    if not isinstance(values, Mapping):
+    if name == DEFAULT_ACCOUNT:
+        return Account(name, app_settings.values)
+    if name not in app_settings.ACCOUNTS:
+        raise UnknownAccount(f'There is no account {json.dumps(name)} in ALTOVIZ["ACCOUNTS"].')
+    if not isinstance(app_settings.ACCOUNTS[name], Mapping):
         raise ImproperlyConfigured(f'ALTOVIZ["ACCOUNTS"]["{name}"] must be a dictionary.')
-    return Account(name, values)
+    return Account(name, SettingValues(app_settings.ACCOUNTS[name]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 
@@ -33,6 +34,9 @@ class InvalidPayload(AltovizError, ValueError):
         self.problem = problem
         super().__init__(f"{path}: {problem}")
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.path, self.problem), vars(self)
+
 
 class ClaimLost(AltovizError):
     """Another worker has claimed the event. The work of this worker is rolled back."""
@@ -59,8 +63,11 @@ class RetryLater(AltovizError):
     def __init__(self, delay: datetime.timedelta | float, reason: str = "") -> None:
         if not isinstance(delay, datetime.timedelta):
             delay = datetime.timedelta(seconds=delay)
-        self.delay = delay
+        self.delay, self.reason = delay, reason
         super().__init__(f"again after {self.delay}" + (f": {reason}" if reason else ""))
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.delay, self.reason), vars(self)
 
 
 class GiveUp(AltovizError):
@@ -124,6 +131,9 @@ class ListsFailed(APIFailure):
         self.failures = tuple(failures)
         super().__init__("\n".join(map(str, failures)))
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.failures,), vars(self)
+
 
 class AllGone(APIFailure):
     """Altoviz has none of the mirrored objects: the API key may belong to another company."""
@@ -141,13 +151,19 @@ class APIError(APIFailure):
     def __init__(
         self, request: str, status_code: int, message: str = "", errors: Sequence[str] = ()
     ) -> None:
-        self.status_code, self.message, self.errors = status_code, message, tuple(errors)
+        self.request, self.status_code = request, status_code
+        self.message, self.errors = message, tuple(errors)
         explanation = ": ".join(part for part in (message, "; ".join(self.errors)) if part)
         super().__init__(
             f"{request} was answered {status_code}"
             + (f" ({explanation}). " if explanation else ". ")
             + self.hint
         )
+
+    def __reduce__(self) -> Any:
+        # An exception is pickled with the arguments of its base class, which are its text.
+        arguments = (self.request, self.status_code, self.message, self.errors)
+        return type(self), arguments, vars(self)
 
 
 class Redirected(APIError):

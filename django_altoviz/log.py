@@ -19,13 +19,31 @@ FIELDS = ("event_id", "event_type", "object_id", "account")
 
 
 class Log(_Adapter):
-    """An adapter of the logger that adds ``FIELDS`` to each record."""
+    """An adapter of the logger that adds ``FIELDS`` to each record.
+
+    Whatever a text contains, it stays in the line of its record: nobody can forge another record, or
+    send control sequences to a terminal.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        super().log(level, msg, *(on_one_line(each) for each in args), **kwargs)
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        kwargs["extra"] = {**dict.fromkeys(FIELDS), **(self.extra or {})}
+        about = {name: on_one_line(value) for name, value in (self.extra or {}).items()}
+        kwargs["extra"] = {**dict.fromkeys(FIELDS), **about}
         return msg, kwargs
+
+
+def on_one_line(value: Any) -> Any:
+    """Return a text or an exception as one line. Escape control characters. Leave numbers alone."""
+    if not isinstance(value, (str, BaseException)):
+        return value
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def log_about(**about: Any) -> Log:

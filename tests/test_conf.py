@@ -140,4 +140,4 @@ def test_a_wrong_secret_is_not_in_the_error(settings):
     with pytest.raises(ImproperlyConfigured) as caught:
         get_account("default")
     assert "the-secret" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None

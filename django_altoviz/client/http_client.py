@@ -12,7 +12,6 @@ from urllib.parse import urljoin
 import requests
 from requests.adapters import HTTPAdapter
 
-from django_altoviz import exact_json
 from django_altoviz.client.deadlines import DeadlineAdapter
 from django_altoviz.client.downloads import Download
 from django_altoviz.client.rate_limit import RateLimiter
@@ -27,12 +26,13 @@ from django_altoviz.client.responses import (
     parse_page,
 )
 from django_altoviz.client.retries import AltovizRetry
-from django_altoviz.client.secrecy import APIKeyAuth, redactor
+from django_altoviz.client.secrecy import APIKeyAuth, Hidden, redactor
 from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer
 from django_altoviz.log import log_about
 
 #: The connect timeout and the read timeout (between two bytes of an answer), in seconds.
 TIMEOUT = (5.0, 30.0)
+_JSON = {"Content-Type": "application/json"}
 # Requests for an answer whose body breaks off or isn't JSON. urllib3 retries connections and
 # statuses, but leaves the body to its caller.
 _READ_ATTEMPTS = 4
@@ -62,15 +62,16 @@ class HTTPClient:
         read_attempts: int = _READ_ATTEMPTS,
         secrets: Iterable[str] = (),
     ) -> None:
-        api_key = api_key.strip()  # a file that holds the key may end in a line break
-        self._secrets = (api_key, *secrets)
+        # A file that holds the key may end in a line break.
+        self._secrets = (api_key.strip(), *secrets)
+        del api_key, secrets  # an error report shows the variables of this function
         self._base_url = base_url.rstrip("/") + "/"
         self._timeout, self._read_attempts = timeout, read_attempts
         # The same for all clients with this key, so that they share one count of requests.
-        key_name = sha256(f"{self._base_url} {api_key}".encode()).hexdigest()
+        key_name = sha256(f"{self._base_url} {self._secrets[0]}".encode()).hexdigest()
         self.rate_limiter = rate_limiter or RateLimiter(key_name, requests_per_minute)
         self._session = requests.Session()
-        self._session.auth = APIKeyAuth(api_key, self._base_url)
+        self._session.auth = APIKeyAuth(self._secrets[0], self._base_url)
         self._session.headers["Accept"] = "application/json"
         retry = (retry or AltovizRetry()).new()  # a copy, as before_retry belongs to this client
         retry.before_retry = self._wait_for_rate_limit
@@ -98,13 +99,9 @@ class HTTPClient:
         headers = {"Accept": "application/pdf"}
         return Download(f"GET {path}", self._request("GET", path, stream=True, headers=headers))
 
-    def post(
-        self, path: str, value: dict[str, Any], *, secrets: Iterable[str] = ()
-    ) -> dict[str, Any]:
-        """Send an object. Errors don't show its ``secrets``, even if Altoviz quotes them."""
-        headers = {"Content-Type": "application/json"}
-        body = exact_json.dumps(value).encode()
-        response = self._request("POST", path, secrets, data=body, headers=headers)
+    def post(self, path: str, hidden: Hidden) -> dict[str, Any]:
+        """Send a body in JSON. Errors don't show its secrets, even if Altoviz quotes them."""
+        response = self._request("POST", path, hidden)
         return parse_object(f"POST {path}", parse(f"POST {path}", response.content))
 
     def delete(self, path: str, query: Mapping[str, Any]) -> None:
@@ -135,16 +132,18 @@ class HTTPClient:
             attempts += 1
 
     def _request(
-        self, method: str, path: str, secrets: Iterable[str] = (), **options: Any
+        self, method: str, path: str, hidden: Hidden | None = None, **options: Any
     ) -> requests.Response:
         """Send a request and return the response. Raise ``APIError`` if Altoviz refused it."""
-        response = self._send(method, path, **options)
+        response = self._send(method, path, hidden, **options)
         if not is_success(response.status_code):
-            redact = redactor([*self._secrets, *secrets])
+            redact = redactor([*self._secrets, *(hidden.secrets if hidden else ())])
             raise api_error(f"{method} {path}", response.status_code, response.content, redact)
         return response
 
-    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _send(
+        self, method: str, path: str, hidden: Hidden | None = None, **options: Any
+    ) -> requests.Response:
         """Send a request within the rate limit and return the response, whatever its status."""
         self._wait_for_rate_limit()
         try:
@@ -152,6 +151,8 @@ class HTTPClient:
             response = self._session.request(
                 method,
                 urljoin(self._base_url, path),
+                data=hidden.body if hidden else None,
+                headers=options.pop("headers", _JSON if hidden else None),
                 timeout=self._timeout,
                 allow_redirects=False,
                 **options,

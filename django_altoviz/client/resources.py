@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from django_altoviz import exact_json
 from django_altoviz.client.downloads import Download
 from django_altoviz.client.http_client import HTTPClient
 from django_altoviz.client.responses import PAGE_SIZE, Page
+from django_altoviz.client.secrecy import Hidden
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import IncompleteList, UnexpectedAnswer
 from django_altoviz.intake.envelopes import object_id_of
@@ -240,13 +242,11 @@ class WebhookResource:
         """Register a webhook and return Altoviz's answer, in which the ``id`` is 0 [observed]."""
         if not (name and url and secret_key):
             raise ValueError("A webhook needs a name, a URL and a secret.")
-        body = {
-            "name": name,
-            "url": url,
-            "types": [EventType(type).value for type in types],
-            "secretKey": secret_key,
-        }
-        return self._client.post(self.path, body, secrets=[secret_key])
+        chosen = [EventType(type).value for type in types]
+        body = {"name": name, "url": url, "types": chosen, "secretKey": secret_key}
+        hidden = Hidden(exact_json.dumps(body).encode(), [secret_key])
+        del secret_key, body  # an error report shows the variables of this function
+        return self._client.post(self.path, hidden)
 
     def unregister(self, *, id: int | None = None, url: str | None = None) -> None:
         """Remove the webhook with that id, or all webhooks with that URL.

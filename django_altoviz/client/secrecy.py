@@ -11,15 +11,28 @@ from django.core.exceptions import ImproperlyConfigured
 from requests.auth import AuthBase
 
 
+class Hidden:
+    """The body of a request, with the secrets in it.
+
+    It is no text, and its representation says nothing. Error reports show the variables of each function
+    that an exception has passed.
+    """
+
+    def __init__(self, body: bytes, secrets: Iterable[str]) -> None:
+        self.body, self.secrets = body, tuple(secrets)
+
+
 class APIKeyAuth(AuthBase):
     """Authentication that adds the API key to requests to Altoviz's host, and to no others.
 
     Raises:
-        ImproperlyConfigured: the key can't be sent in a header. The error does not show the key.
+        ImproperlyConfigured: the key can't be sent in a header. Neither the error nor a report of it
+            shows the key.
     """
 
     def __init__(self, key: str, base_url: str) -> None:
         if not (key.isascii() and key.isprintable()):
+            del key
             raise ImproperlyConfigured(
                 "The API key contains characters that are not printable ASCII, so it can't be sent. "
                 "Check API_KEY in ALTOVIZ."

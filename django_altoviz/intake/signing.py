@@ -47,17 +47,25 @@ def decode(header: str) -> tuple[bytes, str] | None:
 def verify(body: bytes, header: str, secrets: Iterable[str]) -> str:
     """Verify that the header signs the body with one of the secrets. Return its encoding's name.
 
+    An empty secret counts for none, because everybody knows it.
+
     Raises:
         InvalidSignature: the header is missing, unreadable, or signs another body or with another
             secret.
     """
     signature = decode(header)
+    is_right = signature is not None and _is_signed(body, signature[0], secrets)
+    # An error report shows the variables of each function that an exception has passed.
+    del secrets
     if signature is None:
         raise InvalidSignature("no signature" if not header.strip() else "unreadable signature")
-    received, encoding = signature
+    if not is_right:
+        raise InvalidSignature("wrong signature")
+    return signature[1]
+
+
+def _is_signed(body: bytes, received: bytes, secrets: Iterable[str]) -> bool:
     # Compare bytes, because compare_digest raises TypeError on text outside ASCII. Compare with every
     # secret, so that the time taken does not reveal which one matched.
-    matches = [hmac.compare_digest(received, digest(body, secret)) for secret in secrets]
-    if not any(matches):
-        raise InvalidSignature("wrong signature")
-    return encoding
+    matches = [hmac.compare_digest(received, digest(body, secret)) for secret in secrets if secret]
+    return any(matches)
