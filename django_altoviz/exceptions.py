@@ -112,6 +112,10 @@ class ConnectionFailed(APIFailure):
     """Altoviz could not be reached, or the response broke off. A retry may help."""
 
 
+class Unreachable(ConnectionFailed):
+    """There was no connection to Altoviz, however often it was tried."""
+
+
 class QuotaUsedUp(APIFailure):
     """The request was not sent, because the rate limit is used up and the client must not wait."""
 

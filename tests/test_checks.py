@@ -188,3 +188,17 @@ def test_manage_py_check_runs_the_checks(capsys):
 def test_the_dispatcher_of_the_settings_is_used(settings):
     settings.ALTOVIZ = {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
     assert get_dispatch() is deferred.dispatch
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://api.altoviz.com", []),
+        ("http://127.0.0.1:8765", []),
+        ("http://localhost:8765", []),
+        ("http://api.altoviz.com", ["W018"]),
+        ("https://user:password@api.altoviz.com", ["W018"]),
+    ],
+)
+def test_the_api_key_is_sent_encrypted(url, expected):
+    assert ids(GOOD | {"BASE_URL": url}, check_security) == expected

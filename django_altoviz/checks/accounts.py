@@ -172,6 +172,15 @@ def check_deployment(account: Account) -> Iterator[CheckMessage]:
             hint=_("Use secrets.token_urlsafe(32)."),
             id="django_altoviz.W008",
         )
+    if not endpoints.is_private_url(account.base_url):
+        yield Warning(
+            _(
+                "Account “%(name)s”: the API key would be sent unencrypted, or BASE_URL has a password."
+            )
+            % about,
+            hint=_("Use https://api.altoviz.com, or another https URL without user and password."),
+            id="django_altoviz.W018",
+        )
     # W006 already covers a URL that is not https.
     if _is_https(account.webhook_url) and (reason := endpoints.why_not_public(account.webhook_url)):
         yield Warning(

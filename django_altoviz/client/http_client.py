@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError
 
 from django_altoviz.client.deadlines import DeadlineAdapter
 from django_altoviz.client.downloads import Download
@@ -26,8 +27,14 @@ from django_altoviz.client.responses import (
     parse_page,
 )
 from django_altoviz.client.retries import AltovizRetry
-from django_altoviz.client.secrecy import APIKeyAuth, Hidden, redactor
-from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer
+from django_altoviz.client.secrecy import (
+    APIKeyAuth,
+    Hidden,
+    passwords_in,
+    redactor,
+    without_password,
+)
+from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer, Unreachable
 from django_altoviz.log import log_about
 
 #: The connect timeout and the read timeout (between two bytes of an answer), in seconds.
@@ -63,7 +70,7 @@ class HTTPClient:
         secrets: Iterable[str] = (),
     ) -> None:
         # A file that holds the key may end in a line break.
-        self._secrets = (api_key.strip(), *secrets)
+        self._secrets = (api_key.strip(), *secrets, *passwords_in(base_url))
         del api_key, secrets  # an error report shows the variables of this function
         self._base_url = base_url.rstrip("/") + "/"
         self._timeout, self._read_attempts = timeout, read_attempts
@@ -125,8 +132,9 @@ class HTTPClient:
             try:
                 response = self._request("GET", path, params=query)
                 return read(f"GET {path}", response.content), response
-            except (ConnectionFailed, UnexpectedAnswer):
-                if attempts == self._read_attempts:
+            except (ConnectionFailed, UnexpectedAnswer) as error:
+                # If there was no connection, urllib3 has tried often enough.
+                if attempts == self._read_attempts or isinstance(error, Unreachable):
                     raise
             time.sleep(random.uniform(0, 2.0**attempts / 4))
             attempts += 1
@@ -164,11 +172,18 @@ class HTTPClient:
         except (requests.RequestException, ValueError) as error:
             # Without the cause, because it may quote what was sent: http.client quotes headers.
             reason = redactor(self._secrets)(f"{type(error).__name__}: {error}")
-            raise ConnectionFailed(
-                f"{method} {path}: {self._base_url} can't be reached, or the answer broke off "
-                f"({reason}). Check the network, the proxy and BASE_URL."
+            failure = Unreachable if _was_retried(error) else ConnectionFailed
+            raise failure(
+                f"{method} {path}: {without_password(self._base_url)} can't be reached, or the answer "
+                f"broke off ({reason}). Check the network, the proxy and BASE_URL."
             ) from None
 
     def _wait_for_rate_limit(self) -> None:
         if waited := self.rate_limiter.acquire():
             log_about().info("Waited %.1f s to stay within Altoviz's rate limit.", waited)
+
+
+def _was_retried(error: Exception) -> bool:
+    """Return True if the connection failed as often as urllib3 tries."""
+    reason = error.args[0] if error.args else None
+    return isinstance(error, requests.ConnectionError) and isinstance(reason, MaxRetryError)

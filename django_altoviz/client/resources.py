@@ -116,6 +116,9 @@ class CustomerResource(Resource):
         return self._find(email=email, internalId=internal_id, number=number)
 
     def get_by_internal_id(self, internal_id: str) -> dict[str, Any]:
+        if internal_id in ("", ".", ".."):
+            # As a part of a path these name the list, or another path.
+            raise ValueError(f"Altoviz can't be asked for the internal id {internal_id!r}.")
         return self._client.get_object(f"{self.path}/GetByInternalId/{quote(internal_id, safe='')}")
 
     def contacts(self, id: int) -> list[dict[str, Any]]:

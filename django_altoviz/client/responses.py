@@ -27,8 +27,10 @@ PAGE_SIZE = 100
 #: The longest pause before a retry, in seconds. Longer ``Retry-After`` headers are cut to this.
 MAX_PAUSE = 120.0
 # A ``Retry-After`` above this is in milliseconds: as seconds it would exceed five minutes, and
-# Altoviz's rate limit has a window of one. Up to 300 ms taken for seconds do no harm.
+# Altoviz's rate limit has a window of one.
 _MILLISECONDS_ABOVE = 300.0
+# The shortest pause, in seconds.
+_MIN_PAUSE = 1.0
 # Cut the message of an error, because its body may be a whole HTML page.
 _MAX_MESSAGE_LENGTH = 500
 
@@ -62,11 +64,12 @@ class Page:
         return number >= self.page_count
 
 
-def retry_after(header: str) -> float | None:
+def retry_after(header: str, *, in_seconds: bool = False) -> float | None:
     """Return the pause in seconds that a ``Retry-After`` header asks for, ``None`` if unreadable.
 
-    Altoviz gives ``Retry-After`` in milliseconds [observed], although HTTP defines seconds. Accept
-    both.
+    Altoviz gives ``Retry-After`` in milliseconds [observed], although HTTP defines seconds. A small
+    number is taken for seconds only if ``in_seconds``: because the request was refused once more after
+    the pause in milliseconds.
     """
     try:
         pause = float(header)
@@ -74,7 +77,9 @@ def retry_after(header: str) -> float | None:
         return None
     if not 0 <= pause < float("inf"):
         return None
-    return min(pause / 1000 if pause > _MILLISECONDS_ABOVE else pause, MAX_PAUSE)
+    if pause > _MILLISECONDS_ABOVE or not in_seconds:
+        pause = max(pause / 1000, _MIN_PAUSE)
+    return min(pause, MAX_PAUSE)
 
 
 def is_success(status_code: int) -> bool:

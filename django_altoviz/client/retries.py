@@ -11,6 +11,7 @@ from urllib3.util import Retry
 from django_altoviz.client.responses import MAX_PAUSE, retry_after
 
 _TOO_MANY_REQUESTS = 429
+_CONNECTION_ATTEMPTS = 5
 
 
 class AltovizRetry(Retry):
@@ -24,6 +25,8 @@ class AltovizRetry(Retry):
 
     def __init__(self, total: int = 6, **options: Any) -> None:
         defaults: dict[str, Any] = {
+            # A host that can't be reached is told within ten seconds.
+            "connect": min(total, _CONNECTION_ATTEMPTS - 1),
             "allowed_methods": frozenset({"GET", "DELETE"}),
             "status_forcelist": frozenset({500, 502, 503, 504}),
             "backoff_factor": 0.5,
@@ -52,4 +55,5 @@ class AltovizRetry(Retry):
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         header = response.headers.get("Retry-After")
-        return None if header is None else retry_after(header)
+        is_refused_again = [each.status for each in self.history[-2:]] == [_TOO_MANY_REQUESTS] * 2
+        return None if header is None else retry_after(header, in_seconds=is_refused_again)

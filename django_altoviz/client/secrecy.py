@@ -51,6 +51,18 @@ def _origin(request: requests.PreparedRequest) -> tuple[str, str]:
     return split.scheme, split.netloc
 
 
+def passwords_in(url: str) -> list[str]:
+    """Return the password in a URL such as ``https://user:password@host``, if there is one."""
+    password = urlsplit(url).password
+    return [password] if password else []
+
+
+def without_password(url: str) -> str:
+    """Return the URL without user and password."""
+    split = urlsplit(url)
+    return split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
+
+
 def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
     """Return a function that replaces the secrets in a text.
 

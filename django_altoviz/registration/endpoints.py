@@ -118,3 +118,10 @@ def leads_to_webhook(url: str, account: str) -> bool:
     view = getattr(match.func, "view_class", None)
     is_webhook = not before and getattr(view, "receives_altoviz", False)
     return is_webhook and match.kwargs.get("account", DEFAULT_ACCOUNT) == account
+
+
+def is_private_url(url: str) -> bool:
+    """Return True if the URL is https, or leads to this machine, and has no password in it."""
+    split = urlsplit(url)
+    is_loopback = split.hostname in ("localhost", "127.0.0.1", "::1")
+    return split.password is None and (split.scheme == "https" or is_loopback)

@@ -11,7 +11,7 @@ from django.core.cache import cache
 
 from django_altoviz.client import AltovizClient
 from django_altoviz.client.retries import AltovizRetry
-from django_altoviz.exceptions import ConnectionFailed
+from django_altoviz.exceptions import ConnectionFailed, Unreachable
 from django_altoviz.models import Customer, WebhookEvent
 from django_altoviz.processing import process, refetching
 from tests.client.scripted import Answer, ScriptedServer, json_answer
@@ -100,3 +100,42 @@ def test_an_event_takes_its_own_payload_if_altoviz_only_drips(settings, monkeypa
         process(event)
         assert time.monotonic() - started < LIMIT + 2
     assert Customer.objects.get().name == "by webhook"
+
+
+class TestUnreachable:
+    """Nobody listens on this port."""
+
+    URL = "http://user:pass-word-5@127.0.0.1:9"
+
+    def test_is_told_after_a_few_tries_and_not_after_many(self, monkeypatch):
+        pauses = []
+        monkeypatch.setattr(time, "sleep", pauses.append)
+        with AltovizClient("key", self.URL) as client, pytest.raises(Unreachable) as caught:
+            client.hello()
+        assert sum(pauses) < 15
+        assert "127.0.0.1:9" in str(caught.value)
+        assert "pass-word-5" not in str(caught.value)
+
+    def test_is_not_tried_at_all_without_retries(self, monkeypatch):
+        monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("a pause"))
+        retry = AltovizRetry(total=0)
+        with AltovizClient("key", self.URL, retry=retry) as client, pytest.raises(Unreachable):
+            client.hello()
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_an_internal_id_is_no_path(name):
+    with client_for("http://127.0.0.1:9") as client, pytest.raises(ValueError, match="internal id"):
+        client.customers.get_by_internal_id(name)
+
+
+@pytest.mark.parametrize("small", ["250", "5"])
+def test_a_small_retry_after_is_in_milliseconds_first(small, monkeypatch):
+    cache.clear()
+    pauses = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    refused = Answer(429, b"{}", {"Retry-After": small})
+    with ScriptedServer(refused, refused, json_answer({"a": 1})) as altoviz:
+        with AltovizClient("key", altoviz.url) as client:
+            assert client.hello() == {"a": 1}
+    assert pauses == [1.0, min(float(small), 120)]

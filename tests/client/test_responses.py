@@ -34,26 +34,28 @@ GET = "GET v1/Customers"
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"),
+    ("header", "first", "then"),
     [
-        ("13000", 13),
-        ("36000", 36),
-        ("301", 0.301),
-        ("300", 120),
-        ("30", 30),
-        ("0", 0),
-        ("1.5", 1.5),
-        ("600000", 120),
-        ("", None),
-        ("-1", None),
-        ("soon", None),
-        ("nan", None),
-        ("inf", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("13000", 13, 13),
+        ("36000", 36, 36),
+        ("301", 1, 1),
+        ("300", 1, 120),
+        ("250", 1, 120),
+        ("30", 1, 30),
+        ("0", 1, 0),
+        ("1.5", 1, 1.5),
+        ("600000", 120, 120),
+        ("", None, None),
+        ("-1", None, None),
+        ("soon", None, None),
+        ("nan", None, None),
+        ("inf", None, None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None, None),
     ],
 )
-def test_retry_after_is_in_milliseconds_or_seconds(header, seconds):
-    assert retry_after(header) == seconds
+def test_a_small_retry_after_is_in_seconds_only_if_milliseconds_did_not_help(header, first, then):
+    assert retry_after(header) == first
+    assert retry_after(header, in_seconds=True) == then
 
 
 @given(st.text())

@@ -410,7 +410,7 @@ def test_a_client_that_resets_the_connection_leaves_no_traceback(altoviz, capsys
     host, port = altoviz.url.removeprefix("http://").split(":")
     others = {*threading.enumerate()}
     connection = socket.create_connection((host, int(port)))
-    connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert connection.recv(12) == b"HTTP/1.1 404"
     # With a linger time of zero, close() sends RST instead of FIN.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -428,3 +428,33 @@ def test_a_fake_that_was_never_started_frees_its_port():
     altoviz.stop()
     with FakeAltoviz(port=port) as other:
         assert requests.get(f"{other.url}/Hello", timeout=10).status_code == 401
+
+
+class TestWebPages:
+    """A page in the developer's browser is not to use the fake, whoever it is from."""
+
+    @pytest.mark.parametrize("path", ["/v1/Webhooks", "/Hello", "/fake/customers"])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Host": "rebound.evil.example"},
+            {"Host": "127.0.0.1.evil.example:80"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+        ],
+    )
+    def test_are_refused_on_every_path(self, altoviz, path, headers):
+        url = f"{altoviz.url}{path}?apikey={altoviz.api_key}"
+        for method in ("GET", "POST", "DELETE"):
+            answer = requests.request(method, url, headers=headers, data=b"{}", timeout=30)
+            assert answer.status_code == 403
+        assert requests.get(f"{altoviz.url}/Hello?apikey={altoviz.api_key}", timeout=30).ok
+
+    @pytest.mark.parametrize("length", ["x", "-1", "1e3", "9" * 30])
+    def test_a_length_that_is_no_number_is_refused(self, altoviz, length):
+        host, port = altoviz.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), 30) as connection:
+            head = f"POST /Hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+            connection.sendall(head.encode())
+            assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 400")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from django_altoviz.testing.fake.answers import Answer, Request
 
 HOST = "127.0.0.1"
+_HOSTS = {HOST, "localhost"}
 #: Faults of the network: see ``FakeAltoviz.fail_next``.
 RESET, BREAK_OFF, DRIP = "reset", "break off", "drip"
 _DRIPS = 40
@@ -34,7 +37,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = self.headers.get("Content-Length") or "0"
+        if not re.fullmatch("[0-9]{1,9}", length):
+            self._refuse(400, "The Content-Length is not a number.")
+            return
+        if not self._is_from_a_program():
+            self._refuse(403, "The fake is for programs on this machine, not for web pages.")
+            return
+        body = self.rfile.read(int(length))
         request = Request.parse(self.command, self.path, dict(self.headers), body)
         answer, fault = self.server.answer(request)
         if fault == RESET:
@@ -46,6 +56,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self._head(answer), answer.body, fault)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+
+    def _is_from_a_program(self) -> bool:
+        """Return False for a web page, which may be anybody's: by its origin, or by a host that was
+        bound to this address."""
+        host = urlsplit(f"//{self.headers.get('Host') or HOST}").hostname
+        is_cross_site = self.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+        return host in _HOSTS and "Origin" not in self.headers and not is_cross_site
+
+    def _refuse(self, status: int, text: str) -> None:
+        self.close_connection = True  # the body, if there is one, is not read
+        headers = {"content-type": "text/plain", "connection": "close"}
+        answer = Answer(status, text.encode(), headers)
+        self.wfile.write(self._head(answer) + answer.body)
 
     def _head(self, answer: Answer) -> bytes:
         phrase = HTTPStatus(answer.status).phrase
