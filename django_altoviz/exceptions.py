@@ -113,7 +113,7 @@ class ConnectionFailed(APIFailure):
 
 
 class Unreachable(ConnectionFailed):
-    """There was no connection to Altoviz, however often it was tried."""
+    """Altoviz could not be reached, however often the client tried."""
 
 
 class QuotaUsedUp(APIFailure):
