@@ -86,6 +86,20 @@ class TestPosting:
 
 @pytest.mark.django_db
 class TestFixtures:
+    @pytest.mark.parametrize("fixture", ["post_altoviz_event", "fake_altoviz"])
+    def test_events_are_processed_at_once_whatever_the_dispatcher_is(
+        self, request, settings, fixture
+    ):
+        celery = {"DISPATCHER": "django_altoviz.dispatchers.celery"}
+        settings.ALTOVIZ = settings.ALTOVIZ | celery
+        found = request.getfixturevalue(fixture)
+        if fixture == "fake_altoviz":
+            found.customers.create(companyName="A")
+            found.wait()
+        else:
+            found("CustomerCreated")
+        assert {event.status for event in WebhookEvent.objects.all()} == {Status.PROCESSED}
+
     def test_post_altoviz_event_posts_an_event(self, post_altoviz_event):
         assert post_altoviz_event("CustomerCreated", email="a@b.example").status_code == 200
         assert Customer.objects.get().email == "a@b.example"
@@ -126,12 +140,18 @@ class TestFixtures:
 
 
 def test_the_fixtures_need_no_secret_in_the_settings(pytester_project):
-    result = pytester_project("ALTOVIZ = {}")
+    result = pytester_project("ALTOVIZ = {}", "-k", "not forgotten")
     result.assert_outcomes(passed=2)
 
 
+def test_a_test_that_may_not_use_the_database_says_so(pytester_project):
+    result = pytester_project("ALTOVIZ = {}", "-k", "forgotten")
+    result.assert_outcomes(failed=1, deselected=2)
+    result.stdout.fnmatch_lines(["*Database access not allowed*"])
+
+
 def test_the_plugin_is_opt_in(pytester_project):
-    result = pytester_project("ALTOVIZ = {}", opt_in=False)
+    result = pytester_project("ALTOVIZ = {}", "-k", "not forgotten", opt_in=False)
     result.stdout.fnmatch_lines(["*fixture 'fake_altoviz' not found*"])
     result.assert_outcomes(errors=2)
 
@@ -142,7 +162,7 @@ def pytester_project(pytester, monkeypatch):
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
-    def run(altoviz, opt_in=True):
+    def run(altoviz, *options, opt_in=True):
         pytester.makepyfile(
             project="from tests.settings import *\n" + altoviz,
             test_it="""
@@ -158,12 +178,15 @@ def pytester_project(pytester, monkeypatch):
                 @pytest.mark.django_db
                 def test_post(fake_altoviz, post_altoviz_event):
                     assert post_altoviz_event("ProductCreated").status_code == 200
+
+                def test_with_a_forgotten_mark(post_altoviz_event):
+                    post_altoviz_event("ProductCreated")
             """,
         )
         if opt_in:
             pytester.makeconftest('pytest_plugins = ["django_altoviz.pytest_plugin"]')
         return pytester.runpytest_subprocess(
-            "--ds=project", "--nomigrations", "-p", "no:cacheprovider"
+            "--ds=project", "--nomigrations", "-p", "no:cacheprovider", *options
         )
 
     return run
