@@ -63,6 +63,31 @@ class SettingValues:
         return self._values.get(name, default)
 
 
+_KINDS = {
+    bool: "True or False",
+    bytes: "bytes",
+    dict: "a dictionary",
+    float: "a number",
+    int: "a whole number",
+    list: "a list",
+    str: "a text",
+    tuple: "a tuple",
+}
+_EXPECTED: dict[Any, str] = _KINDS | {
+    _STRINGS: "a list of texts",
+    (str, *_STRINGS): "a text or a list of texts",
+    (int, float): "a number",
+    (int, NoneType): "a whole number or None",
+}
+
+
+def _kind_of(value: Any) -> str:
+    """Describe the type of a wrong value, but not the value, which may be a secret."""
+    if value is None:
+        return "None. Is the environment variable set that it is read from?"
+    return _KINDS.get(type(value), type(value).__name__)
+
+
 def _unchanged(value: Any) -> Any:
     return value
 
@@ -98,7 +123,9 @@ class Setting(Generic[T]):
     def read(self, values: SettingValues) -> T:
         # Without a variable for the value, which may be a secret.
         if not self._accepts(values.get(self.name, self.default)):
-            raise ImproperlyConfigured(f'ALTOVIZ["{self.name}"] is of the wrong type.')
+            found = _kind_of(values.get(self.name, self.default))
+            text = f'ALTOVIZ["{self.name}"] must be {_EXPECTED[self.kinds]}, but is {found}.'
+            raise ImproperlyConfigured(text)
         convert = self.convert or _unchanged
         read: T = convert(values.get(self.name, self.default))
         return read

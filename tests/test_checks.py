@@ -202,3 +202,41 @@ def test_the_dispatcher_of_the_settings_is_used(settings):
 )
 def test_the_api_key_is_sent_encrypted(url, expected):
     assert ids(GOOD | {"BASE_URL": url}, check_security) == expected
+
+
+@pytest.mark.parametrize(
+    ("altoviz", "expected"),
+    [
+        ({"WEBHOOK_SECRET": None}, "a text or a list of texts, but is None. Is the environment"),
+        ({"WEBHOOK_SECRET": b"x"}, "a text or a list of texts, but is bytes."),
+        ({"RETENTION_DAYS": "90"}, "a whole number, but is a text."),
+        ({"ALLOWED_IPS": "20.23.10.180"}, "a list of texts, but is a text."),
+        ({"ALLOWED_IPS": [5]}, "a list of texts, but is a list."),
+        ({"REFETCH": 1}, "True or False, but is a whole number."),
+        ({"DEDUPE_DAYS": 1.5}, "a whole number or None, but is a number."),
+        ({"RETRY_BACKOFF_SECONDS": "1"}, "a number, but is a text."),
+        ({"ACCOUNTS": ["acme"]}, "a dictionary, but is a list."),
+        ({"API_KEY": object()}, "a text, but is object."),
+    ],
+)
+def test_a_wrong_type_is_told_with_what_was_expected_and_found(altoviz, expected):
+    with override_settings(ALTOVIZ=altoviz):
+        (message,) = check_settings()
+    (name,) = altoviz
+    assert f'ALTOVIZ["{name}"] must be {expected}' in message.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("WEBHOK_SECRET", "WEBHOOK_SECRET"), ("api_key", "API_KEY"), ("RETENTION", "RETENTION_DAYS")],
+)
+def test_a_misspelled_setting_is_told_with_the_one_that_was_meant(name, meant):
+    with override_settings(ALTOVIZ=GOOD | {name: "x"}):
+        messages = [message.hint for message in check_settings() if message.id.endswith("E002")]
+    assert messages == [f"Did you mean {meant}?"]
+
+
+def test_a_setting_like_no_other_is_told_with_all_names():
+    with override_settings(ALTOVIZ=GOOD | {"QQQ": "x"}):
+        (message,) = check_settings()
+    assert "ALLOWED_IPS, " in message.hint

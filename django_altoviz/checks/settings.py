@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -126,9 +127,15 @@ def _check_names() -> Iterator[CheckMessage]:
 
 
 def _unknown_setting(setting: str, known: set[str]) -> CheckMessage:
+    name = setting.rpartition('["')[2].removesuffix('"]')
+    similar = difflib.get_close_matches(name.upper(), known, n=1)
+    if similar:
+        hint = _("Did you mean %(name)s?") % {"name": similar[0]}
+    else:
+        hint = _("Known settings: %(known)s.") % {"known": ", ".join(sorted(known))}
     return Error(
         _("%(where)s is not a setting of django-altoviz.") % {"where": setting},
-        hint=_("Known settings: %(known)s.") % {"known": ", ".join(sorted(known))},
+        hint=hint,
         id="django_altoviz.E002",
     )
 

@@ -248,7 +248,7 @@ class TestFailures:
 
     def test_a_setting_of_the_wrong_type(self, altoviz, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": 5}
-        assert failure() == 'ALTOVIZ["API_KEY"] is of the wrong type.'
+        assert failure() == 'ALTOVIZ["API_KEY"] must be a text, but is a whole number.'
 
 
 def refusal_of(*args):
