@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.client import AltovizClient
+from django_altoviz.client.secrecy import without_password
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_altoviz.exceptions import (
     AllGone,
@@ -20,6 +21,7 @@ from django_altoviz.exceptions import (
     NotAuthorized,
     NotConfirmed,
     RateLimited,
+    Unreachable,
 )
 from django_altoviz.management.selection import add_account
 
@@ -33,6 +35,10 @@ class APICommand(BaseCommand):
         self.stdout.write(json.dumps(value) if format == "json" else text)
 
 
+_UNREACHABLE = _(
+    "%(url)s can't be reached, or its answer broke off. Check the network, the proxy and BASE_URL, "
+    "then run the command again: that is safe."
+)
 #: Messages that name the account and say what to do. Other failures explain themselves.
 _MESSAGES = {
     NotAuthorized: _(
@@ -42,10 +48,8 @@ _MESSAGES = {
     RateLimited: _(
         "Altoviz's rate limit is exceeded. Run the command again in a few minutes: that is safe."
     ),
-    ConnectionFailed: _(
-        "%(url)s can't be reached, or its answer broke off. Check the network, the proxy and "
-        "BASE_URL, then run the command again: that is safe."
-    ),
+    ConnectionFailed: _UNREACHABLE,
+    Unreachable: _UNREACHABLE,
     AllGone: _(
         "Altoviz has none of the objects in the mirror of account “%(name)s”, so its API_KEY may be "
         "another company's. Nothing was marked as deleted. If the objects really are gone, run the "
@@ -78,7 +82,7 @@ def api_client(account: Account) -> Iterator[AltovizClient]:
         # By the exact class: StoredOtherwise, a subclass of NotConfirmed, explains itself.
         text = str(error)
         if message := _MESSAGES.get(type(error)):
-            text = message % {"name": account.name, "url": account.base_url}
+            text = message % {"name": account.name, "url": without_password(account.base_url)}
         raise CommandError(text) from error
 
 
