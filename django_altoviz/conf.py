@@ -19,6 +19,8 @@ ACCOUNT_NAME = re.compile(r"[-a-zA-Z0-9_]{1,64}")
 
 T = TypeVar("T")
 _STRINGS = (list, tuple)
+# What is left of a byte that was decoded with the wrong encoding.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def configured() -> Mapping[str, Any]:
@@ -38,16 +40,18 @@ def _clean_secrets(value: str | Sequence[str]) -> tuple[str, ...]:
 
     A secret read from a file usually ends in a line break. With an empty secret anybody could sign.
     """
-    secrets = (value,) if isinstance(value, str) else tuple(value)
-    problem = ""
-    if not all(isinstance(secret, str) for secret in secrets):
-        problem = "must be a text or a list of texts"
-    elif any("\ud800" <= character <= "\udfff" for secret in secrets for character in secret):
-        problem = "was read in another encoding than it was written in"
-    if problem:
-        del value, secrets  # an error report shows the variables of this function
-        raise ImproperlyConfigured(f'ALTOVIZ["WEBHOOK_SECRET"] {problem}.')
+    secrets = (value,) if isinstance(value, str) else value
     return tuple(stripped for secret in secrets if (stripped := secret.strip()))
+
+
+def _problem_of_secrets(value: str | Sequence[str]) -> str:
+    """Return what is wrong with the secrets, without showing them, or nothing."""
+    secrets = (value,) if isinstance(value, str) else value
+    if not all(isinstance(secret, str) for secret in secrets):
+        return "must be a text or a list of texts"
+    if any(not secret.isascii() and _SURROGATE.search(secret) for secret in secrets):
+        return "was read in another encoding than it was written in"
+    return ""
 
 
 class SettingValues:
@@ -84,12 +88,8 @@ _EXPECTED: dict[Any, str] = _KINDS | {
 def _kind_of(value: Any) -> str:
     """Describe the type of a wrong value, but not the value, which may be a secret."""
     if value is None:
-        return "None. Is the environment variable set that it is read from?"
+        return "None (is the environment variable set that it is read from?)"
     return _KINDS.get(type(value), type(value).__name__)
-
-
-def _unchanged(value: Any) -> Any:
-    return value
 
 
 class Setting(Generic[T]):
@@ -106,8 +106,10 @@ class Setting(Generic[T]):
         convert: Callable[[Any], T] | None = None,
         *,
         name: str = "",
+        problem_of: Callable[[Any], str] | None = None,
     ) -> None:
         self.kinds, self.default, self.convert, self.name = kinds, default, convert, name
+        self.problem_of = problem_of
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self.attribute = attribute
@@ -121,14 +123,19 @@ class Setting(Generic[T]):
         return self if instance is None else self.read(instance.values)
 
     def read(self, values: SettingValues) -> T:
-        # Without a variable for the value, which may be a secret.
-        if not self._accepts(values.get(self.name, self.default)):
-            found = _kind_of(values.get(self.name, self.default))
-            text = f'ALTOVIZ["{self.name}"] must be {_EXPECTED[self.kinds]}, but is {found}.'
-            raise ImproperlyConfigured(text)
-        convert = self.convert or _unchanged
-        read: T = convert(values.get(self.name, self.default))
+        return self._read(values.get(self.name, self.default))
+
+    def _read(self, value: Any) -> T:
+        if problem := self._problem_of(value):
+            del value  # an error report shows the variables of this function
+            raise ImproperlyConfigured(f'ALTOVIZ["{self.name}"] {problem}.')
+        read: T = self.convert(value) if self.convert else value
         return read
+
+    def _problem_of(self, value: Any) -> str:
+        if not self._accepts(value):
+            return f"must be {_EXPECTED[self.kinds]}, but is {_kind_of(value)}"
+        return self.problem_of(value) if self.problem_of else ""
 
     def _accepts(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -149,7 +156,11 @@ class Account:
     api_key = Setting(str, "", str.strip)
     #: All secrets that are accepted. The first is the one to register.
     webhook_secrets: Setting[tuple[str, ...]] = Setting(
-        (str, list, tuple), (), _clean_secrets, name="WEBHOOK_SECRET"
+        (str, *_STRINGS),
+        (),
+        _clean_secrets,
+        name="WEBHOOK_SECRET",
+        problem_of=_problem_of_secrets,
     )
     webhook_url = Setting(str, "")
     base_url = Setting(str, "https://api.altoviz.com")

@@ -207,7 +207,7 @@ def test_the_api_key_is_sent_encrypted(url, expected):
 @pytest.mark.parametrize(
     ("altoviz", "expected"),
     [
-        ({"WEBHOOK_SECRET": None}, "a text or a list of texts, but is None. Is the environment"),
+        ({"WEBHOOK_SECRET": None}, "a text or a list of texts, but is None (is the environment"),
         ({"WEBHOOK_SECRET": b"x"}, "a text or a list of texts, but is bytes."),
         ({"RETENTION_DAYS": "90"}, "a whole number, but is a text."),
         ({"ALLOWED_IPS": "20.23.10.180"}, "a list of texts, but is a text."),

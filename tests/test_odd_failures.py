@@ -447,6 +447,15 @@ class TestNothingGrows:
         assert told == [f"attempt {number}" for number in [*range(20), *range(50, 130)]]
         assert event.attempts == 130
 
+    def test_the_page_of_the_event_says_what_is_left_out(self, admin_client):
+        entry = {"at": timezone.now().isoformat(), "status": "quarantined", "error": "x"}
+        event = store(1)
+        url = f"/admin/django_altoviz/webhookevent/{event.pk}/change/"
+        for attempts, is_told in [(100, False), (130, True)]:
+            WebhookEvent.objects.update(history=[entry] * 100, attempts=attempts)
+            page = admin_client.get(url).content.decode()
+            assert ("The attempts in between are not kept." in page) == is_told
+
     def test_a_history_that_has_grown_is_shortened_at_the_next_attempt(self):
         entry = {"at": timezone.now().isoformat(), "status": "failed", "error": "x"}
         event = store(1)

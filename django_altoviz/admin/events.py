@@ -32,6 +32,7 @@ from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import Replay
+from django_altoviz.processing.history import FIRST_ATTEMPTS, LAST_ATTEMPTS
 from django_altoviz.transactions import own_transactions
 
 
@@ -190,10 +191,17 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("history"))
     def past_attempts(self, event: WebhookEvent) -> str:
-        rows = [
-            (parse_datetime(attempt["at"]), Status(attempt["status"]).label, attempt["error"])
+        labels: dict[str, Any] = dict(Status.choices)  # a newer version may know others
+        rows: list[tuple[Any, ...]] = [
+            (
+                parse_datetime(attempt["at"]),
+                labels.get(attempt["status"], attempt["status"]),
+                attempt["error"],
+            )
             for attempt in event.history
         ]
+        if event.attempts > len(rows) >= FIRST_ATTEMPTS + LAST_ATTEMPTS:
+            rows.insert(FIRST_ATTEMPTS, ("…", "…", _("The attempts in between are not kept.")))
         return self.renderer.table([_("at"), _("status"), _("error")], rows)
 
     @admin.display(description=_("receivers that have finished"))

@@ -17,7 +17,12 @@ def names() -> list[str]:
 
 
 def missing(using: str) -> list[str]:
-    """Return the tables that the database lacks, or nothing if it does not answer."""
+    """Return the tables that the database lacks, or nothing if it does not answer.
+
+    A database to which there is no connection is not asked again, which may take as long as before.
+    """
+    if connections[using].connection is None:
+        return []
     with suppress(Error):
         found = {*connections[using].introspection.table_names()}
         return [name for name in names() if name not in found]

@@ -10,8 +10,8 @@ from django_altoviz.processing.failures import last_line
 
 #: The error of an attempt whose worker did not come back.
 LOST_WORKER = "The worker died, or was silent for longer than its lease."
-# The entries that are kept: the first, and the last ones.
-_FIRST, _LAST = 20, 80
+#: How many entries are kept: of the first attempts, and of the last ones.
+FIRST_ATTEMPTS, LAST_ATTEMPTS = 20, 80
 
 
 def past_attempts(event: WebhookEvent) -> list[dict[str, str]]:
@@ -23,9 +23,9 @@ def past_attempts(event: WebhookEvent) -> list[dict[str, str]]:
 
 def shortened_history(history: list[dict[str, str]]) -> list[dict[str, str]]:
     """Return the first and the last entries, so that an attempt costs the same after months."""
-    if len(history) <= _FIRST + _LAST:
+    if len(history) <= FIRST_ATTEMPTS + LAST_ATTEMPTS:
         return history
-    return [*history[:_FIRST], *history[-_LAST:]]
+    return [*history[:FIRST_ATTEMPTS], *history[-LAST_ATTEMPTS:]]
 
 
 def attempt_entry(status: Status, error: str) -> dict[str, str]:
