@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from django_altoviz.event_types import EventType
-from django_altoviz.models import Invoice, WebhookEvent
+from django_altoviz.models import Customer, Invoice, WebhookEvent
+from tests.client.scripted import Answer, ScriptedServer
 from tests.conftest import SECRETS
 
 
@@ -49,6 +52,43 @@ class TestOverHttp:
     def test_an_event_can_be_sent_to_another_account(self, url):
         run("CustomerCreated", "--account", "acme", "--url", f"{url}acme/")
         assert WebhookEvent.objects.get().account == "acme"
+
+    @pytest.mark.parametrize(
+        ("args", "outcome"),
+        [
+            (["CustomerCreated"], "processed"),
+            (["CustomerCreated", "--set", "active=5"], "failed: .*active: expected true or false"),
+            (["Ping"], "ignored: This version knows no such event type."),
+        ],
+    )
+    def test_what_became_of_the_event_is_told(self, url, args, outcome):
+        assert re.search(outcome, run(*args, "--url", url).splitlines()[-1])
+
+    @pytest.mark.usefixtures("deferred")
+    def test_an_event_that_waits_is_told_with_the_cure(self, url):
+        assert "pending: nothing has processed it yet" in run("CustomerCreated", "--url", url)
+
+    def test_a_ping_has_no_effect(self, url):
+        run("Ping", "--url", url)
+        assert WebhookEvent.objects.get().status == "ignored"
+        assert not Customer.with_deleted.exists()
+
+    def test_a_redirect_is_an_error_with_its_cause(self):
+        redirect = Answer(301, b"", {"Location": "https://shop.example/"})
+        with ScriptedServer(redirect) as server:
+            with pytest.raises(CommandError, match=r"redirects to https://.*SECURE_SSL_REDIRECT"):
+                run("Ping", "--url", server.url)
+
+    def test_an_event_of_another_project_is_told(self, url, monkeypatch):
+        monkeypatch.setattr(WebhookEvent.with_pruned, "for_write", WebhookEvent.objects.none)
+        assert "not in this project's database" in run("Ping", "--url", url)
+
+    def test_without_a_database_the_answer_is_told(self, url, monkeypatch):
+        def fail():
+            raise OperationalError("no database here")
+
+        monkeypatch.setattr(WebhookEvent.with_pruned, "for_write", fail)
+        assert "not in this project's database" in run("Ping", "--url", url)
 
     def test_a_refused_event_is_an_error(self, url):
         out = StringIO()

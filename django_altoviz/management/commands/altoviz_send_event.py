@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import requests
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
@@ -15,10 +17,13 @@ from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.management.selection import add_account
+from django_altoviz.models import WebhookEvent
 from django_altoviz.samples import new_event_id, sample, to_body
 
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
 _POST_TIMEOUT = 30  # seconds
+#: A type that no version knows: an event of it is stored, and has no effect.
+PING = "Ping"
 
 
 def assignment(text: str) -> tuple[list[str], Any]:
@@ -41,7 +46,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "type", choices=EventType.values, metavar="TYPE", help="InvoiceCreated…"
+            "type",
+            choices=[*EventType.values, PING],
+            metavar="TYPE",
+            help="InvoiceCreated…, or Ping, which is stored and has no effect.",
         )
         parser.add_argument(
             "--url", help=f"The webhook; by default this project's at {_DEVELOPMENT_SERVER}."
@@ -74,14 +82,45 @@ class Command(BaseCommand):
         if not secrets:
             raise CommandError(_("Account “%(name)s” has no WEBHOOK_SECRET.") % {"name": account})
         url = url or default_url(account)
-        body = to_body(changed_sample(EventType(type), id, options["set"]))
+        envelope = changed_sample(type, id, options["set"])
+        body = to_body(envelope)
         if dry_run:
             self.stdout.write(f"POST {url}\n{body.decode()}")
             return
         answer = post(url, body, signing.sign(body, secrets[0]))
         self.stdout.write(f"{answer.status_code} {answer.text}")
-        if not answer.ok:
-            raise CommandError(_("The webhook did not accept the event."))
+        if answer.status_code != HTTPStatus.OK:
+            raise CommandError(refusal(answer))
+        self.stdout.write(outcome(envelope.event_id, account))
+
+
+def refusal(answer: requests.Response) -> str:
+    """Say what to do about an answer other than 200."""
+    if target := answer.headers.get("Location"):
+        return _(
+            "The webhook redirects to %(target)s. A delivery does not follow redirects: use that URL, "
+            "or exempt the webhook (SECURE_SSL_REDIRECT, PREPEND_WWW, APPEND_SLASH)."
+        ) % {"target": target}
+    return _("The webhook did not accept the event. The log of its server says why.")
+
+
+def outcome(event_id: str, account: str) -> str:
+    """Say what became of the event, if it is in this project's database."""
+    try:
+        events = WebhookEvent.with_pruned.for_write()
+        event = events.filter(event_id=event_id, account=account).order_by("-pk").first()
+    except Error:
+        event = None
+    if event is None:
+        return _("The event is not in this project's database: see that of the webhook.")
+    if event.error:
+        last = event.error.strip().rpartition("\n")[2]
+        return f"{event.get_status_display()}: {last}"
+    if not event.is_settled:
+        return _("%(status)s: nothing has processed it yet. Run altoviz_process_events.") % {
+            "status": event.get_status_display()
+        }
+    return str(event.get_status_display())
 
 
 def default_url(account: str) -> str:
@@ -96,10 +135,10 @@ def default_url(account: str) -> str:
 
 
 def changed_sample(
-    event_type: EventType, event_id: str | None, changes: Sequence[tuple[list[str], Any]]
+    event_type: str, event_id: str | None, changes: Sequence[tuple[list[str], Any]]
 ) -> Envelope:
     """Return the sample of that type with changed fields, and with a new id unless one is given."""
-    envelope = sample(event_type)
+    envelope = Envelope("", PING, {}) if event_type == PING else sample(EventType(event_type))
     for path, value in changes:
         *parents, name = path
         target = envelope.data
