@@ -8,6 +8,7 @@ import pytest
 
 from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
+from django_altoviz.client.secrecy import Hidden
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import APIError, UnexpectedAnswer
 
@@ -82,4 +83,5 @@ def test_prism_objects_to_requests_that_are_not_allowed(described):
         with pytest.raises((APIError, UnexpectedAnswer)):
             described.get_list(path, query)
     with pytest.raises(APIError):
-        described.post("v1/Webhooks", {"name": "n", "url": "u", "types": ["Nonsense"]})
+        body = b'{"name": "n", "url": "u", "types": ["Nonsense"]}'
+        described.post("v1/Webhooks", Hidden(body, []))

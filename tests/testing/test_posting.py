@@ -86,6 +86,13 @@ class TestPosting:
 
 @pytest.mark.django_db
 class TestFixtures:
+    def test_an_event_that_is_not_stored_is_answered_503(self, post_altoviz_event, monkeypatch):
+        def fail(event):
+            raise RuntimeError("not stored")
+
+        monkeypatch.setattr(WebhookEvent.with_pruned, "store", fail)
+        assert post_altoviz_event("CustomerCreated").status_code == 503
+
     @pytest.mark.parametrize("fixture", ["post_altoviz_event", "fake_altoviz"])
     def test_events_are_processed_at_once_whatever_the_dispatcher_is(
         self, request, settings, fixture
