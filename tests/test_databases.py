@@ -135,6 +135,14 @@ class TestNothingIsAnsweredThatIsNotStored:
         assert (answer.status_code, answer.json()) == (503, {"error": "not stored"})
         assert f"tables are missing, run migrate: ['{table}']" in caplog.text
 
+    def test_a_database_that_answers_no_more_has_no_missing_tables(self, monkeypatch):
+        def fail():
+            raise OperationalError("server closed the connection unexpectedly")
+
+        connection.ensure_connection()
+        monkeypatch.setattr(connection.introspection, "table_names", fail)
+        assert tables.missing("default") == []
+
     @pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), BaseException("x")])
     def test_a_receiver_of_post_save_that_ends_the_process_is_answered_503(self, post, error):
         def end(sender, **kwargs):
