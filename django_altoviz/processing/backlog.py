@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -66,10 +67,11 @@ def drain(
         django.db.Error: the database does not answer; the rest is still due.
     """
     run = _Drain(WebhookEvent.objects.all() if events is None else events, deadline, stopped)
-    for window in ready_keys(run.events):
+    most = math.inf if limit is None else limit
+    for window in ready_keys(run.events) if most > 0 else ():
         for attempted in run.process_window(window):
             yield from attempted
-            if limit is not None and run.begun >= limit:
+            if run.begun >= most:
                 return
         if run.is_over():
             return

@@ -229,6 +229,13 @@ def test_limit_stops_after_n_events(post, monkeypatch):
     assert json.loads(run("--format", "json")) == counts
 
 
+def test_a_limit_of_zero_processes_nothing(post):
+    post(body_of("CustomerUpdated"))
+    assert run("--limit", "0").startswith("processed: 0, ")
+    assert "Would process: 0" in run("--limit", "0", "--dry-run")
+    assert "Would process: 1" in run("--limit", "5", "--dry-run")
+
+
 class TestProgress:
     @pytest.fixture
     def clock(self, monkeypatch):

@@ -136,7 +136,8 @@ class Command(BaseCommand):
             time.sleep(min(left, _NAP))
 
     def count(self, number: int, **options: Any) -> None:
-        number = min(number, options["limit"] or number)
+        limit = options["limit"]
+        number = number if limit is None else min(number, limit)
         if options["format"] == "json":
             self.stdout.write(json.dumps({"would_process": number}))
         else:
