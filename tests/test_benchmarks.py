@@ -47,6 +47,23 @@ def test_a_round_measures_the_bare_views_and_this_app(tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".rst"}
 
 
+def test_each_step_is_measured_on_a_growing_table(tmp_path):
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "DJANGO_"}
+    command = [sys.executable, "benchmarks/growth.py", "--sizes", "0", "60", "--drain", "3"]
+    done = run(
+        [*command, "--format", "json"],
+        cwd=ROOT,
+        env=inherited | {"TMPDIR": str(tmp_path)},
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = json.loads(done.stdout)
+    assert [*measured] == ["0", "60"]
+    for figures in measured.values():
+        assert len(figures) == 7
+        assert all(milliseconds > 0 for milliseconds in figures.values())
+
+
 def test_the_sync_is_measured_beside_a_bare_bulk_create(tmp_path):
     inherited = {name: value for name, value in os.environ.items() if name[:7] != "DJANGO_"}
     command = [sys.executable, "benchmarks/sync.py", "--customers", "3", "--invoices", "2"]
