@@ -204,6 +204,8 @@ def explain_refusal(data: Any) -> None:
     """
     for path, value in _leaves(data):
         if len(path) + isinstance(value, (list, dict)) > JSON_DEPTH:
+            # The path of the first level too many: the whole one may have a thousand parts.
+            path = path[: JSON_DEPTH + 1]
             raise InvalidPayload(".".join(path), f"nested deeper than {JSON_DEPTH} levels")
         if isinstance(value, Decimal) and value and abs(value.adjusted()) > JSON_DIGITS:
             raise InvalidPayload(".".join(path), f"a number of more than {JSON_DIGITS} digits")
