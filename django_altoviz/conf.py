@@ -243,8 +243,9 @@ def get_account(name: str) -> Account:
     """
     if name == DEFAULT_ACCOUNT:
         return Account(name, app_settings.values)
-    if name not in app_settings.ACCOUNTS:
+    accounts = SettingValues(app_settings.ACCOUNTS)
+    if accounts.get(name, None) is None:
         raise UnknownAccount(f'There is no account {json.dumps(name)} in ALTOVIZ["ACCOUNTS"].')
-    if not isinstance(app_settings.ACCOUNTS[name], Mapping):
+    if not isinstance(accounts.get(name, None), Mapping):
         raise ImproperlyConfigured(f'ALTOVIZ["ACCOUNTS"]["{name}"] must be a dictionary.')
-    return Account(name, SettingValues(app_settings.ACCOUNTS[name]))
+    return Account(name, SettingValues(accounts.get(name, None)))

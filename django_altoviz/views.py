@@ -179,9 +179,9 @@ class WebhookView(View):
         """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
         try:
             dispatch(event)
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             event.log.exception(
                 "Event %s is stored but could not be dispatched. Run altoviz_process_events.",
                 event.pk,

@@ -73,16 +73,15 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
         except IntegrityError:
             stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
             known = stored.filter(body_digest=event.body_digest)._count(event)
-            if known is not None:
-                return known if known.is_due else None
-            first = stored.first()
-            if first is None:
-                raise  # the dedupe key was not what conflicted
-            if first.has_content_of(event):  # written in another way
-                known = stored._count(event)
-                return known if known is not None and known.is_due else None
-            event.set_aside(first)
-            return self.store(event)  # which may be a redelivery of that other body
+            if known is None:
+                first = stored.first()
+                if first is None:
+                    raise  # the dedupe key was not what conflicted
+                if not first.has_content_of(event):
+                    event.set_aside(first)
+                    return self.store(event)  # which may be a redelivery of that other body
+                known = stored._count(event)  # the same content, written in another way
+            return known if known is not None and known.is_due else None
         if event.conflicts_with is not None:
             event.log.warning(
                 "Event %s has the id of event %s, but another body. It is kept, not processed.",

@@ -22,12 +22,7 @@ from django_altoviz.models import Status, WebhookEvent, queue
 from django_altoviz.models.queue import SETTLED
 from django_altoviz.models.statements import Where, exists, holds, lock_at_once, update, where
 from django_altoviz.processing.failures import shortened
-from django_altoviz.processing.history import (
-    LOST_WORKER,
-    attempt_entry,
-    past_attempts,
-    shortened_history,
-)
+from django_altoviz.processing.history import LOST_WORKER, past_attempts, with_attempt
 from django_altoviz.processing.retries import pause_after
 
 _GIVEN = queue.Given()
@@ -93,7 +88,7 @@ def note_attempt(event: WebhookEvent) -> None:
         "attempts": event.attempts + 1,
         "failures": event.failures + 1,
         "next_attempt_at": queue.clock() + pause_after(event.failures + 1),
-        "history": shortened_history([*event.history, attempt_entry(Status.FAILED, LOST_WORKER)]),
+        "history": with_attempt(event.history, Status.FAILED, LOST_WORKER),
         "error": LOST_WORKER,
     }
     if update(event, values, _as_read(event)):
@@ -261,7 +256,7 @@ def _ended(
         "lease_expires_at": None,
         "settled_at": timezone.now() if status in SETTLED else None,
         "next_attempt_at": None,
-        "history": shortened_history([*history, attempt_entry(status, error)]),
+        "history": with_attempt(history, status, error),
     }
     return values | more
 

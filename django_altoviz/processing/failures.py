@@ -8,10 +8,10 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
-from django_altoviz.exceptions import AltovizError, GiveUp, RetryLater, ends_task
+from django_altoviz.exceptions import AltovizError, GiveUp, ends_task
 from django_altoviz.intake.envelopes import storable
+from django_altoviz.processing.retries import is_postponement
 
 #: The longest text that is kept of an error, in characters: its head and its tail.
 _MAX_TEXT = 2**16
@@ -29,7 +29,7 @@ class DescribedError:
 
     @property
     def is_postponement(self) -> bool:
-        return isinstance(self.error, RetryLater)
+        return is_postponement(self.error)
 
     @property
     def exc_info(self) -> tuple[type[BaseException], BaseException, TracebackType | None]:
@@ -71,10 +71,9 @@ def shortened(text: str, limit: int = _MAX_TEXT) -> str:
     if len(text) <= limit:
         return text
     half = limit // 2
-    return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
+    return f"{text[:half]} [{len(text) - 2 * half} characters left out] {text[-half:]}"
 
 
-def last_line(text: Any) -> str:
+def last_line(text: str) -> str:
     """Return the last line, which names the exception, for a history of many attempts."""
-    line: str = text.strip().rpartition("\n")[2]
-    return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…"
+    return shortened(text.strip().rpartition("\n")[2], _MAX_LINE)

@@ -14,23 +14,25 @@ LOST_WORKER = "The worker died, or was silent for longer than its lease."
 FIRST_ATTEMPTS, LAST_ATTEMPTS = 20, 80
 
 
-def past_attempts(event: WebhookEvent) -> list[dict[str, str]]:
-    """Return the history before a new attempt, with the attempt of a worker that was lost."""
-    if not event.has_expired_lease:
-        return shortened_history(event.history)
-    return shortened_history([*event.history, attempt_entry(Status.FAILED, LOST_WORKER)])
+def with_attempt(history: list[dict[str, str]], status: Status, error: str) -> list[dict[str, str]]:
+    """Return the history with one more attempt.
 
-
-def shortened_history(history: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the first and the last entries, so that an attempt costs the same after months."""
+    Only the first and the last ones are kept, so that an attempt costs the same after months.
+    """
+    line = last_line(storable(error))
+    entry = {"at": timezone.now().isoformat(), "status": status.value, "error": line}
+    history = [*history, entry]
     if len(history) <= FIRST_ATTEMPTS + LAST_ATTEMPTS:
         return history
     return [*history[:FIRST_ATTEMPTS], *history[-LAST_ATTEMPTS:]]
 
 
-def attempt_entry(status: Status, error: str) -> dict[str, str]:
-    line = last_line(storable(error))
-    return {"at": timezone.now().isoformat(), "status": status.value, "error": line}
+def past_attempts(event: WebhookEvent) -> list[dict[str, str]]:
+    """Return the history before a new attempt, with the attempt of a worker that was lost."""
+    history: list[dict[str, str]] = event.history
+    if not event.has_expired_lease:
+        return history
+    return with_attempt(history, Status.FAILED, LOST_WORKER)
 
 
 def has_lost_worker(event: WebhookEvent) -> bool:

@@ -25,7 +25,7 @@ def after_failure(failures: int, errors: Sequence[BaseException]) -> tuple[Statu
     ``failures`` is the number of earlier failures. ``RetryLater`` is not a failure and uses up none
     of ``MAX_ATTEMPTS``. If several receivers failed, the longest pause counts, but at most a year.
     """
-    pauses = [error.delay for error in errors if _is_postponement(error)]
+    pauses = [error.delay for error in errors if is_postponement(error)]
     if len(pauses) < len(errors):
         failures += 1
         pauses.append(pause_after(failures))
@@ -35,7 +35,8 @@ def after_failure(failures: int, errors: Sequence[BaseException]) -> tuple[Statu
     return Status.FAILED, {"failures": failures, "next_attempt_at": next_attempt_at}
 
 
-def _is_postponement(error: BaseException) -> TypeGuard[RetryLater]:
+def is_postponement(error: BaseException) -> TypeGuard[RetryLater]:
+    """Return True if the error asks for another attempt after a delay, and counts as no failure."""
     if not isinstance(error, RetryLater):
         return False
     try:

@@ -8,6 +8,7 @@ from celery.signals import after_task_publish
 
 from django_altoviz.dispatchers import celery as dispatcher
 from tests.dispatchers.brokers import delete_queue, real_broker
+from tests.dispatchers.workers import CELERY, working
 
 PATH = "django_altoviz.dispatchers"
 
@@ -32,6 +33,23 @@ def broker(request, celery_app):
     celery_app.conf.broker_url = real_broker(request.param)
     yield celery_app.conf.broker_url
     delete_queue(real_broker(request.param), celery_app.conf.task_default_queue)
+
+
+@pytest.fixture
+def start_worker(celery_app, broker, tmp_path):
+    """Return a function that starts a worker of the app."""
+
+    def start_worker():
+        queue = celery_app.conf.task_default_queue
+        return working(
+            [*CELERY, f"--hostname={queue}@%h"],
+            tmp_path,
+            WORKER_DISPATCHER="django_altoviz.dispatchers.celery",
+            WORKER_BROKER=broker,
+            WORKER_QUEUE=queue,
+        )
+
+    return start_worker
 
 
 @pytest.fixture

@@ -18,28 +18,11 @@ from django_altoviz.processing import worker
 from tests.conftest import body_of
 from tests.dispatchers import brokers
 from tests.dispatchers.proxy import Proxy
-from tests.dispatchers.workers import CELERY, eventually, working
+from tests.dispatchers.workers import eventually
 
 UPDATED = EventType.CUSTOMER_UPDATED
 #: Seconds that everything else may take on a busy machine.
 SLACK = 20
-
-
-@pytest.fixture
-def start_worker(celery_app, broker, tmp_path):
-    """Return a function that starts a worker of the app."""
-
-    def start_worker():
-        queue = celery_app.conf.task_default_queue
-        return working(
-            [*CELERY, f"--hostname={queue}@%h"],
-            tmp_path,
-            WORKER_DISPATCHER="django_altoviz.dispatchers.celery",
-            WORKER_BROKER=broker,
-            WORKER_QUEUE=queue,
-        )
-
-    return start_worker
 
 
 def processed(count=1):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_altoviz.models import Customer, Status, WebhookEvent
 from django_altoviz.processing import claims, drain, process
 from tests.conftest import body_of
-from tests.dispatchers.workers import CELERY, eventually, working
+from tests.dispatchers.workers import eventually, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 COMMAND = ["-m", "django", "altoviz_process_events"]
@@ -73,16 +73,9 @@ class TestCommand:
         assert WebhookEvent.objects.first().failures == 1
 
 
-def test_a_celery_worker_dies_twice_of_an_event_and_goes_on(post, celery_app, broker, tmp_path):
+def test_a_celery_worker_dies_twice_of_an_event_and_goes_on(post, start_worker, tmp_path):
     post_all(post)
-    queue = celery_app.conf.task_default_queue
-    with working(
-        [*CELERY, f"--hostname={queue}@%h"],
-        tmp_path,
-        WORKER_DISPATCHER="django_altoviz.dispatchers.celery",
-        WORKER_BROKER=broker,
-        WORKER_QUEUE=queue,
-    ):
+    with start_worker():
         assert eventually(lambda: statuses() == ["pending"] + ["processed"] * 3)
         assert eventually(lambda: WebhookEvent.objects.first().failures == 1)
     log = (tmp_path / "worker.log").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import shutil
-import socket
 import subprocess
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from django_altoviz.dispatchers import celery as dispatcher
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.signals import customer_updated
+from tests.chaos.servers import free_port
 from tests.conftest import body_of
 from tests.dispatchers.workers import eventually, working
 from tests.processes import Process
@@ -52,9 +52,7 @@ def full_redis():
     """The URL of a Redis of this test, whose memory is full."""
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]
+    port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     command += ["--maxmemory", "1", "--maxmemory-policy", "noeviction"]
     with Process(command, stdout=subprocess.DEVNULL):

@@ -6,7 +6,8 @@ import contextlib
 import socket
 import time
 
-from tests.dispatchers.workers import eventually, working
+from tests.chaos.servers import free_port, wait_for_port
+from tests.dispatchers.workers import working
 
 WSGI, ASGI = "tests.servers.application:wsgi", "tests.servers.application:asgi"
 #: The commands of the servers, on a port.
@@ -23,10 +24,10 @@ COMMANDS = {
 @contextlib.contextmanager
 def served(server, directory, **environment):
     """Start the server, and yield its port when it answers."""
-    port = _free_port()
+    port = free_port()
     environment = {"WORKER_DISPATCHER": "django_altoviz.dispatchers.inline"} | environment
     with working((COMMANDS[server] % port).split(), directory, **environment):
-        assert eventually(lambda: _listens(port)), (directory / "worker.log").read_text()
+        wait_for_port(port)
         yield port
 
 
@@ -53,15 +54,3 @@ def chunks(body, size=1000):
     """Return the body in the chunks of ``Transfer-Encoding: chunked``."""
     parts = [body[start : start + size] for start in range(0, len(body), size)]
     return [b"%x\r\n%s\r\n" % (len(part), part) for part in parts] + [b"0\r\n\r\n"]
-
-
-def _free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
-
-def _listens(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
