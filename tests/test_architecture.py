@@ -149,3 +149,14 @@ def names_defined_by(node):
         return [node.name]
     targets = getattr(node, "targets", [getattr(node, "target", None)])
     return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_query_opens_a_server_side_cursor(path):
+    """A pool that gives each transaction another connection loses the cursor."""
+    called = [
+        node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    ]
+    assert not [
+        func for func in called if isinstance(func, ast.Attribute) and func.attr == "iterator"
+    ]

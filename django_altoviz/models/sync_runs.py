@@ -154,6 +154,6 @@ class SyncStep(models.Model):
             run=run, lowest__lte=max(sought), highest__gte=min(sought), **filters
         )
         found: set[int] = set()
-        for packed in steps.order_by().values_list("ids", flat=True).iterator():
+        for packed in steps.order_by().values_list("ids", flat=True):
             found.update(sought.intersection(array("q", bytes(packed))))
         return found

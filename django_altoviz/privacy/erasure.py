@@ -21,7 +21,7 @@ from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import body_to_text, text_to_body
 from django_altoviz.models import MIRRORS, Contact, Customer, Mirror, Status, WebhookEvent
 from django_altoviz.models.mirrors.personal_data import DOCUMENTS
-from django_altoviz.privacy.traces import EventTrace, Redact, find_traces
+from django_altoviz.privacy.traces import EventTrace, Redact, RowTrace, find_traces
 
 #: Replaces the text of an error.
 ERASED_ERROR = "Forgotten."
@@ -51,21 +51,21 @@ def erase(entity: Entity, id: int, account: str, *, dry_run: bool = False) -> Er
     """
     using = router.db_for_write(WebhookEvent)
     traces = find_traces(entity, id, account, using)
-    erasure = Erasure(unclear=traces.unclear, unclear_documents=traces.unclear_documents)
-    events = 0
-    # Events before rows, because an event may create a row until it is erased itself.
-    for pk, event_trace in sorted(traces.events.items()):
-        events += _erase_event(pk, event_trace, using, dry_run, erasure.unsettled)
-    for trace in traces.rows:
-        rows = MIRRORS[trace.entity].with_deleted.using(using).filter(account=account)
-        for row in rows.filter(trace.condition).order_by("pk"):
-            has_personal_data = trace.redact(row.data) != row.data
-            if row.forgotten_at is None or has_personal_data:
-                erasure.counts[trace.entity.value] += int(has_personal_data)
-                if not dry_run:
-                    # Filter by the condition again: a document may have changed its customer since.
-                    _erase_row(rows.filter(trace.condition, pk=row.pk), trace.redact)
-    erasure.counts["event"] = events
+    counts = Counter({trace.entity.value: 0 for trace in traces.rows} | {"event": 0})
+    erasure = Erasure(counts, traces.unclear, traces.unclear_documents)
+    # The subject's own events and row last: an erasure that was interrupted finds the rest by them.
+    for is_own in (False, True):
+        # Events before rows, because an event may create a row until it is erased itself.
+        for pk, event_trace in sorted(traces.events.items()):
+            if event_trace.is_own == is_own and _erase_event(
+                pk, event_trace, using, dry_run, erasure.unsettled
+            ):
+                erasure.counts["event"] += 1
+        for row_trace in traces.rows:
+            if row_trace.is_own == is_own:
+                erasure.counts[row_trace.entity.value] += _erase_rows(
+                    row_trace, account, using, dry_run
+                )
     erasure.counts = +erasure.counts  # drop the zeros
     return erasure
 
@@ -108,6 +108,19 @@ def contacts_with_email_of(id: int, account: str) -> list[int]:
         return []
     contacts = Contact.with_deleted.filter(account=account, email=customer.email)
     return sorted(contacts.values_list("altoviz_id", flat=True))
+
+
+def _erase_rows(trace: RowTrace, account: str, using: str, dry_run: bool) -> int:
+    """Erase the rows of a trace, and return how many held personal data."""
+    count = 0
+    rows = MIRRORS[trace.entity].with_deleted.using(using).filter(trace.condition, account=account)
+    for row in rows.order_by("pk"):
+        has_personal_data = trace.redact(row.data) != row.data
+        count += int(has_personal_data)
+        if not dry_run and (row.forgotten_at is None or has_personal_data):
+            # Filter by the condition again: a document may have changed its customer since.
+            _erase_row(rows.filter(pk=row.pk), trace.redact)
+    return count
 
 
 def _erase_row(rows: QuerySet[Mirror], redact: Redact) -> None:

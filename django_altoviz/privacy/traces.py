@@ -37,6 +37,7 @@ _TYPE = re.compile(f"({'|'.join(entity.capitalize() for entity in Entity)})[A-Z]
 _EMAIL = re.compile(r"\w@\w")
 # Characters that JSON never escapes.
 _UNESCAPED = re.compile(r"[\w.@-]+", re.ASCII)
+_ROWS_PER_QUERY = 100
 
 
 @dataclass(frozen=True)
@@ -77,19 +78,27 @@ class Subject:
 
 @dataclass(frozen=True)
 class EventTrace:
-    """The way to redact an event: its data, and the ``columns`` to remove from its changes."""
+    """The way to redact an event: its data, and the ``columns`` to remove from its changes.
+
+    ``is_own`` marks the subject's own events. The other traces are found by the addresses in them.
+    """
 
     redact: Redact
     columns: Collection[str] = ()
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
 class RowTrace:
-    """The way to redact the rows of an entity that match a condition."""
+    """The way to redact the rows of an entity that match a condition.
+
+    ``is_own`` marks the subject's own row. The other traces are found by its number and address.
+    """
 
     entity: Entity
     condition: Q
     redact: Redact
+    is_own: bool = False
 
 
 @dataclass
@@ -120,10 +129,10 @@ def find_traces(entity: Entity, id: int, account: str, using: str) -> Traces:
     """
     subject = Subject(entity, id, account, using)
     redact = partial(without_personal_data, entity)
-    traces = Traces(rows=[RowTrace(entity, Q(altoviz_id=id), redact)])
+    traces = Traces(rows=[RowTrace(entity, Q(altoviz_id=id), redact, is_own=True)])
     emails = set(subject.rows(entity).filter(altoviz_id=id).values_list("email", flat=True))
     for event in subject.events_of(entity, id):
-        traces.events[event.pk] = EventTrace(redact, COLUMNS[entity])
+        traces.events[event.pk] = EventTrace(redact, COLUMNS[entity], is_own=True)
         emails.add(event.envelope.data.get("email"))
     known = {email.lower() for email in emails if isinstance(email, str) and _EMAIL.search(email)}
     subject = Subject(entity, id, account, using, frozenset(known))
@@ -191,7 +200,7 @@ def _documents_by_id(subject: Subject, entity: Entity) -> set[int]:
     id = str(subject.id)
     # A substring may be part of another number, so test the parsed values below.
     candidates = events.filter(Q(body__contains=id) | Q(changes_text__contains=id))
-    for event in candidates.iterator(chunk_size=100):
+    for event in _page_through(candidates):
         if subject.id in (event.envelope.data.get("customerId"), *_changed_owner(event)):
             assert event.object_id is not None
             found.add(event.object_id)
@@ -218,12 +227,10 @@ def _find_contacts(subject: Subject, entity: Entity, traces: Traces) -> None:
     redact = partial(without_contacts, emails=subject.emails)
     rows = subject.rows(entity).annotate(text=Cast("data", TextField()))
     rows = rows.filter(subject.may_be_in("text"))
-    found = [
-        row.altoviz_id for row in rows.iterator(chunk_size=100) if redact(row.data) != row.data
-    ]
+    found = [row.altoviz_id for row in _page_through(rows) if redact(row.data) != row.data]
     traces.rows.append(RowTrace(entity, Q(altoviz_id__in=found), redact))
     events = subject.events(subject.may_be_in("body"), entity=entity)
-    for event in events.iterator(chunk_size=100):
+    for event in _page_through(events):
         data = event.envelope.data
         if isinstance(data, dict) and redact(data) != data:
             traces.events[event.pk] = EventTrace(redact)
@@ -233,7 +240,7 @@ def _find_other_events(subject: Subject, traces: Traces) -> None:
     """Find the events without an object: of an unknown type, without an id, or malformed."""
     without_object = Q(entity="") | Q(object_id=None)
     may_concern = Q(body__contains=str(subject.id)) | subject.may_be_in("body")
-    for event in subject.events(without_object, may_concern).iterator(chunk_size=100):
+    for event in _page_through(subject.events(without_object, may_concern)):
         if event.pk in traces.events:
             continue
         is_concerned = _concerns(event, subject)
@@ -276,3 +283,14 @@ def _has_email(text: str, subject: Subject) -> bool:
         re.search(rf"(?<![\w.+-]){re.escape(email)}(?![\w-])", text.lower())
         for email in subject.emails
     )
+
+
+def _page_through(rows: QuerySet[Any]) -> Iterator[Any]:
+    """Yield the rows in the order of their keys, as many queries as needed.
+
+    ``iterator()`` would open a server-side cursor, which is lost behind a pool of transactions.
+    """
+    last = 0
+    while window := [*rows.filter(pk__gt=last).order_by("pk")[:_ROWS_PER_QUERY]]:
+        yield from window
+        last = window[-1].pk

@@ -12,8 +12,22 @@ Payload = Mapping[str, Any]
 
 #: The entities that have a customer and a snapshot of it.
 DOCUMENTS = (Entity.INVOICE, Entity.QUOTE)
-#: Allow list: the fields of a customer or a contact that are kept. Any other field is redacted, also
-#: one that Altoviz adds later.
+#: The contacts of a document. They are snapshots without an id [documented].
+DOCUMENT_CONTACTS = ("billingContact", "shippingContact")
+_KEPT_OF_DOCUMENTS = {
+    *("id", "internalId", "number", "date", "status", "region", "pdfUrl", "sentAt"),
+    *("customerId", "customerNumber", "customerType", "customerSiret", "customerVatNumber"),
+    *("billingAddress", "shippingAddress", "lines", "vats", "commitments", "deposit"),
+    *("isCancelled", "isDraft", "isPaid", "isProforma", "overdue", "replacedBy"),
+    *("cancellationCreditId", "cancellationCreditNumber"),
+    *("acceptedAt", "refusedAt", "validityDate"),
+    *("balance", "globalDiscount", "grossTaxExcludedAmount", "shippingAmount", "shippingVat"),
+    *("taxAmount", "taxExcludedAmount", "taxIncludedAmount", "useTaxIncludedPrices"),
+    *("liableToVat", "vatMode", "vatNote", "vatReverseCharge"),
+}
+#: Allow list: the fields that are kept. Any other field is redacted, also one that Altoviz adds
+#: later. ``internalId`` is the project's own key. The references that people type
+#: (``customerOrderReference``, ``vendorReference``, ``buyerReference``) may name somebody.
 KEPT = {
     Entity.CUSTOMER: {
         "id",
@@ -28,32 +42,44 @@ KEPT = {
         "shippingAddress",
     },
     Entity.CONTACT: {"id", "internalId"},
+    Entity.INVOICE: _KEPT_OF_DOCUMENTS,
+    Entity.QUOTE: _KEPT_OF_DOCUMENTS,
 }
-#: The contacts of a document. They are snapshots without an id [documented].
-DOCUMENT_CONTACTS = ("billingContact", "shippingContact")
-#: Deny list: the fields of a document that are redacted. They are the customer's snapshot, and free
-#: texts that may name a person.
-REDACTED = {
-    *DOCUMENT_CONTACTS,
-    "customerName",
-    "customerElectronicAddress",
-    "subject",
-    "headerNotes",
-    "footerNotes",
-    "internalNotes",
-    "metadata",
-    "publicLink",
-}
-#: The keys that are kept of nested objects: the country decides on the VAT, and the tax office
-#: identifies a company by its numbers.
+#: The keys that are kept of nested objects, and of the objects in a list: the country decides on the
+#: VAT, and the tax office identifies a company by its numbers.
 KEPT_INSIDE = {
     "billingAddress": {"countryIso", "countryName"},
     "shippingAddress": {"countryIso", "countryName"},
     "companyInformations": {"siret", "vatNumber"},
+    "billingOptions": {
+        *("allowed", "bankAccountId", "colleagueId", "discount", "paymentMethod"),
+        *("initialCommitmentAmount", "initialCommitmentDate", "initialCommitmentStatus"),
+        *("sendDocumentAsAttachment", "settlementTermId", "liableToVat"),
+        *("useTaxIncludedPrices", "vatReverseCharge"),
+    },
+    "lines": {
+        *("id", "type", "date", "description", "quantity", "unit", "vat", "discount"),
+        *("classificationId", "product", "productId", "productInternalId", "productNumber"),
+        *("purchasePrice", "marginAmount", "marginRate"),
+        *("taxExcludedAmount", "taxExcludedPrice", "taxIncludedAmount", "taxIncludedPrice"),
+    },
+    "vats": {"vat", "vatAmount", "taxExcludedAmount"},
+    "commitments": {"id", "date", "amount", "dueAmount", "thirdId"},
+    "globalDiscount": {"type", "value"},
+    "deposit": {"type", "value"},
+    "family": {"id", "number", "label", "internalId"},
+    "shippingVat": {"default", "id", "label", "rate", "region"},
 }
 #: The texts that are kept of an entity that this version does not know.
 KEPT_TEXTS = {"number", "type", "status", "date", "internalId", "customerNumber", "countryIso"}
-_DOCUMENT_COLUMNS = {"customer_name", "customer_electronic_address", "subject", "public_link"}
+_DOCUMENT_COLUMNS = {
+    "customer_name",
+    "customer_electronic_address",
+    "customer_order_reference",
+    "vendor_reference",
+    "subject",
+    "public_link",
+}
 #: The columns filled from redacted fields.
 COLUMNS = {
     Entity.CUSTOMER: {
@@ -103,24 +129,23 @@ def without_personal_data(
 
 
 def _redact_field(entity: Entity, name: str, value: Any, mirrored: Any) -> Any:
-    if _is_personal(entity, name):
+    if name not in KEPT[entity]:
         return None if mirrored is None else value
     kept = KEPT_INSIDE.get(name)
     if kept is None:
-        return value
+        return None if isinstance(value, dict | list) else value  # it may hold anything
+    if isinstance(value, list):
+        return [_redact_inside(kept, item, _NOTHING) for item in value]
+    return _redact_inside(kept, value, mirrored if isinstance(mirrored, dict) else _NOTHING)
+
+
+def _redact_inside(kept: Collection[str], value: Any, known: Payload) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None  # not an object as documented, so it may hold anything
-    known = mirrored if isinstance(mirrored, dict) else _NOTHING
     return {
         key: item if key in kept or known.get(key) is not None else None
         for key, item in value.items()
     }
-
-
-def _is_personal(entity: Entity, name: str) -> bool:
-    if entity in DOCUMENTS:
-        return name in REDACTED
-    return name not in KEPT[entity]
 
 
 def has_other_customer(data: Payload, mirrored: Payload) -> bool:
