@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
 from django_altoviz.event_types import Entity
+from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import Customer, Invoice, Quote, WebhookEvent
+from django_altoviz.models.mirrors.documents import MAX_DOCUMENT_LINES
+from django_altoviz.models.mirrors.payloads import refuse_unstorable
 from django_altoviz.privacy.erasure import erase
 from tests.conftest import body_of
 
@@ -75,3 +79,50 @@ def test_a_time_that_was_never_set_is_no_time(post, admin_client, settings, valu
             reverse(f"admin:django_altoviz_{name}_change", args=[row.pk]),
         ):
             assert admin_client.get(url).status_code == 200
+
+
+def test_a_document_of_too_many_lines_fails_by_name(post):
+    post(body_of("InvoiceCreated", lines=[{}] * (MAX_DOCUMENT_LINES + 1)))
+    event = WebhookEvent.objects.get()
+    assert event.status == "failed"
+    assert f"lines: more than {MAX_DOCUMENT_LINES} lines" in event.error
+    assert not Invoice.objects.exists()
+
+
+def test_a_document_of_many_lines_is_mirrored(post):
+    post(body_of("InvoiceCreated", lines=[{}] * 300))
+    assert Invoice.objects.get().lines.count() == 300
+
+
+def nested(depth, width):
+    data = [*range(width), "\0"]
+    for _ in range(depth):
+        data = [data]
+    return data
+
+
+def calls_for(depth, width):
+    """Count the calls of the search for what databases refuse, and return the path that it names."""
+    count = 0
+
+    def profile(*_):
+        nonlocal count
+        count += 1
+
+    data = nested(depth, width)
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        with pytest.raises(InvalidPayload) as caught:
+            refuse_unstorable(data, "\\u0000")
+    finally:
+        sys.setprofile(before)
+    return count, caught.value.path
+
+
+def test_the_search_of_a_deep_and_wide_body_is_linear():
+    flat, path = calls_for(1, 2000)
+    assert path == "0.2000"
+    deep, path = calls_for(500, 2000)
+    assert path == ".".join([*"0" * 500, "2000"])
+    assert deep < 2 * flat + 10 * 500

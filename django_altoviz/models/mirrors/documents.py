@@ -27,6 +27,9 @@ from django_altoviz.models.mirrors.payloads import (
 )
 from django_altoviz.models.mirrors.relations import MirrorKey, key_of
 
+#: No company's invoice has as many [inferred]. Each line takes a worker about 0.15 ms.
+MAX_DOCUMENT_LINES = 10_000
+
 
 class BusinessSignal(NamedTuple):
     """Two tests on a document's columns: the signal is due, and what it says was undone.
@@ -168,8 +171,11 @@ class Document(Mirror):
 
     def _lines_from(self, data: Mapping[str, Any]) -> list[Line]:
         key = self._lines_key()
-        lines = []
-        for position, line in enumerate(objects(data, "lines")):
+        lines: list[Line] = []
+        found = objects(data, "lines")
+        if len(found) > MAX_DOCUMENT_LINES:
+            raise InvalidPayload("lines", f"more than {MAX_DOCUMENT_LINES} lines")
+        for position, line in enumerate(found):
             try:
                 columns = key.model.columns_from(line)
             except InvalidPayload as error:

@@ -11,7 +11,7 @@ import datetime
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.utils import timezone
@@ -28,6 +28,9 @@ DECIMAL_DIGITS = 30
 #: The limits of JSON that every supported database accepts: MariaDB's depth and PostgreSQL's digits.
 JSON_DEPTH = 31
 JSON_DIGITS = 16_000
+
+# The way to a value: the trail of what holds it, and its key or position there.
+_Trail: TypeAlias = "tuple[_Trail, str] | None"
 
 _JSON_TYPES = {
     bool: "true or false",
@@ -190,10 +193,10 @@ def refuse_unstorable(data: Any, raw: str) -> None:
     search in that text usually suffices, which is much faster than visiting every value.
     """
     if _UNSTORABLE_ESCAPE.search(raw):
-        for path, value in _leaves(data):
+        for trail, _depth, value in _leaves(data):
             if isinstance(value, str) and (found := UNSTORABLE.search(value)):
                 problem = f"a text with U+{ord(found[0]):04X}, which databases refuse"
-                raise InvalidPayload(".".join(path), problem)
+                raise InvalidPayload(_path(trail), problem)
 
 
 def explain_refusal(data: Any) -> None:
@@ -202,23 +205,39 @@ def explain_refusal(data: Any) -> None:
     MariaDB accepts at most 32 levels [documented], and PostgreSQL no number with more digits than
     ``JSON_DIGITS`` [documented]. Both are so rare that this is called only after a refusal.
     """
-    for path, value in _leaves(data):
-        if len(path) + isinstance(value, (list, dict)) > JSON_DEPTH:
+    for trail, depth, value in _leaves(data):
+        if depth + isinstance(value, (list, dict)) > JSON_DEPTH:
             # The path of the first level too many: the whole one may have a thousand parts.
-            path = path[: JSON_DEPTH + 1]
-            raise InvalidPayload(".".join(path), f"nested deeper than {JSON_DEPTH} levels")
+            problem = f"nested deeper than {JSON_DEPTH} levels"
+            raise InvalidPayload(_path(trail, JSON_DEPTH + 1), problem)
         if isinstance(value, Decimal) and value and abs(value.adjusted()) > JSON_DIGITS:
-            raise InvalidPayload(".".join(path), f"a number of more than {JSON_DIGITS} digits")
+            raise InvalidPayload(_path(trail), f"a number of more than {JSON_DIGITS} digits")
 
 
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the path and the value of each key, scalar, and empty list or object."""
-    if isinstance(value, list) and value:
-        for position, item in enumerate(value):
-            yield from _leaves(item, (*path, str(position)))
-    elif isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield (*path, "(a key)"), key
-            yield from _leaves(item, (*path, key))
-    else:
-        yield path, value
+def _leaves(data: Any) -> Iterator[tuple[_Trail, int, Any]]:
+    """Yield the trail, the depth and the value of each key, scalar, and empty list or object.
+
+    This takes time in proportion to the length of the JSON, however it is nested: a path is made
+    only of the trail that is reported.
+    """
+    todo: list[tuple[_Trail, int, Any]] = [(None, 0, data)]
+    while todo:
+        trail, depth, value = todo.pop()
+        if isinstance(value, list) and value:
+            items = [((trail, str(place)), depth + 1, item) for place, item in enumerate(value)]
+            todo += reversed(items)
+        elif isinstance(value, dict) and value:
+            for key, item in reversed(value.items()):
+                todo.append(((trail, key), depth + 1, item))
+                todo.append(((trail, "(a key)"), depth + 1, key))
+        else:
+            yield trail, depth, value
+
+
+def _path(trail: _Trail, parts: int | None = None) -> str:
+    """Return the path of a trail, or its first parts."""
+    names: list[str] = []
+    while trail is not None:
+        trail, name = trail
+        names.append(name)
+    return ".".join(names[::-1][:parts])
