@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import socket
+import tempfile
 import time
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -41,26 +44,26 @@ pytestmark = [
 
 
 @pytest.fixture
-def pooled(tmp_path):
+def configuration():
+    """Write the files in a folder that PgBouncer can read as another user than root."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "pgbouncer.ini"
+
+
+@pytest.fixture
+def pooled(configuration):
     """Connect to the test database through PgBouncer."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     settings = connection.settings_dict
-    values = settings | {
-        "PORT": settings["PORT"] or 5432,
-        "port": port,
-        "users": tmp_path / "users.txt",
-    }
-    tmp_path.chmod(0o755)
-    for folder in list(tmp_path.parents)[:2]:
-        folder.chmod(0o755)
-    users = tmp_path / "users.txt"
+    users = configuration.with_name("users.txt")
     users.write_text('"{USER}" "{PASSWORD}"\n'.format(**settings), "utf-8")
-    file = tmp_path / "pgbouncer.ini"
-    file.write_text(CONFIGURATION.format(**values), "utf-8")
-    file.chmod(0o644)
-    # As root it wants to be told another user.
-    with processes.Process(["pgbouncer", "-q", "-u", "nobody", str(file)]):
+    values = settings | {"PORT": settings["PORT"] or 5432, "port": port, "users": users}
+    configuration.write_text(CONFIGURATION.format(**values), "utf-8")
+    # It refuses to run as root.
+    other_user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    with processes.Process(["pgbouncer", "-q", *other_user, str(configuration)]):
         wait_for(port)
         connection.close()
         former = {name: settings[name] for name in ("HOST", "PORT")}
