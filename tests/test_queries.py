@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
+import re
+import uuid
+
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, ReceiverRun, Status, WebhookEvent
-from django_altoviz.processing import process
+from django_altoviz.processing import process, ready_keys
 from django_altoviz.signals import customer_created
 from tests.conftest import body_of
 
@@ -60,7 +66,10 @@ def count(post, body, **options):
 
 
 @pytest.mark.parametrize("options", [{"signature": "0" * 64}, {"path": "/altoviz/webhook/no/"}])
-def test_a_rejected_delivery_takes_no_statement(post, options):
+def test_most_rejected_deliveries_take_no_statement(post, options):
+    statements, transactions = count(post, EventType.CUSTOMER_CREATED, **options)
+    assert (statements <= 5, transactions) == (True, 1)  # to count it; once a second
+    assert count(post, EventType.CUSTOMER_CREATED, **options) == (0, 0)
     assert count(post, EventType.CUSTOMER_CREATED, **options) == (0, 0)
 
 
@@ -135,6 +144,36 @@ def test_a_backlog_adds_no_statements(post, deferred):
     for _ in range(20):
         post(body_of("CustomerUpdated"))
     assert count(post, EventType.CUSTOMER_CREATED) == (1, 1)
+
+
+@pytest.fixture
+def misjudged(post, settings):
+    """Many events that wait, and statistics by which each of them might be due."""
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
+    post(EventType.CUSTOMER_CREATED)
+    event = WebhookEvent.objects.get()
+    copies = [copy.copy(event) for _ in range(3000)]
+    for number, each in enumerate(copies):
+        each.pk, each.dedupe_key, each.object_id = None, uuid.uuid4(), number
+    WebhookEvent.objects.bulk_create(copies)
+    with connection.cursor() as cursor:
+        of_table = " TABLE " if connection.vendor == "mysql" else " "
+        cursor.execute(f"ANALYZE{of_table}{WebhookEvent._meta.db_table}")
+    later = timezone.now() + datetime.timedelta(hours=5)
+    WebhookEvent.objects.update(status=Status.FAILED, next_attempt_at=later)
+
+
+def test_a_look_with_nothing_due_is_one_look_into_the_index_per_range(misjudged):
+    with Statements() as statements:
+        assert not [*ready_keys(WebhookEvent.objects.all())]
+    assert len(statements.sql) == 5
+    explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+    for sql in statements.sql:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{explain} {sql}")
+            plan = str(cursor.fetchall())
+        assert "altoviz_event_queue" in plan
+        assert not re.search("Sort|TEMP B-TREE|Seq Scan|ALL", plan), plan
 
 
 @pytest.mark.skipif(

@@ -40,6 +40,9 @@ SETTLED = (Status.PROCESSED, Status.IGNORED, Status.DEAD, Status.MALFORMED)
 UNSETTLED = (Status.PENDING, Status.PROCESSING, Status.FAILED)
 #: These wait for an attempt; no worker has them.
 WAITING = (Status.PENDING, Status.FAILED)
+#: The columns of the index of the queue. It is there to find what is due, and to count what waits,
+#: without looking at the rows.
+INDEXED = ("status", "next_attempt_at", "account", "received_at")
 #: Later events of the object always wait for these.
 IN_LINE = (Status.PENDING, Status.PROCESSING)
 
@@ -99,8 +102,8 @@ def due(now: datetime.datetime) -> Q:
 def due_ranges(now: datetime.datetime) -> list[Q]:
     """Return the parts of ``due``, each of which is a range of the index of the queue."""
     return [
-        Q(status__in=WAITING, next_attempt_at=None),
-        Q(status__in=WAITING, next_attempt_at__lte=now),
+        *(Q(status=status, next_attempt_at=None) for status in WAITING),
+        *(Q(status=status, next_attempt_at__lte=now) for status in WAITING),
         lease_expired(now),
     ]
 

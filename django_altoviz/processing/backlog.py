@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import InterfaceError, OperationalError, models
 from django.db.models import F, Q
@@ -28,6 +28,7 @@ _EVENTS_IN_CHUNK = 20
 # Up to so many objects, their events are looked at, and not all events that wait.
 _FEW_OBJECTS = 500
 _PLACE = ("pk", "account", "entity", "object_id")
+_Row: TypeAlias = tuple[Any, ...]
 
 
 class Replay(models.TextChoices):
@@ -83,7 +84,8 @@ def ready_keys(events: WebhookEventQuerySet) -> Iterator[list[int]]:
     What holds up other events is read once per window and compared here, because on SQLite and MariaDB
     the same condition in SQL takes time that grows with the square of an object's events.
     """
-    for due in _windows_of(events, queue.due_ranges(queue.clock())):
+    ranges = queue.due_ranges(queue.clock())
+    for due in _windows_of(lambda last: _due_after(last, events, ranges)):
         held_up = _held_up(events.db, {row[1:] for row in due})
         yield [row[0] for row in due if row[0] <= held_up.get(row[1:], row[0])]
 
@@ -136,24 +138,37 @@ def replay(
             yield event, process_again(event, from_scratch=from_scratch)
 
 
-def _windows_of(
-    events: WebhookEventQuerySet, ranges: Iterable[Q]
-) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the key and the object of the events in these ranges, with those that arrive meanwhile.
-
-    Each range is looked for by itself, in the index alone, and the order is by an expression: otherwise
-    a database may walk through all settled events, because it can't know how few others there are.
-    """
-    numbered = events.alias(number=F("pk") + 0).order_by("number").values_list(*_PLACE)
-    unsettled = WebhookEvent.with_pruned.using(events.db)
-    parts = [numbered.filter(pk__in=unsettled.filter(each).values("pk")) for each in ranges]
-    found = parts
-    while window := sorted(
-        {row for part in found for row in part[:_KEYS_IN_WINDOW]}, key=itemgetter(0)
-    ):
-        window = window[:_KEYS_IN_WINDOW]
+def _windows_of(read: Callable[[int], Iterable[_Row]]) -> Iterator[list[_Row]]:
+    """Yield the rows that ``read`` finds after a key, in order, with those that arrive meanwhile."""
+    last = 0
+    while window := sorted(set(read(last)), key=itemgetter(0))[:_KEYS_IN_WINDOW]:
         yield window
-        found = [part.filter(number__gt=window[-1][0]) for part in parts]
+        last = window[-1][0]
+
+
+def _due_after(last: int, events: WebhookEventQuerySet, ranges: Iterable[Q]) -> Iterator[_Row]:
+    """Yield the key and the object of the events in these ranges.
+
+    Each range is looked for by itself, and only if it has an event: in the order of the index, no plan
+    but the index is cheap, whatever the database takes the number of the events in it for.
+    """
+    for each in ranges:
+        in_range = WebhookEvent.with_pruned.using(events.db).filter(each)
+        if in_range.order_by(*queue.INDEXED).values("pk")[:1]:
+            yield from _rows_after(last, events, in_range)
+
+
+def _rows_after(
+    last: int, events: WebhookEventQuerySet, chosen: WebhookEventQuerySet
+) -> Iterable[_Row]:
+    """Return the key and the object of the first of these events that are among the chosen ones.
+
+    The order is by an expression: otherwise a database may walk through all settled events, because it
+    can't know how few others there are.
+    """
+    numbered = events.alias(number=F("pk") + 0).filter(number__gt=last, pk__in=chosen.values("pk"))
+    rows: Iterable[_Row] = numbered.order_by("number").values_list(*_PLACE)[:_KEYS_IN_WINDOW]
+    return rows
 
 
 def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
@@ -176,7 +191,8 @@ def _held_up(using: str, places: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], 
     if len(places) <= _FEW_OBJECTS:
         holding = holding.filter(object_id__in={object_id for *_, object_id in places})
     first: dict[tuple[Any, ...], int] = {}
-    for window in _windows_of(holding, [condition]):
+    waited_for = WebhookEvent.with_pruned.using(using).filter(condition)
+    for window in _windows_of(lambda last: _rows_after(last, holding, waited_for)):
         for row in window:
             if row[1:] in places:
                 first.setdefault(row[1:], row[0])
