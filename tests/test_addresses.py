@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 from ipaddress import ip_address
 
 import pytest
+from django.core.handlers.asgi import ASGIRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +57,19 @@ def test_without_a_trusted_proxy_the_header_is_ignored():
 def test_behind_a_proxy_the_last_untrusted_hop_is_the_client(hops, client):
     meta = {"REMOTE_ADDR": "10.9.9.9", "HTTP_X_FORWARDED_FOR": hops}
     assert client_address(meta, PROXIES) == ip_address(client)
+
+
+@pytest.mark.parametrize("name", [b"x_forwarded_for", b"x-forwarded_for", b"x_forwarded-for"])
+def test_an_underscored_header_is_not_taken_for_the_proxys(name):
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/altoviz/webhook/",
+        "client": ["10.9.9.9", 1],
+        "headers": [(b"x-forwarded-for", b"203.0.113.9"), (name, b"20.23.10.180")],
+    }
+    meta = ASGIRequest(scope, io.BytesIO()).META
+    assert client_address(meta, PROXIES) == ip_address("203.0.113.9")
 
 
 def test_with_an_unreadable_hop_the_client_is_unknown():
