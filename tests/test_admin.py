@@ -228,6 +228,64 @@ def test_without_the_view_permission_nothing_is_shown(post, model):
     assert Client().get(list_of(model)).status_code == 302
 
 
+class TestContentOfEvents:
+    """Nothing about an object is shown to users who may view events, but not the object."""
+
+    SECRET = "Élodie Marchand"
+
+    @pytest.fixture
+    def event(self, post):
+        post(body_of("CustomerCreated", name=self.SECRET))
+
+        def fail(sender, instance, **kwargs):
+            raise GiveUp(f"no match for {instance.name}")
+
+        customer_updated.connect(fail)
+        try:
+            post(body_of("CustomerUpdated", name=f"{self.SECRET} 2"))
+        finally:
+            customer_updated.disconnect(fail)
+        return WebhookEvent.objects.latest("pk")
+
+    def pages(self, client, event):
+        body = reverse("admin:django_altoviz_webhookevent_body", args=[event.pk])
+        return [client.get(url) for url in (EVENTS, page_of(event), body)]
+
+    @pytest.mark.parametrize("also", [[], ["view_invoice"], ["process_webhookevent"]])
+    def test_is_hidden_from_those_who_may_only_view_events(self, event, also):
+        *pages, download = self.pages(client_of("operator", "view_webhookevent", *also), event)
+        assert [page.status_code for page in pages] == [200, 200]
+        assert download.status_code == 403
+        page = unescape(pages[1].content.decode())
+        assert not any("Marchand" in unescape(each.content.decode()) for each in pages)
+        assert page.count("Hidden, because you may not view this kind of object.") == 5
+        assert "Updated" in page
+
+    @pytest.mark.parametrize("also", ["view_customer", "view_webhookevent_content"])
+    def test_is_shown_with_the_permission_for_the_object_or_for_all(self, event, also):
+        *_, page, download = self.pages(client_of("operator", "view_webhookevent", also), event)
+        text = unescape(page.content.decode())
+        assert "Hidden" not in text
+        assert self.SECRET in text
+        assert self.SECRET in download.content.decode()
+
+    def test_of_an_unknown_kind_may_be_of_any_kind(self, post):
+        post(self.SECRET.encode())
+        event = WebhookEvent.objects.get()
+        kinds = [f"view_{model._meta.model_name}" for model in MIRRORS.values()]
+        for number, (codenames, status) in enumerate(
+            [
+                (kinds[:-1], 403),
+                (kinds, 200),
+                (["view_webhookevent_content"], 200),
+            ]
+        ):
+            client = client_of(f"operator{number}", "view_webhookevent", *codenames)
+            *_, page, download = self.pages(client, event)
+            assert download.status_code == status
+            assert ("Marchand" in page.content.decode()) == (status == 200)
+
+
 # The list of events
 
 

@@ -23,6 +23,7 @@ from django_altoviz.admin.actions import (
     replay_selected,
 )
 from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
+from django_altoviz.admin.content import content, may_view_content
 from django_altoviz.admin.display.masking import SecretMask
 from django_altoviz.admin.display.rendering import EMPTY, indented_body
 from django_altoviz.admin.display.values import format_time
@@ -137,6 +138,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         event = self.get_object(request, unquote(object_id))
         if event is None or event.pruned_at is not None:
             raise Http404
+        if not may_view_content(request.user, event):
+            raise PermissionDenied
         return HttpResponse(
             text_to_body(SecretMask()(event.body)),
             content_type="text/plain; charset=utf-8",
@@ -186,10 +189,12 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return format_html_join(", ", "{}", links) or EMPTY
 
     @admin.display(description=_("error"))
+    @content
     def error_details(self, event: WebhookEvent) -> str:
         return self.renderer.preformatted(event.error)
 
     @admin.display(description=_("history"))
+    @content
     def past_attempts(self, event: WebhookEvent) -> str:
         labels: dict[str, Any] = dict(Status.choices)  # a newer version may know others
         rows: list[tuple[Any, ...]] = [
@@ -205,6 +210,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return self.renderer.table([_("at"), _("status"), _("error")], rows)
 
     @admin.display(description=_("receivers that have finished"))
+    @content
     def receivers(self, event: WebhookEvent) -> str:
         runs = event.receiver_runs.order_by("pk")
         rows = [
@@ -220,6 +226,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return ", ".join(event.business_signals) or EMPTY
 
     @admin.display(description=_("changes"))
+    @content
     def changed_columns(self, event: WebhookEvent) -> str:
         rows = [(each.label, each.old, each.new) for each in changes_of(event, self.renderer)]
         return self.renderer.table([_("column"), _("old"), _("new")], rows)
@@ -229,6 +236,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return self.renderer.table([_("name"), _("value")], event.arrival.items())
 
     @admin.display(description=_("body"))
+    @content
     def payload(self, event: WebhookEvent) -> str:
         if event.pruned_at is not None:
             return gettext("Pruned.")
