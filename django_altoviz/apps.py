@@ -20,6 +20,7 @@ class AltovizConfig(AppConfig):
         register(checks.check_receivers)
         register(checks.check_databases)
         register(checks.check_tables, Tags.database)
+        register(checks.check_connected, deploy=True)
         register(checks.check_connections, deploy=True)
         register(checks.check_queue, deploy=True)
         register(checks.check_security, Tags.security, deploy=True)

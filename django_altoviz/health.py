@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.db.models import Count, Min, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from django_altoviz import rejections
 from django_altoviz.models import Source, Status, WebhookEvent
 from django_altoviz.models.queue import UNSETTLED, set_aside
 
@@ -26,6 +27,7 @@ class Health:
     ``backlog`` counts the unsettled events, including the ``failed`` ones. ``oldest`` is when the
     first event of the backlog was received, ``last_received_at`` when the last delivery came in.
     ``conflicting`` counts those of the ``dead`` events whose id another event has, with another body.
+    ``rejected`` has the deliveries of the last days that were rejected, by day and answer.
     """
 
     account: str
@@ -36,6 +38,14 @@ class Health:
     malformed: int
     oldest: datetime.datetime | None
     last_received_at: datetime.datetime | None
+    rejected: Mapping[str, Mapping[str, int]]
+
+    @property
+    def recently_rejected(self) -> int:
+        """Return how many deliveries were rejected today and yesterday, in UTC."""
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        days = [today.isoformat(), (today - datetime.timedelta(days=1)).isoformat()]
+        return sum(sum(self.rejected.get(day, {}).values()) for day in days)
 
     @property
     def age(self) -> datetime.timedelta:
@@ -64,6 +74,7 @@ def health_of(accounts: list[str]) -> Iterator[Health]:
     """Yield the health of these accounts, and of others with unsettled, dead or malformed events."""
     rows: dict[tuple[str, str], tuple[int, datetime.datetime | None]] = {}
     conflicts: Counter[str] = Counter()
+    rejected = rejections.recent()
     for status in _COUNTED:
         for row in _counted(status):
             rows[row["name"], status] = row["n"], row["first"]
@@ -80,6 +91,7 @@ def health_of(accounts: list[str]) -> Iterator[Health]:
             malformed=found[Status.MALFORMED][0],
             oldest=min((first for _number, first in backlog if first), default=None),
             last_received_at=_last_received(account),
+            rejected=rejected.get(account, {}),
         )
 
 

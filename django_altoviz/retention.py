@@ -18,6 +18,7 @@ from django_altoviz.models import (
     WebhookEvent,
     WebhookEventQuerySet,
 )
+from django_altoviz.rejections import forget_before
 
 _BATCH = 500
 _EMPTY = {"body": "", "arrival": {}, "changes": {}, "history": [], "error": ""}
@@ -69,11 +70,13 @@ def prune(
     """Remove the content of events that are older than ``days``, or than the window of their status.
 
     Delete events that are older than ``dedupe_days`` altogether, and with them the ids for
-    deduplication. ``None`` keeps the ids for ever.
+    deduplication. ``None`` keeps the ids for ever. Delete the counts of rejected deliveries, too, that
+    are older than ``days``.
     """
     kept = windows(days, by_status)
     if dry_run:
         return _counted_for(kept, dedupe_days)
+    forget_before((timezone.now() - datetime.timedelta(days=days)).date())
     to_empty = _all_events().filter(_is_to_empty(kept))
     to_delete = _all_events().filter(_is_to_delete(kept, dedupe_days))
     return Pruned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from django_altoviz import rejections
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, app_settings, get_account
 from django_altoviz.dispatchers import dispatch
 from django_altoviz.exceptions import InvalidSignature, UnknownAccount
@@ -20,6 +22,7 @@ from django_altoviz.models import Status, WebhookEvent, tables
 from django_altoviz.signals import event_received, webhook_rejected
 from django_altoviz.transactions import own_transactions
 
+_NOT_STORED = "not stored"
 _SIGNATURE = f"HTTP_{signing.SIGNATURE_HEADER.upper().replace('-', '_')}"
 
 
@@ -43,6 +46,8 @@ class WebhookView(View):
     """
 
     http_method_names = ["post"]
+    #: The raw body, as soon as all of it was read.
+    body: bytes | None = None
     #: Marks the view for the checks, which test that ``WEBHOOK_URL`` leads to it.
     receives_altoviz = True
 
@@ -69,7 +74,12 @@ class WebhookView(View):
             account=account,
             status_code=rejection.status_code,
             reason=str(rejection),
+            body_length=None if self.body is None else len(self.body),
+            body_digest=None if self.body is None else hashlib.sha256(self.body).hexdigest(),
         )
+        rejections.tally.count(account, rejection.answer, rejection.status_code)
+        if rejection.answer != _NOT_STORED:
+            rejections.tally.write()  # otherwise the database has just failed
         return JsonResponse({"error": rejection.answer}, status=rejection.status_code)
 
     def http_method_not_allowed(
@@ -89,7 +99,7 @@ class WebhookView(View):
     def receive(self, request: HttpRequest, account: Account) -> JsonResponse:
         """Store an authentic delivery and dispatch its event. Store nothing else."""
         address = self.check_address(request, account)
-        body = self.read_body(request)
+        body = self.body = self.read_body(request)
         arrival = {
             "address": address,
             "content_type": request.META.get("CONTENT_TYPE", ""),
@@ -98,6 +108,7 @@ class WebhookView(View):
         }
         event = WebhookEvent.from_delivery(body, account.name, arrival)
         is_new = self.store(event)
+        rejections.tally.write()
         if event.status == Status.MALFORMED:
             return JsonResponse({"error": "malformed"}, status=400)
         return JsonResponse({"status": "stored" if is_new else "known", "id": event.event_id})
@@ -167,7 +178,7 @@ class WebhookView(View):
             event.log.exception(
                 "A delivery for account %r could not be stored. %s", event.account, reason
             )
-            raise Rejected(503, "not stored", reason or type(error).__name__) from error
+            raise Rejected(503, _NOT_STORED, reason or type(error).__name__) from error
         is_new = event.pk is not None
         if is_new:
             event_received.notify(WebhookEvent, event=event)

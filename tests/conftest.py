@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from django.test import Client
 
+from django_altoviz import rejections
 from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.samples import new_event_id, sample, sample_body, to_body
@@ -95,6 +96,13 @@ def post():
         return client.post(path, body, HTTP_X_SIGNATURE=signature, **extra)
 
     return post
+
+
+@pytest.fixture(autouse=True)
+def tally(monkeypatch):
+    """Begin each test without the rejections of others."""
+    monkeypatch.setattr(rejections, "tally", rejections.Tally())
+    return rejections.tally
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ LAYERS = [
     {"views", "admin", "api", "checks", "management"},
     {"dispatchers", "registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
+    {"rejections"},
     {"models", "signals", "samples", "client"},
     {"intake"},
     {"exact_json", "conf", "event_types", "log", "transactions"},

@@ -8,8 +8,10 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
-from django_altoviz.checks import check_security, check_settings
+from django_altoviz.checks import check_connected, check_receivers, check_security, check_settings
 from django_altoviz.dispatchers import deferred, get_dispatch, import_own
+from django_altoviz.models import Customer, Invoice
+from django_altoviz.signals import customer_created, event_processed, invoice_paid
 
 SECRET = "a-secret-of-decent-length"
 GOOD = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_URL": "https://shop.example/altoviz/webhook/"}
@@ -240,3 +242,86 @@ def test_a_setting_like_no_other_is_told_with_all_names():
     with override_settings(ALTOVIZ=GOOD | {"QQQ": "x"}):
         (message,) = check_settings()
     assert "ALLOWED_IPS, " in message.hint
+
+
+class TestReceivers:
+    @pytest.fixture
+    def connect(self):
+        """Return a function that connects a receiver for the time of the test."""
+        connected = []
+
+        def connect(signal, **options):
+            signal.connect(nothing, **options)
+            connected.append((signal, options))
+
+        yield connect
+        for signal, options in connected:
+            signal.disconnect(nothing, **options)
+
+    def found(self):
+        return [message.id.removeprefix("django_altoviz.") for message in check_receivers()]
+
+    def test_that_are_nowhere_connected_are_missed(self):
+        (message,) = check_connected()
+        assert message.id == "django_altoviz.I001"
+        assert self.found() == []
+
+    @pytest.mark.parametrize("signal", [customer_created, invoice_paid, event_processed])
+    def test_one_for_any_signal_is_enough(self, connect, signal):
+        connect(signal)
+        assert check_connected() == []
+
+    def test_with_the_sender_of_the_signal_are_called(self, connect):
+        connect(customer_created, sender=Customer)
+        connect(invoice_paid, sender=Invoice)
+        assert self.found() == []
+
+    @pytest.mark.parametrize("sender", ["django_altoviz.Customer", Invoice, object()])
+    def test_with_another_sender_are_never_called(self, connect, sender):
+        connect(customer_created, sender=sender)
+        (message,) = check_receivers()
+        assert message.id == "django_altoviz.W019"
+        assert "tests.test_checks.nothing" in message.msg
+        assert "sender=Customer" in message.hint
+
+
+def nothing(**kwargs):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("project", "expected"),
+    [
+        ({}, []),
+        ({"SECURE_SSL_REDIRECT": True}, ["W020"]),
+        (
+            {
+                "SECURE_SSL_REDIRECT": True,
+                "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+            },
+            [],
+        ),
+        ({"SECURE_SSL_REDIRECT": True, "SECURE_REDIRECT_EXEMPT": ["^altoviz/"]}, []),
+        ({"SECURE_SSL_REDIRECT": True, "ROOT_URLCONF": "tests.urls_without"}, []),
+        ({"SECURE_SSL_REDIRECT": True, "MIDDLEWARE": []}, []),
+        ({"ALLOWED_HOSTS": ["other.example"]}, ["W021"]),
+        ({"ALLOWED_HOSTS": [".example"]}, []),
+        ({"ALLOWED_HOSTS": [], "DEBUG": True}, []),
+        ({"PREPEND_WWW": True}, ["W022"]),
+        ({"PREPEND_WWW": True, "MIDDLEWARE": []}, []),
+    ],
+)
+def test_what_would_answer_before_the_webhook_is_told(project, expected):
+    middleware = [
+        "django.middleware.security.SecurityMiddleware",
+        "django.middleware.common.CommonMiddleware",
+    ]
+    with override_settings(
+        **{"ALLOWED_HOSTS": ["shop.example"], "MIDDLEWARE": middleware} | project
+    ):
+        assert ids(GOOD, check_security) == expected
+
+
+def test_without_a_url_no_host_is_compared():
+    with override_settings(ALLOWED_HOSTS=["other.example"]):
+        assert ids({"WEBHOOK_SECRET": SECRET}, check_security) == []

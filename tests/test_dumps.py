@@ -104,6 +104,7 @@ def everything(post, altoviz):  # noqa: F811
         for kind in ("Contact", "Product", "Quote"):
             post(body_of(f"{kind}Updated"))
         post(body_of("CustomerUpdated", id=3, name=ODD))
+        post(body_of("CustomerUpdated", id=3), signature="wrong")
         post(body_of("CustomerDeleted", id=4))
         post(body_of("InvoiceUpdated", "evt_1", id=5, customerId=None))
         post(body_of("InvoiceUpdated", "evt_1", id=5, customerId=77))

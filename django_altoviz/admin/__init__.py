@@ -3,6 +3,7 @@
 from django_altoviz.admin.documents import InvoiceAdmin, QuoteAdmin
 from django_altoviz.admin.events import WebhookEventAdmin
 from django_altoviz.admin.mirrors import ContactAdmin, CustomerAdmin, ProductAdmin
+from django_altoviz.admin.rejections import RejectionAdmin
 from django_altoviz.admin.syncs import SyncRunAdmin
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "InvoiceAdmin",
     "ProductAdmin",
     "QuoteAdmin",
+    "RejectionAdmin",
     "SyncRunAdmin",
     "WebhookEventAdmin",
 ]

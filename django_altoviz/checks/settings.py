@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
@@ -17,6 +18,7 @@ from django_altoviz.checks.accounts import (
     check_secrets,
     check_urls,
 )
+from django_altoviz.checks.reachability import check_host, check_redirects
 from django_altoviz.conf import (
     ACCOUNT_NAME,
     ACCOUNT_SETTINGS,
@@ -71,7 +73,8 @@ def check_security(**kwargs: Any) -> list[CheckMessage]:
     if [*_check_types()]:
         return []
     accounts = [get_account(name) for name in account_names()]
-    return [message for account in accounts for message in check_deployment(account)]
+    found = [(*check_deployment(account), *check_host(account)) for account in accounts]
+    return [*chain.from_iterable(found), *check_redirects()]
 
 
 def _check_types() -> Iterator[CheckMessage]:

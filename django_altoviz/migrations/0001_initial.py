@@ -371,6 +371,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Rejection',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account', django_altoviz.models.mirrors.fields.IdentifierField(blank=True, help_text='Empty for all unknown accounts.', max_length=64, verbose_name='account')),
+                ('day', models.DateField(help_text='In UTC.', verbose_name='day')),
+                ('status_code', models.PositiveSmallIntegerField(verbose_name='status code')),
+                ('answer', models.CharField(max_length=32, verbose_name='answer')),
+                ('deliveries', models.PositiveBigIntegerField(default=0, verbose_name='deliveries')),
+                ('last_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(verbose_name='last rejected at')),
+            ],
+            options={
+                'verbose_name': 'rejected deliveries',
+                'verbose_name_plural': 'rejected deliveries',
+                'constraints': [models.UniqueConstraint(fields=('day', 'account', 'answer'), name='altoviz_rejection')],
+            },
+        ),
+        migrations.CreateModel(
             name='SyncStep',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -416,7 +433,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'webhook event',
                 'verbose_name_plural': 'webhook events',
-                'permissions': [('process_webhookevent', 'Can process webhook events again'), ('replay_webhookevent', 'Can have all receivers of webhook events called again')],
+                'permissions': [('view_webhookevent_content', 'Can view the content of all webhook events'), ('process_webhookevent', 'Can process webhook events again'), ('replay_webhookevent', 'Can have all receivers of webhook events called again')],
                 'default_manager_name': 'with_pruned',
                 'indexes': [models.Index(fields=['status', 'next_attempt_at', 'account', 'received_at'], name='altoviz_event_queue'), models.Index(fields=['account', 'received_at'], name='altoviz_event_account'), models.Index(fields=['object_id', 'entity'], name='altoviz_event_object'), models.Index(fields=['event_id'], name='altoviz_event_event_id')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lease_expires_at__isnull', False), ('status', 'processing')), models.Q(models.Q(('status', 'processing'), _negated=True), ('lease_expires_at', None)), _connector='OR'), name='altoviz_event_lease')],

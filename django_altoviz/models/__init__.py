@@ -16,6 +16,7 @@ from django_altoviz.models.mirrors import (
 )
 from django_altoviz.models.queue import Source, Status
 from django_altoviz.models.receiver_runs import ReceiverRun
+from django_altoviz.models.rejections import Rejection
 from django_altoviz.models.sync_runs import SyncRun, SyncStep
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Quote",
     "QuoteLine",
     "ReceiverRun",
+    "Rejection",
     "Source",
     "Status",
     "SyncRun",

@@ -107,6 +107,7 @@ class WebhookEvent(models.Model):
         verbose_name = _("webhook event")
         verbose_name_plural = _("webhook events")
         permissions = [
+            ("view_webhookevent_content", _("Can view the content of all webhook events")),
             ("process_webhookevent", _("Can process webhook events again")),
             ("replay_webhookevent", _("Can have all receivers of webhook events called again")),
         ]

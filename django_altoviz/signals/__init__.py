@@ -113,5 +113,6 @@ event_processed = Notification()
 #: ``error`` (the first exception).
 event_failed = Notification()
 #: Sent when the view rejected a delivery and stored nothing. Keywords: ``request``, ``account`` (its
-#: name), ``status_code``, ``reason``.
+#: name), ``status_code``, ``reason``, ``body_length`` (in bytes) and ``body_digest`` (SHA-256, hexadecimal),
+#: which are ``None`` if the body was not read.
 webhook_rejected = Notification()

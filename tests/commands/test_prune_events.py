@@ -73,3 +73,9 @@ class TestPrune:
         with pytest.raises(CommandError, match="must not be shorter"):
             run("--days", "50", "--dedupe-days", "40")
         assert WebhookEvent.objects.count() == 2
+
+
+def test_with_verbosity_0_nothing_is_printed(capsys):
+    for command in ("altoviz_prune_events", "altoviz_process_events"):
+        call_command(command, verbosity=0)
+        assert capsys.readouterr() == ("", "")

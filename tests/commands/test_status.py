@@ -50,7 +50,8 @@ def test_prints_json(post):
     assert (default["account"], default["backlog"], default["failed"]) == ("default", 1, 0)
     assert datetime.datetime.fromisoformat(default["oldest"]) <= timezone.now()
     empty = dict.fromkeys(["backlog", "failed", "dead", "conflicting", "malformed"], 0)
-    assert acme == {"account": "acme", **empty, "oldest": None, "last_received_at": None}
+    never = dict.fromkeys(["oldest", "last_received_at"])
+    assert acme == {"account": "acme", **empty, **never, "rejected": {}}
 
 
 def test_without_events(settings):

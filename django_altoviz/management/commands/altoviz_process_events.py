@@ -93,7 +93,8 @@ class Command(BaseCommand):
             for outcome in self.process(events, from_scratch, **options):
                 outcomes[outcome] += 1
                 progress.processed(outcomes.total())
-        self.report(outcomes, options["format"])
+        if options["verbosity"] > 0 or options["format"] == "json":
+            self.report(outcomes, options["format"])
         if not watch:
             raise_for(outcomes)
 

@@ -78,4 +78,5 @@ class Command(BaseCommand):
             text = _("Events to empty: %(emptied)s, to delete: %(deleted)s.")
         else:
             text = _("Events emptied: %(emptied)s, deleted: %(deleted)s.")
-        self.stdout.write(text % counts)
+        if options["verbosity"] > 0:
+            self.stdout.write(text % counts)

@@ -17,8 +17,9 @@ from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.management.selection import add_account
-from django_altoviz.models import WebhookEvent
+from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.samples import new_event_id, sample, to_body
+from django_altoviz.signals import BY_EVENT_TYPE
 
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
 _POST_TIMEOUT = 30  # seconds
@@ -120,7 +121,18 @@ def outcome(event_id: str, account: str) -> str:
         return _("%(status)s: nothing has processed it yet. Run altoviz_process_events.") % {
             "status": event.get_status_display()
         }
-    return str(event.get_status_display())
+    return f"{event.get_status_display()}{remark(event)}"
+
+
+def remark(event: WebhookEvent) -> str:
+    """Say so if nobody listens: a module with receivers that nothing imports gives no error."""
+    event_type = event.event_type
+    if event_type is None:
+        return ""
+    signal = BY_EVENT_TYPE[event_type]
+    if signal.named_receivers(MIRRORS[event_type.entity]):
+        return ""
+    return _(". No receiver is connected to %(signal)s in this process.") % {"signal": signal.name}
 
 
 def default_url(account: str) -> str:

@@ -4,12 +4,14 @@ import datetime
 import json
 import re
 from argparse import ArgumentTypeError
+from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
+from django_altoviz import rejections
 from django_altoviz.conf import used_account_names
 from django_altoviz.health import Health, health_of
 from django_altoviz.management.selection import add_account
@@ -49,18 +51,35 @@ class Command(BaseCommand):
             help="The longest time without a delivery, such as 24h. An account that never had a "
             "delivery exceeds it.",
         )
+        parser.add_argument(
+            "--max-rejected",
+            type=int,
+            metavar="N",
+            help="The most deliveries that may have been rejected today and yesterday (UTC).",
+        )
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *, account: str | None, format: str, **options: Any) -> None:
         found = [*health_of([account] if account else used_account_names())]
         if account:
             found = [health for health in found if health.account == account]
+        unknown = rejections.recent().get("", {})
         problems = [problem for health in found for problem in exceeded_limits(health, **options)]
         if format == "json":
-            value = {"accounts": [health.as_json() for health in found], "problems": problems}
+            value = {
+                "accounts": [health.as_json() for health in found],
+                "problems": problems,
+                "unknown_accounts": unknown,
+            }
             self.stdout.write(json.dumps(value))
         else:
             self.stdout.write("\n".join(map(health_table, found)))
+            if unknown:
+                counts = sum(unknown.values(), Counter())
+                self.stdout.write(
+                    _("Deliveries for unknown accounts in %(days)s days: %(count)s")
+                    % {"days": rejections.RECENT_DAYS, "count": counts.total()}
+                )
         if problems:
             raise CommandError("\n".join(problems))
 
@@ -71,6 +90,7 @@ def exceeded_limits(
     max_age: datetime.timedelta | None,
     max_failed: int | None,
     max_silence: datetime.timedelta | None,
+    max_rejected: int | None,
     **options: Any,
 ) -> list[str]:
     """Return a sentence for each limit that the account exceeds."""
@@ -85,6 +105,11 @@ def exceeded_limits(
         problems.append(
             _("Account “%(name)s”: events failed or dead: %(count)s.")
             % {"name": health.account, "count": failed}
+        )
+    if max_rejected is not None and health.recently_rejected > max_rejected:
+        problems.append(
+            _("Account “%(name)s”: deliveries rejected today and yesterday: %(count)s.")
+            % {"name": health.account, "count": health.recently_rejected}
         )
     if max_silence is not None:
         silence = health.silence
@@ -110,11 +135,27 @@ def health_table(health: Health) -> str:
         _("dead"): health.dead,
         _("conflicting"): health.conflicting,
         _("malformed"): health.malformed,
+        _("rejected"): rejected_by_answer(health),
         _("last received"): local(last).isoformat(" ", "seconds") if last else _("never"),
     }
     width = max(map(len, lines))
     table = [f"  {name.ljust(width)}  {value}" for name, value in lines.items()]
     return "\n".join([_("Account “%(name)s”") % {"name": health.account}, *table])
+
+
+def rejected_by_answer(health: Health) -> str:
+    """Return how many deliveries were rejected in the last days, and with which answers."""
+    counts: Counter[str] = Counter()
+    for by_answer in health.rejected.values():
+        counts.update(by_answer)
+    if not counts:
+        return "0"
+    answers = ", ".join(f"{answer}: {number}" for answer, number in counts.most_common())
+    return _("%(count)s in %(days)s days (%(answers)s)") % {
+        "count": counts.total(),
+        "days": rejections.RECENT_DAYS,
+        "answers": answers,
+    }
 
 
 def local(moment: datetime.datetime) -> datetime.datetime:

@@ -81,7 +81,8 @@ class Command(APICommand):
         except SyncTakenOver as error:
             raise CommandError(_("Another altoviz_sync has taken over this sync.")) from error
         finally:
-            self.write_result(format, runs_as_table(progress.runs), runs_as_json(progress.runs))
+            if options["verbosity"] > 0 or format == "json":
+                self.write_result(format, runs_as_table(progress.runs), runs_as_json(progress.runs))
         exit_with_outcome(progress.runs, dry_run)
 
 

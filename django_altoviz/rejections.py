@@ -1,0 +1,124 @@
+"""Count rejected deliveries, cheaply even if they come in thousands."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import router, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from django_altoviz.conf import account_names
+from django_altoviz.exceptions import ends_task
+from django_altoviz.log import log_about
+from django_altoviz.models import Rejection
+
+#: The days that ``recent`` looks back, with today.
+RECENT_DAYS = 7
+
+
+@dataclass(frozen=True)
+class _Kind:
+    account: str
+    day: datetime.date
+    answer: str
+    status_code: int
+
+
+@dataclass
+class Tally:
+    """The rejections of this process that are not in the database yet.
+
+    They are written at most once in ``interval`` seconds. A process that ends loses the rest: those of
+    the last interval, or those since the database failed.
+    """
+
+    interval: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+    _counts: Counter[_Kind] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _next_write: float = -math.inf
+
+    def count(self, account: str, answer: str, status_code: int) -> None:
+        """Count a rejected delivery, without any I/O."""
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        kind = _Kind(_if_known(account), today, answer, status_code)
+        with self._lock:
+            self._counts[kind] += 1
+
+    def write(self) -> None:
+        """Write the counts, unless there are none or this process has just written some.
+
+        If the database does not answer, keep them for the next time.
+        """
+        counts = self._take()
+        try:
+            if counts:
+                _add(counts)
+        except Exception as error:
+            with self._lock:
+                self._counts.update(counts)
+            if ends_task(error):
+                raise
+            log_about().warning("Rejected deliveries could not be counted: %s", error)
+
+    def _take(self) -> Counter[_Kind]:
+        with self._lock:
+            if not self._counts or self.clock() < self._next_write:
+                return Counter()
+            self._next_write = self.clock() + self.interval
+            counts, self._counts = self._counts, Counter()
+            return counts
+
+
+tally = Tally()
+
+
+def recent() -> dict[str, dict[str, Counter[str]]]:
+    """Return the counts of the last days, as ``{account: {day: {answer: count}}}``.
+
+    The days are in ISO format. The account "" has all accounts that do not exist.
+    """
+    first = datetime.datetime.now(datetime.timezone.utc).date()
+    first -= datetime.timedelta(days=RECENT_DAYS - 1)
+    found: dict[str, dict[str, Counter[str]]] = {}
+    for row in _rows().filter(day__gte=first).order_by("-day", "-deliveries", "answer"):
+        by_day = found.setdefault(row.account or "", {})
+        by_day.setdefault(row.day.isoformat(), Counter())[row.answer] = row.deliveries
+    return found
+
+
+def forget_before(day: datetime.date) -> None:
+    """Delete the counts of earlier days."""
+    _rows().filter(day__lt=day).delete()
+
+
+def _rows() -> QuerySet[Rejection]:
+    return Rejection.objects.using(router.db_for_write(Rejection))
+
+
+def _if_known(account: str) -> str:
+    """Return the account's name, or "" if there is none: the text in the URL may be anything."""
+    try:
+        return account if account in account_names() else ""
+    except ImproperlyConfigured:
+        return ""
+
+
+def _add(counts: Counter[_Kind]) -> None:
+    rows, now = _rows(), timezone.now()
+    with transaction.atomic(using=rows.db):
+        # In one order everywhere, so that two processes can't wait for each other.
+        for kind, number in sorted(counts.items(), key=lambda item: str(item[0])):
+            row = rows.filter(day=kind.day, account=kind.account, answer=kind.answer)
+            more = {"deliveries": F("deliveries") + number, "last_at": now}
+            if not row.update(**more):
+                rows.bulk_create([Rejection(**vars(kind), last_at=now)], ignore_conflicts=True)
+                row.update(**more)
