@@ -124,6 +124,10 @@ class UnexpectedAnswer(APIFailure):
     """The client can't interpret the response."""
 
 
+class AnswerTooLarge(UnexpectedAnswer):
+    """Altoviz's answer is longer than any that this client accepts."""
+
+
 class IncompleteList(APIFailure):
     """A list changed during pagination, or repeats itself, so some of its objects may be missing."""
 

@@ -89,7 +89,7 @@ def recent() -> dict[str, dict[str, Counter[str]]]:
     first = datetime.datetime.now(datetime.timezone.utc).date()
     first -= datetime.timedelta(days=RECENT_DAYS - 1)
     found: dict[str, dict[str, Counter[str]]] = {}
-    for row in _rows().filter(day__gte=first).order_by("-day", "-deliveries", "answer"):
+    for row in _stored_counts().filter(day__gte=first).order_by("-day", "-deliveries", "answer"):
         by_day = found.setdefault(row.account or "", {})
         by_day.setdefault(row.day.isoformat(), Counter())[row.answer] = row.deliveries
     return found
@@ -97,10 +97,10 @@ def recent() -> dict[str, dict[str, Counter[str]]]:
 
 def forget_before(day: datetime.date) -> None:
     """Delete the counts of earlier days."""
-    _rows().filter(day__lt=day).delete()
+    _stored_counts().filter(day__lt=day).delete()
 
 
-def _rows() -> QuerySet[Rejection]:
+def _stored_counts() -> QuerySet[Rejection]:
     return Rejection.objects.using(router.db_for_write(Rejection))
 
 
@@ -113,7 +113,7 @@ def _if_known(account: str) -> str:
 
 
 def _add(counts: Counter[_Kind]) -> None:
-    rows, now = _rows(), timezone.now()
+    rows, now = _stored_counts(), timezone.now()
     with transaction.atomic(using=rows.db):
         # In one order everywhere, so that two processes can't wait for each other.
         for kind, number in sorted(counts.items(), key=lambda item: str(item[0])):

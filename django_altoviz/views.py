@@ -22,7 +22,7 @@ from django_altoviz.models import Status, WebhookEvent, tables
 from django_altoviz.signals import event_received, webhook_rejected
 from django_altoviz.transactions import own_transactions
 
-_NOT_STORED = "not stored"
+_UNSTORED = "not stored"
 _SIGNATURE = f"HTTP_{signing.SIGNATURE_HEADER.upper().replace('-', '_')}"
 
 
@@ -78,7 +78,7 @@ class WebhookView(View):
             body_digest=None if self.body is None else hashlib.sha256(self.body).hexdigest(),
         )
         rejections.tally.count(account, rejection.answer, rejection.status_code)
-        if rejection.answer != _NOT_STORED:
+        if rejection.answer != _UNSTORED:
             rejections.tally.write()  # otherwise the database has just failed
         return JsonResponse({"error": rejection.answer}, status=rejection.status_code)
 
@@ -178,7 +178,7 @@ class WebhookView(View):
             event.log.exception(
                 "A delivery for account %r could not be stored. %s", event.account, reason
             )
-            raise Rejected(503, _NOT_STORED, reason or type(error).__name__) from error
+            raise Rejected(503, _UNSTORED, reason or type(error).__name__) from error
         is_new = event.pk is not None
         if is_new:
             event_received.notify(WebhookEvent, event=event)

@@ -23,7 +23,7 @@ _NOTIFICATIONS = (event_received, event_processed, event_failed)
 
 def check_receivers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Find the receivers that are never called, or called wrongly, because of how they are connected."""
-    return [*_check_senders(), *_check_names()]
+    return [*_check_senders(), *_check_ambiguous()]
 
 
 def check_connected(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -55,7 +55,7 @@ def _check_senders() -> Iterator[CheckMessage]:
             )
 
 
-def _check_names() -> Iterator[CheckMessage]:
+def _check_ambiguous() -> Iterator[CheckMessage]:
     """Find the receivers that can't be told apart, so that "exactly once" could not be kept."""
     return (
         Warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,14 @@ from types import TracebackType
 
 import requests
 
-from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer
+from django_altoviz.exceptions import AnswerTooLarge, ConnectionFailed, UnexpectedAnswer
 
+#: The longest document, in bytes.
+MAX_BYTES = 200 * 2**20
+# Names that mean a device on Windows, with any extension, and characters that a name there can't have.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_MAX_NAME_BYTES = 200
 _FILENAME = re.compile(r'filename="?([^";]+)"?')
 _PDF_SIGNATURE = b"%PDF-"
 # PDF readers accept the signature anywhere in this many first bytes.
@@ -22,20 +29,23 @@ class Download:
 
     Raises:
         ConnectionFailed: the download broke off.
-        UnexpectedAnswer: the content is not a PDF.
+        UnexpectedAnswer: the content is not a PDF. ``AnswerTooLarge``: it is too long.
     """
 
     def __init__(self, request: str, response: requests.Response) -> None:
         self._request, self._response = request, response
         name = _FILENAME.search(response.headers.get("content-disposition", ""))
-        #: The file name that Altoviz sent, without any folder, or "".
-        self.filename = Path(name[1].replace("\\", "/")).name if name else ""
+        #: The file name that Altoviz sent, without any folder. "" if there is none that is safe.
+        self.filename = _safe_name(name[1]) if name else ""
 
     def __iter__(self) -> Iterator[bytes]:
         chunks: Iterator[bytes] = self._response.iter_content(64 * 1024)
         try:
-            yield self._read_head(chunks)
-            yield from chunks
+            length = 0
+            for chunk in itertools.chain([self._read_head(chunks)], chunks):
+                if (length := length + len(chunk)) > MAX_BYTES:
+                    raise AnswerTooLarge(f"{self._request} goes on after {MAX_BYTES} bytes.")
+                yield chunk
         except requests.RequestException as error:
             raise ConnectionFailed(f"{self._request} broke off ({type(error).__name__}).") from None
 
@@ -77,3 +87,12 @@ class Download:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _safe_name(text: str) -> str:
+    """Return the last part of a path, or "" if a file of that name might do harm on any system."""
+    name = re.split(r"[/\\]", text)[-1].strip()
+    is_odd = not name.isprintable() or name.startswith(".") or name.endswith(".")
+    is_taken = _DEVICE.fullmatch(name) or _FORBIDDEN.search(name)
+    is_long = len(name.encode(errors="replace")) > _MAX_NAME_BYTES
+    return "" if is_odd or is_taken or is_long else name

@@ -10,11 +10,10 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError
 
-from django_altoviz.client.deadlines import DeadlineAdapter
 from django_altoviz.client.downloads import Download
+from django_altoviz.client.limits import LimitedAdapter, OutOfTime, TooLarge
 from django_altoviz.client.rate_limit import RateLimiter
 from django_altoviz.client.responses import (
     Page,
@@ -34,11 +33,22 @@ from django_altoviz.client.secrecy import (
     redactor,
     without_password,
 )
-from django_altoviz.exceptions import ConnectionFailed, UnexpectedAnswer, Unreachable
+from django_altoviz.exceptions import (
+    AnswerTooLarge,
+    ConnectionFailed,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from django_altoviz.log import log_about
 
 #: The connect timeout and the read timeout (between two bytes of an answer), in seconds.
 TIMEOUT = (5.0, 30.0)
+#: The limit of a whole request, in seconds, without the pauses between its repetitions.
+TIME_LIMIT = 120.0
+#: The limit of an answer, in bytes. A page of a hundred invoices with many lines has a few million.
+MAX_ANSWER_BYTES = 50 * 2**20
+#: Longer pauses are reported to ``on_pause``, in seconds.
+_UNNOTICED = 2.0
 _JSON = {"Content-Type": "application/json"}
 # Requests for an answer whose body breaks off or isn't JSON. urllib3 retries connections and
 # statuses, but leaves the body to its caller.
@@ -53,8 +63,12 @@ class HTTPClient:
     with requests.
 
     ``timeout`` are the seconds until the connection and between two bytes, ``time_limit`` those of the
-    whole request with its repetitions.
+    whole request with its repetitions, but without the pauses between them. An answer of more than
+    ``max_answer_bytes`` is given up.
     """
+
+    #: Called with the seconds before each longer pause between two attempts at a request.
+    on_pause: Callable[[float], None] | None = None
 
     def __init__(
         self,
@@ -65,7 +79,8 @@ class HTTPClient:
         rate_limiter: RateLimiter | None = None,
         retry: AltovizRetry | None = None,
         timeout: tuple[float, float] = TIMEOUT,
-        time_limit: float | None = None,
+        time_limit: float = TIME_LIMIT,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
         read_attempts: int = _READ_ATTEMPTS,
         secrets: Iterable[str] = (),
     ) -> None:
@@ -81,14 +96,10 @@ class HTTPClient:
         self._session.auth = APIKeyAuth(self._secrets[0], self._base_url)
         self._session.headers["Accept"] = "application/json"
         retry = (retry or AltovizRetry()).new()  # a copy, as before_retry belongs to this client
-        retry.before_retry = self._wait_for_rate_limit
-        adapter = (
-            HTTPAdapter(max_retries=retry)
-            if time_limit is None
-            else DeadlineAdapter(time_limit, max_retries=retry)
-        )
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        retry.pause, retry.before_retry = self._pause, self._wait_before_retry
+        self._adapter = LimitedAdapter(time_limit, max_answer_bytes, max_retries=retry)
+        self._session.mount("https://", self._adapter)
+        self._session.mount("http://", self._adapter)
 
     def get_object(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         value, _ = self._get(path, query)
@@ -133,8 +144,9 @@ class HTTPClient:
                 response = self._request("GET", path, params=query)
                 return read(f"GET {path}", response.content), response
             except (ConnectionFailed, UnexpectedAnswer) as error:
-                # If there was no connection, urllib3 has tried often enough.
-                if attempts == self._read_attempts or isinstance(error, Unreachable):
+                # If there was no connection, urllib3 has tried often enough. A long answer stays so.
+                is_final = isinstance(error, (Unreachable, AnswerTooLarge))
+                if attempts == self._read_attempts or is_final:
                     raise
             time.sleep(random.uniform(0, 2.0**attempts / 4))
             attempts += 1
@@ -156,7 +168,7 @@ class HTTPClient:
         self._wait_for_rate_limit()
         try:
             # Don't follow redirects: requests would take the key along to another host.
-            response = self._session.request(
+            return self._session.request(
                 method,
                 urljoin(self._base_url, path),
                 data=hidden.body if hidden else None,
@@ -165,10 +177,8 @@ class HTTPClient:
                 allow_redirects=False,
                 **options,
             )
-            if not is_success(response.status_code):
-                # Read the body here, also of a stream, so that the handler below sees it break off.
-                _ = response.content
-            return response
+        except TooLarge as error:
+            raise AnswerTooLarge(f"{method} {path} was answered with {error}.") from None
         except (requests.RequestException, ValueError) as error:
             # Without the cause, because it may quote what was sent: http.client quotes headers.
             reason = redactor(self._secrets)(f"{type(error).__name__}: {error}")
@@ -178,12 +188,25 @@ class HTTPClient:
                 f"broke off ({reason}). Check the network, the proxy and BASE_URL."
             ) from None
 
+    def _pause(self, seconds: float) -> None:
+        """Sleep before a request is repeated."""
+        if self.on_pause is not None and seconds > _UNNOTICED:
+            self.on_pause(seconds)
+        with self._adapter.pausing():
+            time.sleep(seconds)
+
+    def _wait_before_retry(self) -> None:
+        with self._adapter.pausing():
+            self._wait_for_rate_limit()
+
     def _wait_for_rate_limit(self) -> None:
         if waited := self.rate_limiter.acquire():
             log_about().info("Waited %.1f s to stay within Altoviz's rate limit.", waited)
 
 
 def _was_retried(error: Exception) -> bool:
-    """Return True if the connection failed as often as urllib3 tries."""
+    """Return True if the connection failed as often as urllib3 tries, or for as long as allowed."""
+    if isinstance(error, OutOfTime):
+        return True
     reason = error.args[0] if error.args else None
     return isinstance(error, requests.ConnectionError) and isinstance(reason, MaxRetryError)

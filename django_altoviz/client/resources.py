@@ -16,6 +16,8 @@ from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import IncompleteList, UnexpectedAnswer
 from django_altoviz.intake.envelopes import object_id_of
 
+#: The most pages of a list: a million objects. A list without a count might never end.
+MAX_PAGES = 10_000
 # How often a list is read before it is given up as incomplete.
 _MAX_LIST_READS = 3
 
@@ -100,6 +102,10 @@ class Resource:
             number += 1
 
     def _page(self, number: int, filters: dict[str, Any]) -> Page:
+        if number > MAX_PAGES:
+            raise IncompleteList(
+                f"{self.path}: Altoviz says that the list goes on after {MAX_PAGES} pages."
+            )
         query = filters | {"PageIndex": number, "PageSize": PAGE_SIZE}
         return self._client.get_page(self.path, query)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,8 @@ class AltovizRetry(Retry):
     Repeats GET and DELETE after a broken connection or a server error. Repeats any method after a
     429, because Altoviz refused that request before it did anything.
 
-    ``before_retry`` is called before each repetition, so that repetitions count in the rate limit.
+    ``pause`` is called with the seconds before each repetition, and ``before_retry`` afterwards, so
+    that repetitions count in the rate limit.
     """
 
     def __init__(self, total: int = 6, **options: Any) -> None:
@@ -36,16 +38,19 @@ class AltovizRetry(Retry):
             "raise_on_redirect": False,
         }
         super().__init__(total, **defaults | options)
+        self.pause: Callable[[float], object] = time.sleep
         self.before_retry: Callable[[], object] = object  # calling it does nothing
 
     def new(self, **changes: Any) -> AltovizRetry:
         # urllib3 makes a new object for each attempt, from the options that it knows.
         copy = super().new(**changes)
-        copy.before_retry = self.before_retry
+        copy.pause, copy.before_retry = self.pause, self.before_retry
         return copy
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        super().sleep(response)
+        asked = None if response is None else self.get_retry_after(response)
+        if seconds := asked or self.get_backoff_time():
+            self.pause(seconds)
         self.before_retry()
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:

@@ -31,8 +31,11 @@ UNSTORABLE = re.compile(f"[{_UNSTORABLE}]")
 # JSON has no raw control characters except white space. So a body that is JSON is stored unchanged,
 # and only other bodies are ever escaped.
 _ESCAPE = "\x1b"
-_TO_ESCAPE = re.compile(f"[{_UNSTORABLE}{_ESCAPE}]")
-_ESCAPED = re.compile(_ESCAPE + "([0-9a-f]{2})")
+# Each byte that is escaped, as Python decodes it: those that are not UTF-8 to lone surrogates.
+_BYTES = {byte: byte if byte < 0x80 else 0xDC00 + byte for byte in (0, 0x1B, *range(0x80, 0x100))}
+_ESCAPES = {ordinal: f"{_ESCAPE}{byte:02x}" for byte, ordinal in _BYTES.items()}
+_UNESCAPES = {escape: chr(ordinal) for ordinal, escape in _ESCAPES.items()}
+_ESCAPED = re.compile(_ESCAPE + "[0-9a-f]{2}")
 
 
 def body_to_text(body: bytes) -> str:
@@ -40,18 +43,13 @@ def body_to_text(body: bytes) -> str:
     if b"\0" not in body and b"\x1b" not in body:
         with contextlib.suppress(UnicodeDecodeError):
             return body.decode()  # the usual case, and several times faster
-    text = body.decode("utf-8", "surrogateescape")
-    return _TO_ESCAPE.sub(lambda match: f"{_ESCAPE}{ord(match[0]) & 0xFF:02x}", text)
+    return body.decode("utf-8", "surrogateescape").translate(_ESCAPES)
 
 
 def text_to_body(text: str) -> bytes:
     """Return the bytes that ``body_to_text`` was given."""
-    escaped = _ESCAPED.sub(lambda match: _unescape(int(match[1], 16)), text)
-    return escaped.encode("utf-8", "surrogateescape")
-
-
-def _unescape(byte: int) -> str:
-    return chr(byte) if byte < 0x80 else chr(0xDC00 + byte)
+    unescaped = _ESCAPED.sub(lambda match: _UNESCAPES.get(match[0], match[0]), text)
+    return unescaped.encode("utf-8", "surrogateescape")
 
 
 def storable(text: str) -> str:

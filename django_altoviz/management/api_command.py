@@ -23,6 +23,7 @@ from django_altoviz.exceptions import (
     RateLimited,
     Unreachable,
 )
+from django_altoviz.management.progress import retry_text
 from django_altoviz.management.selection import add_account
 
 
@@ -30,6 +31,13 @@ class APICommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_account(parser, default=DEFAULT_ACCOUNT)
         parser.add_argument("--format", choices=["text", "json"], default="text")
+
+    @contextmanager
+    def client_of(self, account: Account) -> Iterator[AltovizClient]:
+        """Provide the account's client, as ``api_client`` does, and print its longer pauses."""
+        with api_client(account) as client:
+            client.on_pause = lambda seconds: self.stderr.write(retry_text(seconds), str)
+            yield client
 
     def write_result(self, format: str, text: str, value: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(value) if format == "json" else text)

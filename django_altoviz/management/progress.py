@@ -77,6 +77,16 @@ class Progress(_Lines, Watcher):
             % {"seconds": max(round(seconds), 1)}
         )
 
+    def retrying(self, seconds: float) -> None:
+        self._print(retry_text(seconds))
+
+
+def retry_text(seconds: float) -> str:
+    """Say that a request will be repeated after a pause."""
+    return _("Waiting %(seconds)d s to try again: Altoviz did not answer, or asked to wait.") % {
+        "seconds": round(seconds)
+    }
+
 
 def plural_name(run: SyncRun) -> str:
     return str(MIRRORS[Entity(run.entity)]._meta.verbose_name_plural)

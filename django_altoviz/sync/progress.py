@@ -17,5 +17,8 @@ class Watcher:
     def paused(self, seconds: float) -> None:
         """Report that the client waits for that long because of the rate limit."""
 
+    def retrying(self, seconds: float) -> None:
+        """Report that the client waits for that long before it repeats a request."""
+
     def ended(self, run: SyncRun) -> None:
         """Report that all objects of this kind were read and applied."""

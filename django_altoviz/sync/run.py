@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from django.db import Error
@@ -76,7 +76,7 @@ def sync(
     failures: list[APIFailure] = []
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
-        stack.enter_context(_waits_reported(client, watcher.paused))
+        stack.enter_context(_waits_reported(client, watcher))
         for entity in [each for each in ENTITIES if each in entities]:
             runs.append(claim_run(account, entity, watcher, is_dry_run=dry_run))
             reconciler = Reconciler(runs[-1], client, signals=signals)
@@ -90,14 +90,14 @@ def sync(
 
 
 @contextmanager
-def _waits_reported(client: AltovizClient, report: Callable[[float], None]) -> Iterator[None]:
+def _waits_reported(client: AltovizClient, watcher: Watcher) -> Iterator[None]:
     # The client may be the caller's, who uses it after the sync.
-    on_wait = client.rate_limiter.on_wait
-    client.rate_limiter.on_wait = report
+    before = client.rate_limiter.on_wait, client.on_pause
+    client.rate_limiter.on_wait, client.on_pause = watcher.paused, watcher.retrying
     try:
         yield
     finally:
-        client.rate_limiter.on_wait = on_wait
+        client.rate_limiter.on_wait, client.on_pause = before
 
 
 def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> None:

@@ -588,9 +588,19 @@ class TestDownloads:
             ("attachment; filename=../../etc/passwd", "passwd"),
             ('attachment; filename="..\\\\..\\\\a.pdf"', "a.pdf"),
             ("inline", ""),
+            ("attachment; filename=..", ""),
+            ("attachment; filename=.", ""),
+            ("attachment; filename=.bashrc", ""),
+            ("attachment; filename=a.pdf.", ""),
+            ("attachment; filename=CON", ""),
+            ("attachment; filename=com1.pdf", ""),
+            ("attachment; filename=a:b.pdf", ""),
+            ("attachment; filename=a\x1b[31m.pdf", ""),
+            ("attachment; filename=" + "a" * 300, ""),
+            ("attachment; filename=Facture FA-1.pdf", "Facture FA-1.pdf"),
         ],
     )
-    def test_have_a_file_name_without_folders(self, header, filename):
+    def test_have_a_safe_file_name_without_folders(self, header, filename):
         answer = Answer(body=self.PDF, headers={"content-disposition": header})
         with ScriptedServer(answer) as server, connect(server) as client:
             with client.invoices.download(5) as pdf:

@@ -10,6 +10,7 @@ from django.db import OperationalError
 
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, Invoice, WebhookEvent
+from django_altoviz.signals import customer_created
 from tests.client.scripted import Answer, ScriptedServer
 from tests.conftest import SECRETS
 
@@ -67,6 +68,19 @@ class TestOverHttp:
     @pytest.mark.usefixtures("deferred")
     def test_an_event_that_waits_is_told_with_the_cure(self, url):
         assert "pending: nothing has processed it yet" in run("CustomerCreated", "--url", url)
+
+    def test_it_is_told_if_nobody_listens(self, url):
+        missing = "processed. No receiver is connected to customer_created in this process."
+        assert missing in run("CustomerCreated", "--url", url)
+
+        def listen(**kwargs):
+            pass
+
+        customer_created.connect(listen)
+        try:
+            assert "No receiver" not in run("CustomerCreated", "--set", "id=77", "--url", url)
+        finally:
+            customer_created.disconnect(listen)
 
     def test_a_ping_has_no_effect(self, url):
         run("Ping", "--url", url)

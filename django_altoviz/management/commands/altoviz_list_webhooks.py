@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
 from django_altoviz import registration
-from django_altoviz.management.api_command import APICommand, api_client, configured_account
+from django_altoviz.management.api_command import APICommand, configured_account
 from django_altoviz.management.webhooks import (
     describe_webhook,
     event_types,
@@ -39,7 +39,7 @@ class Command(APICommand):
         configured = configured_account(account)
         url = url_or_default(configured, options["url"])
         wanted = wanted_webhook(configured, url, options["name"], options["types"])
-        with api_client(configured) as client:
+        with self.client_of(configured) as client:
             rows = client.webhooks.all()
         plan = registration.plan(rows, wanted)
         webhooks = [Registered.read(row) for row in rows]

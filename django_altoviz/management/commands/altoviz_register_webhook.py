@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django_altoviz import registration
 from django_altoviz.client import AltovizClient
 from django_altoviz.conf import Account
-from django_altoviz.management.api_command import APICommand, api_client, configured_account
+from django_altoviz.management.api_command import APICommand, configured_account
 from django_altoviz.management.webhooks import (
     describe_webhook,
     event_types,
@@ -58,7 +58,7 @@ class Command(APICommand):
         if not options["force"]:
             check_url(url, configured)
         wanted = wanted_webhook(configured, url, options["name"], options["types"])
-        with api_client(configured) as client:
+        with self.client_of(configured) as client:
             if dry_run:
                 self.show_plan(client, wanted, replace, options["format"])
             else:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from django_altoviz import registration
 from django_altoviz.conf import Account
-from django_altoviz.management.api_command import APICommand, api_client, configured_account
+from django_altoviz.management.api_command import APICommand, configured_account
 from django_altoviz.management.webhooks import describe_webhook, url_or_default
 from django_altoviz.registration import Registered
 
@@ -51,7 +51,7 @@ class Command(APICommand):
                 )
                 % {"name": account}
             )
-        with api_client(configured) as client:
+        with self.client_of(configured) as client:
             listed = [Registered.read(row) for row in client.webhooks.all()]
             chosen = [webhook for webhook in listed if is_chosen(webhook, id, url)]
             if not force:

@@ -1,0 +1,147 @@
+"""Limits for a whole answer: its time and its size.
+
+The timeouts of requests limit the time until the connection and between two bytes, so an answer that
+comes byte by byte may take for ever, and nothing limits its length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from django_altoviz.client.responses import is_success
+
+_CHUNK = 64 * 1024
+
+
+class OutOfTime(requests.ConnectionError):
+    """The answer was not there in time."""
+
+
+class TooLarge(requests.RequestException):
+    """The answer is longer than the limit."""
+
+
+class LimitedAdapter(HTTPAdapter):
+    """Shut the connection down if the answer is not there after ``seconds``, or exceeds ``most`` bytes.
+
+    The body of a stream that succeeds is left to its reader, without a limit.
+    """
+
+    def __init__(self, seconds: float, most: int, **options: Any) -> None:
+        self._seconds, self._most = seconds, most
+        # Of one thread, because a session is.
+        self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._pools = _pools_that_register(self._connections)
+        self._clock = _Clock(seconds, self._shut_down)
+        super().__init__(**options)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+    def send(  # type: ignore[override]
+        self, request: Any, stream: bool = False, **options: Any
+    ) -> requests.Response:
+        self._clock = _Clock(self._seconds, self._shut_down)
+        self._clock.start()
+        try:
+            response = super().send(request, stream=stream, **options)
+            if not (stream and is_success(response.status_code)):
+                response._content = self._read(response)  # where requests looks first
+        except requests.RequestException:
+            self._clock.check()  # the connection may have ended because the time did
+            raise
+        finally:
+            self._clock.stop()
+        self._clock.check()  # the end of the connection may look like the end of the headers
+        return response
+
+    @contextlib.contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Stop the clock during a pause between two attempts at a request."""
+        self._clock.stop()
+        yield
+        self._clock.check()
+        self._clock.start()
+
+    def _read(self, response: requests.Response) -> bytes:
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > self._most:
+                response.close()
+                raise TooLarge(f"more than {self._most} bytes")
+        return bytes(body)
+
+    def _shut_down(self) -> None:
+        for connection in [*self._connections]:
+            with contextlib.suppress(OSError, AttributeError):  # it may have no socket any more
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Clock:
+    """A countdown that can be stopped and go on."""
+
+    def __init__(self, seconds: float, ring: Any) -> None:
+        self._seconds = self._left = seconds
+        self._ring = ring
+        self._is_over = threading.Event()
+        self._timer: threading.Timer | None = None
+        self._started_at = 0.0
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._timer = threading.Timer(max(self._left, 0), self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._left -= time.monotonic() - self._started_at
+
+    def check(self) -> None:
+        """Raise ``OutOfTime`` if the time is over."""
+        if self._is_over.is_set():
+            raise OutOfTime(f"no answer within {self._seconds:g} seconds")
+
+    def _end(self) -> None:
+        self._is_over.set()
+        self._ring()
+
+
+def _pools_that_register(connections: weakref.WeakSet[HTTPConnection]) -> dict[str, Any]:
+    """Return the classes of connection pools, by scheme, whose connections add themselves."""
+
+    def register(kind: Any) -> Any:
+        class Registered(kind):  # type: ignore[misc]
+            def __init__(self, *args: Any, **options: Any) -> None:
+                super().__init__(*args, **options)
+                connections.add(self)
+
+        return Registered
+
+    class Plain(HTTPConnectionPool):
+        ConnectionCls = register(HTTPConnection)
+
+    class Secure(HTTPSConnectionPool):
+        ConnectionCls = register(HTTPSConnection)
+
+    return {"http": Plain, "https": Secure}
