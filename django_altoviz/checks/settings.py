@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
@@ -105,6 +106,12 @@ def _check_names() -> Iterator[CheckMessage]:
     """Check the names of the settings and of the accounts."""
     known = {*APP_SETTINGS, *ACCOUNT_SETTINGS}
     values = configured()
+    for key in sorted(name for name in known if hasattr(settings, f"ALTOVIZ_{name}")):
+        yield Warning(
+            _("The setting ALTOVIZ_%(name)s has no effect.") % {"name": key},
+            hint=_('Put it into the dictionary ALTOVIZ, as "%(name)s".') % {"name": key},
+            id="django_altoviz.W023",
+        )
     for key in sorted(set(map(str, values)) - known):
         yield _unknown_setting(f'ALTOVIZ["{key}"]', known)
     for name, account in values.get("ACCOUNTS", {}).items():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.client import AltovizClient
@@ -23,11 +23,12 @@ from django_altoviz.exceptions import (
     RateLimited,
     Unreachable,
 )
+from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.progress import retry_text
 from django_altoviz.management.selection import add_account
 
 
-class APICommand(BaseCommand):
+class APICommand(DatabaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_account(parser, default=DEFAULT_ACCOUNT)
         parser.add_argument("--format", choices=["text", "json"], default="text")

@@ -138,7 +138,8 @@ class TestURLs:
     )  # fmt: skip
     def test_a_url_that_is_not_public_is_refused_without_force(self, altoviz, url, reason):
         assert failure("--url", url) == (
-            f"Altoviz can't deliver to {url}: {reason}. Use --force to register it anyway."
+            f"Altoviz can't deliver to {url}: {reason}. To develop without a public URL, use "
+            "altoviz_fake or a tunnel. Use --force to register it anyway."
         )
         assert altoviz.calls == []
         run("--url", url, "--force")

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import MAX_INTEGER
+from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.selection import add_account
 from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.privacy.erasure import (
@@ -29,7 +30,7 @@ def altoviz_id(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Erase the personal data of a customer or contact (GDPR) from the mirror, its documents and "
         "the stored events, and keep them out of the mirror. Ids, numbers, dates and amounts stay."

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error, close_old_connections
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_altoviz.log import log_about
+from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.progress import EventProgress
 from django_altoviz.management.selection import add_selection, selected
@@ -27,7 +28,7 @@ _REFUSED = "refused"
 _NAP = 0.2
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Process the events that are due, each once and in order of arrival: new events, failed "
         "events whose retry is due, and events of workers that died. With --status, process all "

@@ -3,10 +3,11 @@ from __future__ import annotations
 from argparse import SUPPRESS, ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from django_altoviz.conf import app_settings
+from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.retention import PRUNABLE, longest, prune
 
 
@@ -25,7 +26,7 @@ def window(text: str) -> tuple[str, int | None]:
     return status, None if number == "never" else days(number)
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Remove the content of old events that were processed, ignored or malformed. Their ids "
         "stay, so that redeliveries are still recognised. Failed and dead events stay, unless they "

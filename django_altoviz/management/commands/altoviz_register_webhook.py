@@ -79,7 +79,10 @@ def check_url(url: str, account: Account) -> None:
     about = {"name": account.name, "url": url}
     if reason := endpoints.why_not_public(url):
         raise CommandError(
-            _("Altoviz can't deliver to %(url)s: %(reason)s. Use --force to register it anyway.")
+            _(
+                "Altoviz can't deliver to %(url)s: %(reason)s. To develop without a public URL, use "
+                "altoviz_fake or a tunnel. Use --force to register it anyway."
+            )
             % {"url": url, "reason": reason}
         )
     if not endpoints.leads_to_webhook(url, account.name):

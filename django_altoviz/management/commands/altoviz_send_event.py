@@ -17,7 +17,8 @@ from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.management.selection import add_account
-from django_altoviz.models import MIRRORS, WebhookEvent
+from django_altoviz.models import MIRRORS, Status, WebhookEvent
+from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.samples import new_event_id, sample, to_body
 from django_altoviz.signals import BY_EVENT_TYPE
 
@@ -102,6 +103,11 @@ def refusal(answer: requests.Response) -> str:
             "The webhook redirects to %(target)s. A delivery does not follow redirects: use that URL, "
             "or exempt the webhook (SECURE_SSL_REDIRECT, PREPEND_WWW, APPEND_SLASH)."
         ) % {"target": target}
+    if answer.status_code == HTTPStatus.BAD_REQUEST and "html" in answer.headers["Content-Type"]:
+        return _(
+            "Django or a proxy refused the request before it reached the webhook. Is the host of the "
+            "URL in ALLOWED_HOSTS?"
+        )
     return _("The webhook did not accept the event. The log of its server says why.")
 
 
@@ -116,12 +122,24 @@ def outcome(event_id: str, account: str) -> str:
         return _("The event is not in this project's database: see that of the webhook.")
     if event.error:
         last = event.error.strip().rpartition("\n")[2]
-        return f"{event.get_status_display()}: {last}"
+        return f"{event.get_status_display()}: {last}{cure(event)}"
     if not event.is_settled:
         return _("%(status)s: nothing has processed it yet. Run altoviz_process_events.") % {
             "status": event.get_status_display()
         }
     return f"{event.get_status_display()}{remark(event)}"
+
+
+def cure(event: WebhookEvent) -> str:
+    """Say how to send a sample whose object was deleted: a sync deletes what Altoviz does not have."""
+    if event.event_type is None or event.object_id is None or event.status != Status.IGNORED:
+        return ""
+    rows = MIRRORS[event.event_type.entity].with_deleted.using(event._state.db)
+    if not rows.filter(
+        key=key_of(event.account, event.object_id), deleted_at__isnull=False
+    ).exists():
+        return ""
+    return " " + _("Give the sample another object: --set id=77.")
 
 
 def remark(event: WebhookEvent) -> str:

@@ -7,13 +7,14 @@ from argparse import ArgumentTypeError
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
 from django_altoviz import rejections
 from django_altoviz.conf import used_account_names
 from django_altoviz.health import Health, health_of
+from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.selection import add_account
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -27,7 +28,7 @@ def duration(text: str) -> datetime.timedelta:
     return datetime.timedelta(**{_UNITS[written[2] or "s"]: int(written[1])})
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Show the backlog, the failures and the time of the last delivery of each account. With "
         "limits it is a check for monitoring: it exits with 1 if an account exceeds a limit."
