@@ -9,6 +9,7 @@ from collections import Counter
 from io import StringIO
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.models.signals import pre_save
@@ -142,12 +143,13 @@ class TestDatabaseFailure:
         post(BODY)
         assert counts() == {("default", "invalid signature"): 1}
 
-    def test_the_time_limit_of_a_task_ends_it(self, post, tally):
+    @pytest.mark.parametrize("limit", [KeyboardInterrupt, SoftTimeLimitExceeded])
+    def test_the_time_limit_of_a_task_ends_it(self, tally, limit):
         def interrupt(*args):
-            raise KeyboardInterrupt
+            raise limit
 
         tally.count("default", "forbidden", 403)
-        with connection.execute_wrapper(interrupt), pytest.raises(KeyboardInterrupt):
+        with connection.execute_wrapper(interrupt), pytest.raises(limit):
             tally.write()
 
 

@@ -104,7 +104,7 @@ def test_events_are_pruned_in_batches(post, monkeypatch, django_assert_max_num_q
         post(body_of("CustomerUpdated"))
     make_old()
     assert prune(90, None) == Pruned(emptied=5)
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3):
         assert prune(90, None) == Pruned()
 
 

@@ -233,6 +233,12 @@ def test_progress_on_a_terminal_is_not_red():
     assert output.getvalue().startswith("Waiting 5 s: ")
 
 
+def test_a_pause_before_another_attempt_is_told():
+    output = io.StringIO()
+    progress.Progress(OutputWrapper(output), is_quiet=False).retrying(9.4)
+    assert output.getvalue().startswith("Waiting 9 s to try again: ")
+
+
 def test_a_pause_for_the_rate_limit_is_explained(filled, settings):
     settings.ALTOVIZ = settings.ALTOVIZ | {"API_REQUESTS_PER_MINUTE": 2}
     output = io.StringIO()

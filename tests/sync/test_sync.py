@@ -1125,13 +1125,13 @@ def test_the_watcher_is_told_about_pauses_for_the_rate_limit(altoviz, settings):
 def test_a_client_of_the_caller_keeps_its_own_on_wait(altoviz):
     pauses = []
     with AltovizClient.for_account() as client:
-        client.rate_limiter.on_wait = pauses.append
+        client.rate_limiter.on_wait = client.on_pause = pauses.append
         sync(entities=CUSTOMERS, client=client, watcher=Watcher())
         assert client.rate_limiter.on_wait == pauses.append
         altoviz.answers["/v1/Customers"] = Answer(401)
         with pytest.raises(NotAuthorized):
             sync(entities=CUSTOMERS, client=client)
-        assert client.rate_limiter.on_wait == pauses.append
+        assert client.rate_limiter.on_wait == client.on_pause == pauses.append
 
 
 def test_every_list_that_fails_is_reported(altoviz):

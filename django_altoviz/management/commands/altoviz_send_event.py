@@ -135,18 +135,13 @@ def cure(event: WebhookEvent) -> str:
     if event.event_type is None or event.object_id is None or event.status != Status.IGNORED:
         return ""
     rows = MIRRORS[event.event_type.entity].with_deleted.using(event._state.db)
-    if not rows.filter(
-        key=key_of(event.account, event.object_id), deleted_at__isnull=False
-    ).exists():
-        return ""
-    return " " + _("Give the sample another object: --set id=77.")
+    same = rows.filter(key=key_of(event.account, event.object_id), deleted_at__isnull=False)
+    return " " + _("Give the sample another object: --set id=77.") if same.exists() else ""
 
 
 def remark(event: WebhookEvent) -> str:
     """Say so if nobody listens: a module with receivers that nothing imports gives no error."""
-    event_type = event.event_type
-    if event_type is None:
-        return ""
+    event_type = EventType(event.type)
     signal = BY_EVENT_TYPE[event_type]
     if signal.named_receivers(MIRRORS[event_type.entity]):
         return ""
