@@ -13,9 +13,9 @@ from django.db.models import Count, Min, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from django_altoviz import rejections
 from django_altoviz.models import Source, Status, WebhookEvent
 from django_altoviz.models.queue import UNSETTLED, set_aside
+from django_altoviz.rejections import today
 
 _COUNTED = (*UNSETTLED, Status.DEAD, Status.MALFORMED)
 
@@ -43,9 +43,9 @@ class Health:
     @property
     def recently_rejected(self) -> int:
         """Return how many deliveries were rejected today and yesterday, in UTC."""
-        today = datetime.datetime.now(datetime.timezone.utc).date()
-        days = [today.isoformat(), (today - datetime.timedelta(days=1)).isoformat()]
-        return sum(sum(self.rejected.get(day, {}).values()) for day in days)
+        yesterday = (today() - datetime.timedelta(days=1)).isoformat()
+        recent = [counts for day, counts in self.rejected.items() if day >= yesterday]
+        return sum(sum(counts.values()) for counts in recent)
 
     @property
     def age(self) -> datetime.timedelta:
@@ -70,11 +70,15 @@ def _since(moment: datetime.datetime | None) -> datetime.timedelta | None:
     return None if moment is None else timezone.now() - moment
 
 
-def health_of(accounts: list[str]) -> Iterator[Health]:
-    """Yield the health of these accounts, and of others with unsettled, dead or malformed events."""
+def health_of(
+    accounts: list[str], rejected: Mapping[str, Mapping[str, Mapping[str, int]]]
+) -> Iterator[Health]:
+    """Yield the health of these accounts, and of others with unsettled, dead or malformed events.
+
+    ``rejected`` is what ``rejections.recent()`` returns.
+    """
     rows: dict[tuple[str, str], tuple[int, datetime.datetime | None]] = {}
     conflicts: Counter[str] = Counter()
-    rejected = rejections.recent()
     for status in _COUNTED:
         for row in _counted(status):
             rows[row["name"], status] = row["n"], row["first"]

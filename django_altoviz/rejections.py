@@ -18,13 +18,13 @@ from django.utils import timezone
 from django_altoviz.conf import account_names
 from django_altoviz.exceptions import ends_task
 from django_altoviz.log import log_about
-from django_altoviz.models import Rejection
+from django_altoviz.models import Rejection, queue
 
 #: The days that ``recent`` looks back, with today.
 RECENT_DAYS = 7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class _Kind:
     account: str
     day: datetime.date
@@ -48,8 +48,7 @@ class Tally:
 
     def count(self, account: str, answer: str, status_code: int) -> None:
         """Count a rejected delivery, without any I/O."""
-        today = datetime.datetime.now(datetime.timezone.utc).date()
-        kind = _Kind(_if_known(account), today, answer, status_code)
+        kind = _Kind(_if_known(account), today(), answer, status_code)
         with self._lock:
             self._counts[kind] += 1
 
@@ -81,13 +80,17 @@ class Tally:
 tally = Tally()
 
 
+def today() -> datetime.date:
+    """Return the day that rejections are counted under now, in UTC."""
+    return queue.clock().date()
+
+
 def recent() -> dict[str, dict[str, Counter[str]]]:
     """Return the counts of the last days, as ``{account: {day: {answer: count}}}``.
 
     The days are in ISO format. The account "" has all accounts that do not exist.
     """
-    first = datetime.datetime.now(datetime.timezone.utc).date()
-    first -= datetime.timedelta(days=RECENT_DAYS - 1)
+    first = today() - datetime.timedelta(days=RECENT_DAYS - 1)
     found: dict[str, dict[str, Counter[str]]] = {}
     for row in _stored_counts().filter(day__gte=first).order_by("-day", "-deliveries", "answer"):
         by_day = found.setdefault(row.account or "", {})
@@ -95,9 +98,9 @@ def recent() -> dict[str, dict[str, Counter[str]]]:
     return found
 
 
-def forget_before(day: datetime.date) -> None:
-    """Delete the counts of earlier days."""
-    _stored_counts().filter(day__lt=day).delete()
+def forget_older_than(days: int) -> None:
+    """Delete the counts of the days before that."""
+    _stored_counts().filter(day__lt=today() - datetime.timedelta(days=days)).delete()
 
 
 def _stored_counts() -> QuerySet[Rejection]:
@@ -116,7 +119,7 @@ def _add(counts: Counter[_Kind]) -> None:
     rows, now = _stored_counts(), timezone.now()
     with transaction.atomic(using=rows.db):
         # In one order everywhere, so that two processes can't wait for each other.
-        for kind, number in sorted(counts.items(), key=lambda item: str(item[0])):
+        for kind, number in sorted(counts.items()):
             row = rows.filter(day=kind.day, account=kind.account, answer=kind.answer)
             more = {"deliveries": F("deliveries") + number, "last_at": now}
             if not row.update(**more):

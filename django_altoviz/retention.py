@@ -18,7 +18,7 @@ from django_altoviz.models import (
     WebhookEvent,
     WebhookEventQuerySet,
 )
-from django_altoviz.rejections import forget_before
+from django_altoviz.rejections import forget_older_than
 
 _BATCH = 500
 _EMPTY = {"body": "", "arrival": {}, "changes": {}, "history": [], "error": ""}
@@ -76,7 +76,7 @@ def prune(
     kept = windows(days, by_status)
     if dry_run:
         return _counted_for(kept, dedupe_days)
-    forget_before((timezone.now() - datetime.timedelta(days=days)).date())
+    forget_older_than(days)
     to_empty = _all_events().filter(_is_to_empty(kept))
     to_delete = _all_events().filter(_is_to_delete(kept, dedupe_days))
     return Pruned(

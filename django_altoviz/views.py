@@ -68,15 +68,16 @@ class WebhookView(View):
     def reject(self, request: HttpRequest, account: str, rejection: Rejected) -> JsonResponse:
         log = log_about(account=account)
         log.warning("Delivery for account %r rejected: %s", account, rejection)
-        webhook_rejected.notify(
-            type(self),
-            request=request,
-            account=account,
-            status_code=rejection.status_code,
-            reason=str(rejection),
-            body_length=None if self.body is None else len(self.body),
-            body_digest=None if self.body is None else hashlib.sha256(self.body).hexdigest(),
-        )
+        if webhook_rejected.has_listeners(type(self)):  # otherwise the digest is of no use
+            webhook_rejected.notify(
+                type(self),
+                request=request,
+                account=account,
+                status_code=rejection.status_code,
+                reason=str(rejection),
+                body_length=None if self.body is None else len(self.body),
+                body_digest=None if self.body is None else hashlib.sha256(self.body).hexdigest(),
+            )
         rejections.tally.count(account, rejection.answer, rejection.status_code)
         if rejection.answer != _UNSTORED:
             rejections.tally.write()  # otherwise the database has just failed

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 
 import hypothesis
 import pytest
+from django.db import connection
 from django.test import Client
 
 from django_altoviz import rejections
@@ -108,3 +110,16 @@ def tally(monkeypatch):
 @pytest.fixture
 def deferred(settings):
     settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
+
+
+@contextlib.contextmanager
+def without_table(model):
+    """Rename the model's table, as if its migration had never run."""
+    table = model._meta.db_table
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(model, table, "elsewhere")
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(model, "elsewhere", table)

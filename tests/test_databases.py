@@ -13,7 +13,7 @@ from django.db.models.signals import post_save, pre_save
 
 from django_altoviz import checks
 from django_altoviz.models import Contact, Invoice, WebhookEvent, tables
-from tests.conftest import body_of
+from tests.conftest import body_of, without_table
 
 IsolationLevel = enum.IntEnum("IsolationLevel", "READ_COMMITTED REPEATABLE_READ SERIALIZABLE")
 IS = connection.vendor
@@ -124,15 +124,10 @@ class TestNothingIsAnsweredThatIsNotStored:
         assert '["AUTOCOMMIT"] is False' in caplog.text
 
     def test_missing_tables_are_named_with_the_cure(self, post, caplog):
-        table = WebhookEvent._meta.db_table
-        with connection.schema_editor() as editor:
-            editor.alter_db_table(WebhookEvent, table, "elsewhere")
-        try:
+        with without_table(WebhookEvent):
             answer = post(body_of("CustomerCreated"))
-        finally:
-            with connection.schema_editor() as editor:
-                editor.alter_db_table(WebhookEvent, "elsewhere", table)
         assert (answer.status_code, answer.json()) == (503, {"error": "not stored"})
+        table = WebhookEvent._meta.db_table
         assert f"tables are missing, run migrate: ['{table}']" in caplog.text
 
     def test_a_database_that_answers_no_more_has_no_missing_tables(self, monkeypatch):
@@ -207,7 +202,9 @@ class TestChecksOfTheDatabase:
     def test_a_good_database_has_no_messages(self):
         assert self.check() == []
 
-    @pytest.mark.skipif(IS != "postgresql", reason="PostgreSQL's own configuration")
+    @pytest.mark.skipif(
+        IS != "postgresql", reason="only PostgreSQL has default_transaction_isolation"
+    )
     def test_postgresql_may_have_another_default_level(self):
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_isolation = 'repeatable read'")
@@ -216,7 +213,9 @@ class TestChecksOfTheDatabase:
         finally:
             connection.close()
 
-    @pytest.mark.skipif(IS != "mysql", reason="MariaDB's character sets and engines")
+    @pytest.mark.skipif(
+        IS != "mysql", reason="only MariaDB has character sets and engines per table"
+    )
     @pytest.mark.parametrize("change", ["CONVERT TO CHARACTER SET utf8mb3", "ENGINE = Aria"])
     def test_mariadb_must_keep_characters_and_transactions(self, change):
         table = Contact._meta.db_table  # nothing refers to it

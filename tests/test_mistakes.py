@@ -15,7 +15,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.management.database_command import NO_DATABASE
 from django_altoviz.models import WebhookEvent
 from tests.client.scripted import Answer, ScriptedServer
-from tests.conftest import body_of
+from tests.conftest import body_of, without_table
 
 pytestmark = pytest.mark.django_db
 
@@ -223,13 +223,8 @@ class TestDatabase:
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
     def test_forgotten_migrations_are_told_by_each_command(self, command):
-        with connection.schema_editor() as editor:
-            editor.alter_db_table(WebhookEvent, WebhookEvent._meta.db_table, "elsewhere")
-        try:
+        with without_table(WebhookEvent):
             text, code = told_by(*command)
-        finally:
-            with connection.schema_editor() as editor:
-                editor.alter_db_table(WebhookEvent, "elsewhere", WebhookEvent._meta.db_table)
         assert text == (
             "Tables are missing. Run manage.py migrate. Missing: django_altoviz_webhookevent"
         )

@@ -147,9 +147,8 @@ def test_a_backlog_adds_no_statements(post, deferred):
 
 
 @pytest.fixture
-def misjudged(post, settings):
+def misjudged(post, deferred):
     """Many events that wait, and statistics by which each of them might be due."""
-    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
     post(EventType.CUSTOMER_CREATED)
     event = WebhookEvent.objects.get()
     copies = [copy.copy(event) for _ in range(3000)]

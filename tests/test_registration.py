@@ -57,7 +57,7 @@ class TestPlan:
             {"secretKey": ""},
             {"secretKey": "••••••"},
             {"secretKey": "the…"},
-            {"secretKey": "XXXXXX"},
+            {"secretKey": "XXXXXX"},  # masked, as is the one with bullets
             {"secretKey": "tests"},
         ],
     )

@@ -45,7 +45,7 @@ def check_connected(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
 
 def _check_senders() -> Iterator[CheckMessage]:
     for signal, sender in _signals_with_senders():
-        for name in signal.names_never_called([sender]):
+        for name in signal.names_never_called(sender):
             yield Warning(
                 _("The receiver “%(name)s” of %(signal)s is never called, because of its sender.")
                 % {"signal": signal.name, "name": name},
@@ -57,19 +57,17 @@ def _check_senders() -> Iterator[CheckMessage]:
 
 def _check_ambiguous() -> Iterator[CheckMessage]:
     """Find the receivers that can't be told apart, so that "exactly once" could not be kept."""
-    return (
-        Warning(
-            _("Several receivers of %(signal)s have the name “%(name)s”.")
-            % {"signal": signal.name, "name": name},
-            hint=_(
-                "Connect each with a dispatch_uid of its own. Otherwise one may be called twice and "
-                "another never, if their order changes while events wait."
-            ),
-            id="django_altoviz.W013",
-        )
-        for signal, sender in _signals_with_senders()
-        for name in signal.ambiguous_names(sender)
-    )
+    for signal, sender in _signals_with_senders():
+        for name in signal.ambiguous_names(sender):
+            yield Warning(
+                _("Several receivers of %(signal)s have the name “%(name)s”.")
+                % {"signal": signal.name, "name": name},
+                hint=_(
+                    "Connect each with a dispatch_uid of its own. Otherwise one may be called twice "
+                    "and another never, if their order changes while events wait."
+                ),
+                id="django_altoviz.W013",
+            )
 
 
 def _signals_with_senders() -> Iterator[tuple[EventSignal, type]]:

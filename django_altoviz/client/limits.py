@@ -38,12 +38,14 @@ class LimitedAdapter(HTTPAdapter):
     The body of a stream that succeeds is left to its reader, without a limit.
     """
 
+    #: That of the request that is being sent.
+    _clock: _Clock
+
     def __init__(self, seconds: float, most: int, **options: Any) -> None:
         self._seconds, self._most = seconds, most
         # Of one thread, because a session is.
         self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
         self._pools = _pools_that_register(self._connections)
-        self._clock = _Clock(seconds, self._shut_down)
         super().__init__(**options)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, InterfaceError, OperationalError, router
+from django.db import Error, InterfaceError, OperationalError, router
 from django.utils.translation import gettext as _
 
 from django_altoviz.models import WebhookEvent, tables
@@ -23,7 +23,7 @@ class DatabaseCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
-        except (DatabaseError, InterfaceError) as error:
+        except Error as error:
             alias = router.db_for_write(WebhookEvent)
             if missing := tables.missing(alias):
                 text = _("Tables are missing. Run manage.py migrate. Missing: %(tables)s")

@@ -146,7 +146,7 @@ def _windows_of(read: Callable[[int], Iterable[_Row]]) -> Iterator[list[_Row]]:
         last = window[-1][0]
 
 
-def _due_after(last: int, events: WebhookEventQuerySet, ranges: Iterable[Q]) -> Iterator[_Row]:
+def _due_after(last: int, events: WebhookEventQuerySet, ranges: list[Q]) -> Iterator[_Row]:
     """Yield the key and the object of the events in these ranges.
 
     Each range is looked for by itself, and only if it has an event: in the order of the index, no plan

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import threading
 import weakref
-from collections.abc import Iterable
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -76,9 +75,9 @@ class EventSignal(Signal):
         """Return the names that several different receivers share."""
         return ambiguous(self._connected(sender))
 
-    def names_never_called(self, senders: Iterable[type]) -> list[str]:
-        """Return the names of the receivers that wait for another sender than these."""
-        sent = {NONE_ID, *map(_make_id, senders)}
+    def names_never_called(self, sender: Any) -> list[str]:
+        """Return the names of the receivers that wait for another sender than this one."""
+        sent = (NONE_ID, _make_id(sender))
         waiting = [each for each in [*self.receivers] if each[0][1] not in sent]
         return [self._name_of(each) for each in waiting if _receiver_of(each) is not None]
 

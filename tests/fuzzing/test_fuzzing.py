@@ -44,12 +44,10 @@ def without_log():
 
 
 def post_in_process(delivery):
-    headers = {
-        f"HTTP_{name.upper().replace('-', '_')}": text for name, text in delivery.headers.items()
-    }
-    content_type = headers.pop("HTTP_CONTENT_TYPE")
+    headers = {**delivery.headers}
+    content_type = headers.pop("Content-Type")
     client = Client(raise_request_exception=False)
-    answer = client.post(delivery.path, delivery.body, content_type=content_type, **headers)
+    answer = client.post(delivery.path, delivery.body, content_type, headers=headers)
     return answer.status_code, answer.content
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from argparse import ArgumentTypeError
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -61,10 +62,11 @@ class Command(DatabaseCommand):
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *, account: str | None, format: str, **options: Any) -> None:
-        found = [*health_of([account] if account else used_account_names())]
+        rejected = rejections.recent()
+        found = [*health_of([account] if account else used_account_names(), rejected)]
         if account:
             found = [health for health in found if health.account == account]
-        unknown = rejections.recent().get("", {})
+        unknown = rejected.get("", {})
         problems = [problem for health in found for problem in exceeded_limits(health, **options)]
         if format == "json":
             value = {
@@ -76,10 +78,9 @@ class Command(DatabaseCommand):
         else:
             self.stdout.write("\n".join(map(health_table, found)))
             if unknown:
-                counts = sum(unknown.values(), Counter())
                 self.stdout.write(
                     _("Deliveries for unknown accounts in %(days)s days: %(count)s")
-                    % {"days": rejections.RECENT_DAYS, "count": counts.total()}
+                    % {"days": rejections.RECENT_DAYS, "count": by_answer(unknown).total()}
                 )
         if problems:
             raise CommandError("\n".join(problems))
@@ -136,7 +137,7 @@ def health_table(health: Health) -> str:
         _("dead"): health.dead,
         _("conflicting"): health.conflicting,
         _("malformed"): health.malformed,
-        _("rejected"): rejected_by_answer(health),
+        _("rejected"): rejected_deliveries(health),
         _("last received"): local(last).isoformat(" ", "seconds") if last else _("never"),
     }
     width = max(map(len, lines))
@@ -144,11 +145,14 @@ def health_table(health: Health) -> str:
     return "\n".join([_("Account “%(name)s”") % {"name": health.account}, *table])
 
 
-def rejected_by_answer(health: Health) -> str:
+def by_answer(by_day: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    """Add up the counts of all days."""
+    return sum(map(Counter, by_day.values()), Counter())
+
+
+def rejected_deliveries(health: Health) -> str:
     """Return how many deliveries were rejected in the last days, and with which answers."""
-    counts: Counter[str] = Counter()
-    for by_answer in health.rejected.values():
-        counts.update(by_answer)
+    counts = by_answer(health.rejected)
     if not counts:
         return "0"
     answers = ", ".join(f"{answer}: {number}" for answer, number in counts.most_common())
