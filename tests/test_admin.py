@@ -285,6 +285,16 @@ class TestContentOfEvents:
             assert download.status_code == status
             assert ("Marchand" in page.content.decode()) == (status == 200)
 
+    def test_is_hidden_if_the_project_hides_the_object_by_a_rule_of_its_own(
+        self, event, monkeypatch
+    ):
+        client = client_of("operator", "view_webhookevent", "view_customer")
+        page_of_customers = admin.site.get_model_admin(Customer)
+        monkeypatch.setattr(page_of_customers, "has_view_permission", lambda *args: False)
+        *_, page, download = self.pages(client, event)
+        assert "Marchand" not in unescape(page.content.decode())
+        assert download.status_code == 403
+
 
 # The list of events
 

@@ -138,7 +138,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         event = self.get_object(request, unquote(object_id))
         if event is None or event.pruned_at is not None:
             raise Http404
-        if not may_view_content(request.user, event):
+        if not may_view_content(self.bound_to(request), event):
             raise PermissionDenied
         return HttpResponse(
             text_to_body(SecretMask()(event.body)),
