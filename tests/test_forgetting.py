@@ -391,6 +391,20 @@ def test_an_invalid_id_is_refused(id):
         altoviz_forget("customer", id)
 
 
+#: Values of the wrong kind: wherever they stand, their event fails, and is stored as it came.
+ODD = [[], {}, ["zoe@example.com"], {"id": 1}, 0.5, True, None, "", "@"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_a_value_of_the_wrong_kind_keeps_no_event_from_being_erased(mirrored, post, odd):
+    for event_type in ("CustomerUpdated", "ContactUpdated", "InvoiceUpdated", "QuoteUpdated"):
+        for name in sample(EventType(event_type)).data.keys() - {"id"}:
+            post(body_of(event_type, **{name: odd}))
+    altoviz_forget("customer", CUSTOMER)
+    altoviz_forget("contact", CONTACT)
+    assert personal() == []
+
+
 def test_each_free_text_of_a_document_is_redacted(post):
     texts = ["subject", "headerNotes", "footerNotes", "internalNotes", "publicLink", "customerName",
              "customerElectronicAddress"]  # fmt: skip

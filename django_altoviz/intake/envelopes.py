@@ -85,7 +85,12 @@ class Envelope:
 
 def object_id_of(data: Any) -> int | None:
     """Return the id of an object, or ``None`` if it has no valid one."""
-    number = _to_int_if_whole(data.get("id") if isinstance(data, dict) else None)
+    return valid_id(data.get("id")) if isinstance(data, dict) else None
+
+
+def valid_id(value: Any) -> int | None:
+    """Return the value as the id of an object, or ``None`` if it can't be one."""
+    number = _to_int_if_whole(value)
     if isinstance(number, bool) or not isinstance(number, int):
         return None
     return number if 0 < number <= MAX_INTEGER else None

@@ -13,10 +13,12 @@ from django.db.models.functions import Cast
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import MalformedBody
+from django_altoviz.intake.envelopes import valid_id
 from django_altoviz.models import MIRRORS, WebhookEvent
 from django_altoviz.models.mirrors.personal_data import (
     COLUMNS,
     DOCUMENTS,
+    email_of,
     scalars,
     without_contacts,
     without_personal_data,
@@ -133,9 +135,9 @@ def find_traces(entity: Entity, id: int, account: str, using: str) -> Traces:
     emails = set(subject.rows(entity).filter(altoviz_id=id).values_list("email", flat=True))
     for event in subject.events_of(entity, id):
         traces.events[event.pk] = EventTrace(redact, COLUMNS[entity], is_own=True)
-        emails.add(event.envelope.data.get("email"))
-    known = {email.lower() for email in emails if isinstance(email, str) and _EMAIL.search(email)}
-    subject = Subject(entity, id, account, using, frozenset(known))
+        emails.add(email_of(event.envelope.data))
+    known = frozenset(email.lower() for email in emails if email and _EMAIL.search(email))
+    subject = Subject(entity, id, account, using, known)
     for each in DOCUMENTS:
         if entity == Entity.CUSTOMER:
             _find_documents(subject, each, traces)
@@ -190,18 +192,15 @@ def _documents_by_number(subject: Subject, entity: Entity) -> tuple[set[int], bo
 
 def _documents_by_id(subject: Subject, entity: Entity) -> set[int]:
     """Return the documents that name the customer's id now, or did so in a stored event."""
-    found = {
-        *subject.rows(entity)
-        .filter(customer_altoviz_id=subject.id)
-        .values_list("altoviz_id", flat=True)
-    }
+    rows = subject.rows(entity).filter(customer_altoviz_id=subject.id)
+    found = {*rows.values_list("altoviz_id", flat=True)}
     events = subject.events(entity=entity, object_id__isnull=False)
     events = events.annotate(changes_text=Cast("changes", TextField()))
     id = str(subject.id)
     # A substring may be part of another number, so test the parsed values below.
     candidates = events.filter(Q(body__contains=id) | Q(changes_text__contains=id))
     for event in _page_through(candidates):
-        if subject.id in (event.envelope.data.get("customerId"), *_changed_owner(event)):
+        if subject.id in (_named_owner(event), *_changed_owner(event)):
             assert event.object_id is not None
             found.add(event.object_id)
     return found
@@ -213,8 +212,12 @@ def _owners(event: WebhookEvent, owner: Any) -> tuple[Any, Any]:
     ``owner`` is the customer known so far. An event that names no customer does not change it.
     """
     former = next((id for id in _changed_owner(event)[:1] if id is not None), owner)
-    named = event.envelope.data.get("customerId")
+    named = _named_owner(event)
     return former, former if named is None else named
+
+
+def _named_owner(event: WebhookEvent) -> int | None:
+    return valid_id(event.envelope.data.get("customerId"))
 
 
 def _changed_owner(event: WebhookEvent) -> list[Any]:

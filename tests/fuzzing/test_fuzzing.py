@@ -113,8 +113,8 @@ def use_everything(admin_client):
         ("altoviz_process_events",),
         ("altoviz_process_events", "--status", "failed", "--limit", "100"),
         ("altoviz_process_events", "--status", "dead", "--limit", "100"),
-        ("altoviz_forget", "customer", "1"),
-        ("altoviz_forget", "contact", "2"),
+        *(("altoviz_forget", "customer", str(id)) for id in range(1, 6)),
+        *(("altoviz_forget", "contact", str(id)) for id in range(1, 6)),
         ("altoviz_prune_events", "--dry-run"),
         ("dumpdata", "django_altoviz"),
     ]

@@ -167,12 +167,13 @@ def as_erased(entity: Entity, data: Payload, mirrored: Payload) -> dict[str, Any
 
 def without_contacts(data: Payload, emails: Collection[str]) -> dict[str, Any]:
     """Return a document without the contacts that have one of the lower-case ``emails``."""
-    gone = [name for name in DOCUMENT_CONTACTS if _email(data.get(name)) in emails]
+    gone = [name for name in DOCUMENT_CONTACTS if email_of(data.get(name)) in emails]
     return {**data, **dict.fromkeys(gone)}
 
 
-def _email(contact: Any) -> str:
-    email = contact.get("email") if isinstance(contact, dict) else None
+def email_of(person: Any) -> str:
+    """Return the e-mail address of a customer or contact in lower case, or "" if it has none."""
+    email = person.get("email") if isinstance(person, dict) else None
     return email.lower() if isinstance(email, str) else ""
 
 
