@@ -23,11 +23,17 @@ PACKAGE = Path(django_altoviz.__file__).parent
 CATALOGUE = PACKAGE / "locale" / "fr" / "LC_MESSAGES"
 PO = (CATALOGUE / "django.po").read_text(encoding="utf-8")
 
-FIELD = re.compile(r'^(msgid|msgid_plural|msgstr(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', re.M)
+FIELD = re.compile(
+    r'^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', re.M
+)
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w+\}")
 
 #: The number of leading arguments that are messages.
 FUNCTIONS = {"_": 1, "gettext": 1, "gettext_lazy": 1, "ngettext": 2, "ngettext_lazy": 2}
+#: The same for functions whose first argument is a context.
+WITH_CONTEXT = {"pgettext": 2, "pgettext_lazy": 2, "npgettext": 3}
+#: What gettext puts between a context and its message.
+OF_CONTEXT = "\x04"
 TRANSLATE = re.compile(r'\{% translate "([^"]+)" %\}')
 BLOCK_TRANSLATE = re.compile(
     r"\{% blocktranslate [^%]*\btrimmed %\}([^%]+)\{% endblocktranslate %\}"
@@ -37,15 +43,17 @@ VARIABLE = re.compile(r"\{\{ (\w+) \}\}")
 
 @dataclass(frozen=True)
 class Message:
-    originals: tuple[str, ...]  # the singular, and the plural if the message has one
+    originals: tuple[str, ...]  # the singular, with its context, and the plural if it has one
     translations: tuple[str, ...]
 
 
 def messages_of(po):
     for entry in po.strip().split("\n\n")[1:]:  # the first is the header
         fields = [(name, ast.literal_eval(f"({text})")) for name, text in FIELD.findall(entry)]
+        contexts = [text for name, text in fields if name == "msgctxt"]
+        originals = [text for name, text in fields if name.startswith("msgid")]
         yield Message(
-            tuple(text for name, text in fields if name.startswith("msgid")),
+            (OF_CONTEXT.join([*contexts, originals[0]]), *originals[1:]),
             tuple(text for name, text in fields if name.startswith("msgstr")),
         )
 
@@ -101,12 +109,14 @@ def in_python(path):
         if not isinstance(node, ast.Call):
             continue
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        if name in FUNCTIONS:
-            arguments = node.args[: FUNCTIONS[name]]
+        if number := FUNCTIONS.get(name) or WITH_CONTEXT.get(name):
+            arguments = node.args[:number]
             assert all(isinstance(argument, ast.Constant) for argument in arguments), (
                 f"{path}:{node.lineno}: a message must be a literal"
             )
-            yield tuple(argument.value for argument in arguments)
+            texts = [argument.value for argument in arguments]
+            first = OF_CONTEXT.join(texts[:2]) if name in WITH_CONTEXT else texts[0]
+            yield (first, *texts[2 if name in WITH_CONTEXT else 1 :])
         else:
             assert "gettext" not in name, f"{path}:{node.lineno}: this test does not know {name}"
 

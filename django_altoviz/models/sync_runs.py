@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -9,14 +10,38 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
 from django_altoviz.models.mirrors.fields import ExactDateTimeField, ExactTextField, IdentifierField
 
+#: A sync that has not written anything for so long has lost its process. It may wait for the rate
+#: limit, but not for that long.
+_MOST_SILENCE = datetime.timedelta(minutes=15)
 #: The counts of a sync. Each seen object is also new, changed, unchanged or failed; deleted objects
 #: are not seen.
 COUNTS = ("seen", "new", "changed", "deleted", "unchanged", "failed")
+
+
+class SyncState(models.TextChoices):
+    """The state of a sync. The next sync resumes one that was ``STOPPED``."""
+
+    RUNNING = "running", pgettext_lazy("a sync", "running")
+    STOPPED = "stopped", pgettext_lazy("a sync", "stopped")
+    FAILED = "failed", pgettext_lazy("a sync", "failed")
+    DONE = "done", pgettext_lazy("a sync", "done")
+
+
+def in_state(state: SyncState) -> models.Q:
+    """Return the condition for syncs in the state, which ``SyncRun.state`` says of one of them."""
+    if state in (SyncState.FAILED, SyncState.DONE):
+        ended = models.Q(finished_at__isnull=False)
+        return (
+            ended & models.Q(error="") if state == SyncState.DONE else ended & ~models.Q(error="")
+        )
+    active = models.Q(error="", active_at__gt=timezone.now() - _MOST_SILENCE)
+    return models.Q(finished_at=None) & (active if state == SyncState.RUNNING else ~active)
 
 
 class SyncRun(models.Model):
@@ -35,12 +60,14 @@ class SyncRun(models.Model):
     started_at = ExactDateTimeField(_("started at"), default=timezone.now)
     active_at = ExactDateTimeField(_("active at"), default=timezone.now)
     finished_at = ExactDateTimeField(_("finished at"), null=True)
-    seen = models.PositiveIntegerField(_("seen"), default=0)
-    new = models.PositiveIntegerField(_("new"), default=0)
-    changed = models.PositiveIntegerField(_("changed"), default=0)
-    deleted = models.PositiveIntegerField(_("deleted"), default=0)
-    unchanged = models.PositiveIntegerField(_("unchanged"), default=0)
-    failed = models.PositiveIntegerField(_("failed"), default=0)
+    seen = models.PositiveIntegerField(pgettext_lazy("objects of a sync", "seen"), default=0)
+    new = models.PositiveIntegerField(pgettext_lazy("objects of a sync", "new"), default=0)
+    changed = models.PositiveIntegerField(pgettext_lazy("objects of a sync", "changed"), default=0)
+    deleted = models.PositiveIntegerField(pgettext_lazy("objects of a sync", "deleted"), default=0)
+    unchanged = models.PositiveIntegerField(
+        pgettext_lazy("objects of a sync", "unchanged"), default=0
+    )
+    failed = models.PositiveIntegerField(pgettext_lazy("objects of a sync", "failed"), default=0)
     error = ExactTextField(_("error"), blank=True, help_text=_("Why the sync stopped early."))
     as_of = models.BigIntegerField(
         _("as of"), help_text=_("The last event that was stored before the sync began.")
@@ -58,7 +85,16 @@ class SyncRun(models.Model):
         indexes = [models.Index(fields=["account", "entity"], name="altoviz_syncrun_entity")]
 
     def __str__(self) -> str:
-        return f"{self.get_entity_display()} {self.started_at:%Y-%m-%d %H:%M}"
+        started_at = self.started_at
+        local = timezone.localtime(started_at) if timezone.is_aware(started_at) else started_at
+        return f"{self.get_entity_display()} {local:%Y-%m-%d %H:%M}"
+
+    @property
+    def state(self) -> SyncState:
+        if self.finished_at is not None:
+            return SyncState.FAILED if self.error else SyncState.DONE
+        is_silent = timezone.now() - self.active_at >= _MOST_SILENCE
+        return SyncState.STOPPED if self.error or is_silent else SyncState.RUNNING
 
     @property
     def counts(self) -> dict[str, int]:

@@ -12,7 +12,6 @@ from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import (
     AllGone,
-    APIError,
     APIFailure,
     Conflict,
     IncompleteList,
@@ -23,6 +22,7 @@ from django_altoviz.exceptions import (
     SyncTakenOver,
     UnexpectedAnswer,
 )
+from django_altoviz.intake.envelopes import storable
 from django_altoviz.models import SyncRun
 from django_altoviz.sync.claiming import claim_run
 from django_altoviz.sync.key_check import check_key
@@ -128,6 +128,5 @@ def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> N
 
 
 def _reason(error: BaseException) -> str:
-    """Return what may be stored of an error. Its text may quote what was sent to Altoviz."""
-    status = f" ({error.status_code})" if isinstance(error, APIError) else ""
-    return f"{type(error).__name__}{status}"
+    """Return what may be stored of an error. The text of any other than the client's may quote data."""
+    return storable(str(error)) if isinstance(error, APIFailure) else type(error).__name__

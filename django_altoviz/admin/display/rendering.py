@@ -22,6 +22,12 @@ MAX_CHARACTERS = 100_000
 MAX_CELL_CHARACTERS = 500
 
 
+def badge(label: Any, *, is_wrong: bool = False, is_good: bool = False) -> str:
+    """Return a state as a coloured label. The colour says nothing that the text does not say."""
+    tone = "altoviz-wrong" if is_wrong else "altoviz-good" if is_good else ""
+    return format_html('<span class="altoviz-badge {}">{}</span>', tone, label)
+
+
 class Renderer:
     """Turn values into HTML. Make one for each request, because its mask reads the secrets once."""
 
