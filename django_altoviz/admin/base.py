@@ -33,12 +33,17 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     object_list: models.QuerySet[models.Model]
 
     @cached_property
+    def _found(self) -> int:
+        return self.object_list.order_by().values("pk")[: MAX_COUNT + 1].count()
+
+    @property
     def count(self) -> int:
-        return self.object_list.order_by().values("pk")[:MAX_COUNT].count()
+        return min(self._found, MAX_COUNT)
 
     @property
     def is_capped(self) -> bool:
-        return self.count == MAX_COUNT
+        """Return True if there are more rows than ``count``."""
+        return self._found > MAX_COUNT
 
 
 class LightChangeList(ChangeList):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from django.contrib import admin
@@ -16,13 +15,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.actions import (
-    CONFIRMED,
-    confirmation_page,
-    messages_about,
-    replay_selected,
-)
-from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
+from django_altoviz.admin.actions import ReplayAdmin
+from django_altoviz.admin.base import parse_id
 from django_altoviz.admin.content import content, may_view_content
 from django_altoviz.admin.display.masking import SecretMask
 from django_altoviz.admin.display.rendering import EMPTY, indented_body
@@ -32,13 +26,12 @@ from django_altoviz.admin.history import changes_of, event_label, mirror_model, 
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.mirrors.relations import key_of
-from django_altoviz.processing import Replay
+from django_altoviz.processing import may_be_replayed
 from django_altoviz.processing.history import FIRST_ATTEMPTS, LAST_ATTEMPTS
-from django_altoviz.transactions import own_transactions
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnlyAdmin):
+class WebhookEventAdmin(ReplayAdmin):
     list_display = [
         "state",
         "label",
@@ -56,7 +49,6 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     sortable_by = ()  # sorting by another column would sort the whole table
     show_facets = admin.ShowFacets.NEVER
     deferred = ["body", "changes", "history", "arrival", "error"]
-    actions = ["process_again", "process_from_scratch"]
     fieldsets = [
         (
             None,
@@ -244,49 +236,10 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         body = self.renderer.preformatted(indented_body(event.body))
         return format_html("<p>{}</p>{}", download, body)
 
-    def has_process_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("django_altoviz.process_webhookevent")
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("django_altoviz.replay_webhookevent")
-
-    # With ATOMIC_REQUESTS, other workers would not see a claim made here until the request ends.
-    @own_transactions
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return super().changelist_view(request, extra_context)
-
-    @admin.action(permissions=["process"], description=_("Process again"))
-    def process_again(self, request: HttpRequest, queryset: WebhookEventQuerySet) -> None:
-        self._replay(request, queryset, "Process again")
-
-    @admin.action(
-        permissions=["replay"], description=_("Process from scratch: call all receivers again")
-    )
-    def process_from_scratch(
-        self, request: HttpRequest, queryset: WebhookEventQuerySet
-    ) -> HttpResponse | None:
-        if CONFIRMED not in request.POST:
-            return confirmation_page(self, request, queryset)
-        self._replay(request, queryset, "Process from scratch", from_scratch=True)
-        return None
-
-    def _replay(
-        self,
-        request: HttpRequest,
-        queryset: WebhookEventQuerySet,
-        name: str,
-        *,
-        from_scratch: bool = False,
-    ) -> None:
-        outcomes: Counter[Replay] = Counter()
-        for event, outcome in replay_selected(queryset, from_scratch=from_scratch):
-            outcomes[outcome] += 1
-            self.log_change(request, event, f"{name}: {outcome}")
-        for level, text in messages_about(outcomes):
-            self.message_user(request, text, level)
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        context["can_process_again"] = self.has_process_permission(request)
+        if may_be_replayed(context["original"]):
+            context["can_process_again"] = self.has_process_permission(request)
+            context["can_process_from_scratch"] = self.has_replay_permission(request)
         return super().render_change_form(request, context, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Process the events that are due, or were chosen, with any number of workers at once."""
+"""Process the events that are due, with any number of workers at once."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from django.db import InterfaceError, OperationalError, models
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
-from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.conf import app_settings
 from django_altoviz.exceptions import ends_task
-from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet, queue
-from django_altoviz.models.queue import WAITING
-from django_altoviz.processing import claims
-from django_altoviz.processing.receivers import is_understood
+from django_altoviz.models import WebhookEvent, WebhookEventQuerySet, queue
 from django_altoviz.processing.worker import process
 
 # Primary keys are read in windows, and events in chunks.
@@ -29,22 +24,6 @@ _EVENTS_IN_CHUNK = 20
 _FEW_OBJECTS = 500
 _PLACE = ("pk", "account", "entity", "object_id")
 _Row: TypeAlias = tuple[Any, ...]
-
-
-class Replay(models.TextChoices):
-    """The outcome of processing an event again. The label of a refusal is its reason."""
-
-    PROCESSED = "processed", _("processed")
-    FAILED = "failed", _("failed again")
-    MALFORMED = "malformed", _("malformed body")
-    PRUNED = "pruned", _("pruned body")
-    UNKNOWN = "unknown", _("event type unknown to this version")
-    BLOCKED = "blocked", _("waiting for an earlier event of the object")
-    TAKEN = "taken", _("another worker has it, or has just processed it")
-
-    @property
-    def is_refusal(self) -> bool:
-        return self not in (Replay.PROCESSED, Replay.FAILED)
 
 
 def drain(
@@ -90,54 +69,6 @@ def ready_keys(events: WebhookEventQuerySet) -> Iterator[list[int]]:
         yield [row[0] for row in due if row[0] <= held_up.get(row[1:], row[0])]
 
 
-def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
-    """Process an event at once, whatever became of it, and return the outcome.
-
-    Receivers that have handled it are not called again, unless it is done ``from_scratch``.
-
-    Raises:
-        django.db.Error: the database does not answer.
-    """
-    is_open = is_understood(event) and (
-        event.has_expired_lease or claims.reopen(event, from_scratch=from_scratch)
-    )
-    if is_open and event in process(event):
-        # It is pending, and not failed, if the fault is the database's.
-        has_worked = event.status in (Status.PROCESSED, Status.IGNORED)
-        return Replay.PROCESSED if has_worked else Replay.FAILED
-    if event.status == Status.MALFORMED:
-        return Replay.MALFORMED
-    if event.pruned_at is not None:
-        return Replay.PRUNED
-    if not is_understood(event):
-        return Replay.UNKNOWN
-    # It is not blocked any more, but still waiting, if the time budget ended just before it.
-    stored = WebhookEvent.objects.using(event._state.db)
-    is_waiting = event.status in WAITING and stored.as_read(event).exists()
-    return Replay.BLOCKED if is_waiting or claims.is_blocked(event) else Replay.TAKEN
-
-
-def replay(
-    events: WebhookEventQuerySet,
-    *,
-    keys: Iterable[int] | None = None,
-    limit: int | None = None,
-    from_scratch: bool = False,
-) -> Iterator[tuple[WebhookEvent, Replay]]:
-    """Process the events again in order of arrival, whatever became of them, and yield the outcomes.
-
-    ``keys`` are the primary keys of the events, if they are chosen beforehand; ``limit`` bounds the
-    events that are found otherwise. ``from_scratch`` also calls the receivers that have handled them.
-    An event that does not match ``events`` any more at its turn is skipped: it may have been processed
-    behind an earlier one of its object.
-    """
-    events = events.for_write()  # an event must be read as it is now
-    for pk in chain.from_iterable(_key_windows(events, limit)) if keys is None else keys:
-        # One by one, because all bodies together may be too large.
-        for event in events.filter(pk=pk):
-            yield event, process_again(event, from_scratch=from_scratch)
-
-
 def _windows_of(read: Callable[[int], Iterable[_Row]]) -> Iterator[list[_Row]]:
     """Yield the rows that ``read`` finds after a key, in order, with those that arrive meanwhile."""
     last = 0
@@ -169,19 +100,6 @@ def _rows_after(
     numbered = events.alias(number=F("pk") + 0).filter(number__gt=last, pk__in=chosen.values("pk"))
     rows: Iterable[_Row] = numbered.order_by("number").values_list(*_PLACE)[:_KEYS_IN_WINDOW]
     return rows
-
-
-def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
-    """Yield the keys of the events in order of arrival, with those that arrive meanwhile."""
-    last, left = 0, limit
-    while left is None or left > 0:
-        size = _KEYS_IN_WINDOW if left is None else min(_KEYS_IN_WINDOW, left)
-        later = events.filter(pk__gt=last).order_by("pk")
-        keys = list(later.values_list("pk", flat=True)[:size])
-        if not keys:
-            return
-        yield keys
-        last, left = keys[-1], None if left is None else left - len(keys)
 
 
 def _held_up(using: str, places: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
