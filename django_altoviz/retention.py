@@ -21,7 +21,7 @@ from django_altoviz.models import (
 from django_altoviz.rejections import forget_older_than
 
 _BATCH = 500
-_EMPTY = {"body": "", "arrival": {}, "changes": {}, "history": [], "error": ""}
+_EMPTY = {"body": "", "arrival": {}, "changes": {}, "history": [], "error": "", "cause": ""}
 #: Statuses that are pruned by default. Dead and failed events are kept: they have not had their whole
 #: effect yet.
 DONE = (Status.PROCESSED, Status.IGNORED, Status.MALFORMED)

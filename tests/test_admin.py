@@ -809,7 +809,7 @@ def test_the_number_of_queries_of_an_invoice_page_does_not_grow_with_its_lines(
     for lines in (1, 10):
         row = post_invoice(post, lines)
         html(viewer, page_of(row))  # once before, because Django caches the content type
-        with django_assert_num_queries(LOGIN_QUERIES + 4):
+        with django_assert_num_queries(LOGIN_QUERIES + 5):
             page = html(viewer, page_of(row))
         assert page.count('<td class="field-position">') == lines
     assert "Product 8</a>" in page

@@ -23,6 +23,7 @@ from django_altoviz.admin.display.rendering import EMPTY, indented_body
 from django_altoviz.admin.display.values import format_time
 from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
 from django_altoviz.admin.history import changes_of, event_label, mirror_model, status_label
+from django_altoviz.admin.problems import UNFINISHED, problem_of
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.mirrors.relations import key_of
@@ -239,7 +240,10 @@ class WebhookEventAdmin(ReplayAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        if may_be_replayed(context["original"]):
+        event = context["original"]
+        if event.status in UNFINISHED:
+            context["problem"] = problem_of(event, self)
+        if may_be_replayed(event):
             context["can_process_again"] = self.has_process_permission(request)
             context["can_process_from_scratch"] = self.has_replay_permission(request)
         return super().render_change_form(request, context, *args, **kwargs)

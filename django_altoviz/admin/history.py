@@ -1,4 +1,4 @@
-"""The history on an object's page: its events, what each changed, and what is not applied yet."""
+"""The history on an object's page: its events, and what each changed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ from django_altoviz.admin.display.values import (
     format_value,
 )
 from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
-from django_altoviz.models.queue import UNSETTLED
 
 MAX_ENTRIES = 50
 #: Collapse creations, and updates with more changes than this.
 MAX_OPEN_CHANGES = 12
-_ENTITIES = {model: entity for entity, model in MIRRORS.items()}
-_MAY_STILL_APPLY = (*UNSETTLED, Status.DEAD)
-_WENT_WRONG = (Status.FAILED, Status.DEAD)
+WENT_WRONG = (Status.FAILED, Status.DEAD)
 #: The module before the name of an exception.
 _MODULE = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 
@@ -63,37 +60,27 @@ class Entry:
 class History:
     """The last events of an object, the latest first.
 
-    ``unapplied`` is the latest event that the mirror doesn't show yet, or None. ``link`` leads to
-    all events; it is empty if the reader may not view events.
+    ``link`` leads to all events; it is empty if the reader may not view events.
     """
 
     entries: list[Entry]
-    unapplied: Entry | None
     link: str
     is_cut: bool
 
 
 def history_of(row: Mirror, page: ReadOnly) -> History:
     """Read the history of a mirror's row in one query."""
-    entity = _ENTITIES[type(row)]
+    entity = row.entity()
     events = WebhookEvent.with_pruned.filter(
         account=row.account, entity=entity, object_id=row.altoviz_id
     )
     # One more than is shown tells whether there are more.
     last = list(events.defer("body", "arrival", "history").order_by("-pk")[: MAX_ENTRIES + 1])
-    unapplied = next((event for event in last if _is_unapplied(event, row)), None)
     return History(
         entries=[_build_entry(event, page) for event in last[:MAX_ENTRIES]],
-        unapplied=None if unapplied is None else _build_entry(unapplied, page),
         link=page.link_to_events(entity, row.altoviz_id, row.account),
         is_cut=len(last) > MAX_ENTRIES,
     )
-
-
-def _is_unapplied(event: WebhookEvent, row: Mirror) -> bool:
-    # An event may have failed at a receiver only after the mirror was updated.
-    is_mirrored = event.mirrored_at is not None or event.pk <= row.last_event_id
-    return event.status in _MAY_STILL_APPLY and not is_mirrored
 
 
 def _build_entry(event: WebhookEvent, page: ReadOnly) -> Entry:
@@ -107,7 +94,7 @@ def _build_entry(event: WebhookEvent, page: ReadOnly) -> Entry:
         status=status_label(event),
         error=error_summary(event, page.renderer) if may_view else "",
         link=page.link(WebhookEvent, "change", f"#{event.pk}", event.pk) if may_view else "",
-        is_wrong=event.status in _WENT_WRONG,
+        is_wrong=event.status in WENT_WRONG,
         is_creation=event.type.endswith("Created"),
         is_mirrored=event.mirrored_at is not None,
         is_pruned=event.pruned_at is not None,

@@ -28,6 +28,7 @@ from django_altoviz.admin.filters import (
     has_several_accounts,
 )
 from django_altoviz.admin.history import history_of
+from django_altoviz.admin.problems import problems_of
 from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
 
 _MAX_SEARCH_WORDS = 10
@@ -81,6 +82,7 @@ class MirrorAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        context["problems"], context["has_more_problems"] = problems_of(context["original"], self)
         context["history"] = history_of(context["original"], self)
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -15,7 +15,7 @@ from django_altoviz.admin.filters import AccountFilter, Choices
 from django_altoviz.models import Source, SyncRun, WebhookEvent
 from django_altoviz.models.sync_runs import COUNTS, SyncState, in_state
 
-_WRONG = (SyncState.STOPPED, SyncState.FAILED)
+_UNFINISHED_STATES = (SyncState.STOPPED, SyncState.FAILED)
 
 
 class SyncStateFilter(admin.SimpleListFilter):
@@ -48,7 +48,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def state(self, run: SyncRun) -> str:
-        return badge(run.state.label, is_wrong=run.state in _WRONG)
+        return badge(run.state.label, is_wrong=run.state in _UNFINISHED_STATES)
 
     @admin.display(description=_("error"))
     def cause(self, run: SyncRun) -> str:

@@ -428,6 +428,7 @@ class Migration(migrations.Migration):
                 ('business_signals', models.JSONField(default=list, help_text='The business signals that it causes.', verbose_name='business signals')),
                 ('history', models.JSONField(default=list, help_text='One entry per attempt.', verbose_name='history')),
                 ('error', django_altoviz.models.mirrors.fields.ExactTextField(blank=True, help_text='Why the event failed or had no effect.', verbose_name='error')),
+                ('cause', django_altoviz.models.mirrors.fields.ExactCharField(blank=True, help_text='The receiver that failed, and the kind of error: equal failures have the same.', max_length=255, verbose_name='cause')),
                 ('pruned_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(null=True, verbose_name='pruned at')),
             ],
             options={

@@ -34,6 +34,8 @@ from django_altoviz.models.queue import INDEXED, SETTLED, WAITING, Source, Statu
 
 # The length of the hash of a body, in characters.
 _DIGEST = 32
+#: The length of the cause of a failure, in characters.
+MAX_CAUSE_LENGTH = 255
 
 
 class WebhookEvent(models.Model):
@@ -90,6 +92,14 @@ class WebhookEvent(models.Model):
     history = models.JSONField(_("history"), default=list, help_text=_("One entry per attempt."))
     error = ExactTextField(
         _("error"), blank=True, help_text=_("Why the event failed or had no effect.")
+    )
+    cause = ExactCharField(
+        _("cause"),
+        max_length=MAX_CAUSE_LENGTH,
+        blank=True,
+        help_text=_(
+            "The receiver that failed, and the kind of error: equal failures have the same."
+        ),
     )
     pruned_at = ExactDateTimeField(_("pruned at"), null=True)
 
@@ -196,6 +206,7 @@ class WebhookEvent(models.Model):
         processed.
         """
         self.conflicts_with = first.pk
+        self.cause = "Another body under the same id"
         value = f"{self.event_id}\0{self.body_digest}"
         self.dedupe_key = self._dedupe_key("id and body", value.encode())
         self._settle_at_once(

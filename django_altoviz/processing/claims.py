@@ -19,6 +19,7 @@ from django_altoviz.conf import app_settings
 from django_altoviz.exceptions import ClaimLost
 from django_altoviz.intake.envelopes import storable
 from django_altoviz.models import Status, WebhookEvent, queue
+from django_altoviz.models.events import MAX_CAUSE_LENGTH
 from django_altoviz.models.queue import SETTLED
 from django_altoviz.models.statements import Where, exists, holds, lock_at_once, update, where
 from django_altoviz.processing.failures import shortened
@@ -44,10 +45,11 @@ def claim_and_settle(
     status: Status,
     error: str = "",
     effect: Mapping[str, Any] | None = None,
+    cause: str = "",
     **more: Any,
 ) -> bool:
     """Claim the event and end the attempt in the same statement. Return False as ``claim`` does."""
-    values = _ended(past_attempts(event), status, error, **more)
+    values = _ended(past_attempts(event), status, error, cause, **more)
     return _begin(event, values, effect)
 
 
@@ -72,9 +74,11 @@ def renewed(event: WebhookEvent) -> Where:
     return exists(event, _renewed_row, _GIVEN)
 
 
-def settle(event: WebhookEvent, status: Status, error: str = "", **more: Any) -> None:
+def settle(
+    event: WebhookEvent, status: Status, error: str = "", cause: str = "", **more: Any
+) -> None:
     """End the attempt. Raises ``ClaimLost`` if another worker has claimed the event meanwhile."""
-    values = _ended(event.history, status, error, **more)
+    values = _ended(event.history, status, error, cause, **more)
     _write_as_holder(event, values, *_asynchronous_commit(event, own_blocks=0))
 
 
@@ -90,6 +94,7 @@ def note_attempt(event: WebhookEvent) -> None:
         "next_attempt_at": queue.clock() + pause_after(event.failures + 1),
         "history": with_attempt(event.history, Status.FAILED, LOST_WORKER),
         "error": LOST_WORKER,
+        "cause": LOST_WORKER,
     }
     if update(event, values, _as_read(event)):
         event.attempts += 1
@@ -198,7 +203,7 @@ def _to_write(event: WebhookEvent, values: dict[str, Any]) -> dict[str, Any]:
 
 def _before_the_note(event: WebhookEvent) -> dict[str, Any]:
     """Return what the note has replaced on the row, except for the pause that is over."""
-    names = ("failures", "history", "error")
+    names = ("failures", "history", "error", "cause")
     return {name: getattr(event, name) for name in names} | {"next_attempt_at": None}
 
 
@@ -248,11 +253,12 @@ def _lease_end() -> datetime.datetime:
 
 
 def _ended(
-    history: list[dict[str, str]], status: Status, error: str, **more: Any
+    history: list[dict[str, str]], status: Status, error: str, cause: str, **more: Any
 ) -> dict[str, Any]:
     values = {
         "status": status,
         "error": shortened(storable(error)),
+        "cause": storable(cause)[:MAX_CAUSE_LENGTH],
         "lease_expires_at": None,
         "settled_at": timezone.now() if status in SETTLED else None,
         "next_attempt_at": None,

@@ -28,6 +28,11 @@ class DescribedError:
     is_printable: bool
 
     @property
+    def kind(self) -> str:
+        """The name of the exception's class."""
+        return type(self.error).__qualname__
+
+    @property
     def is_postponement(self) -> bool:
         return is_postponement(self.error)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 from django_altoviz.event_types import EventType
-from django_altoviz.exceptions import ClaimLost, TransactionUndone, ends_task
+from django_altoviz.exceptions import ClaimLost, GiveUp, TransactionUndone, ends_task
 from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent
 from django_altoviz.models.statements import insert
 from django_altoviz.processing import claims
@@ -40,6 +40,14 @@ class CallResults:
 
     failures: list[tuple[str, DescribedError]] = field(default_factory=list)
     given_up: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def cause(self) -> str:
+        """The first receiver that failed, and the kind of error. A real failure comes first."""
+        failures = sorted(self.failures, key=lambda each: each[1].is_postponement)
+        causes = [f"{name}: {failure.kind}" for name, failure in failures]
+        causes += [f"{name}: {GiveUp.__name__}" for name, _reason in self.given_up]
+        return causes[0] if causes else ""
 
 
 def calls_for(event: WebhookEvent, business_signals: Iterable[str]) -> list[Call]:

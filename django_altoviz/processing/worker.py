@@ -34,7 +34,7 @@ from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.queue import WAITING
 from django_altoviz.processing import claims
 from django_altoviz.processing.failures import DescribedError, described
-from django_altoviz.processing.history import has_lost_worker
+from django_altoviz.processing.history import LOST_WORKER, has_lost_worker
 from django_altoviz.processing.mirroring import MirrorResult, Reading, apply
 from django_altoviz.processing.receivers import (
     Call,
@@ -224,7 +224,7 @@ def _begin_as_writer(event: WebhookEvent) -> None:
 def _mark_dead(event: WebhookEvent) -> bool:
     """Give up an event that each of its workers died of, or never came back from in time."""
     error = ClaimLost("Each worker that took it up died, or was silent too long.")
-    if not claims.claim_and_settle(event, Status.DEAD, str(error)):
+    if not claims.claim_and_settle(event, Status.DEAD, str(error), cause=LOST_WORKER):
         return False
     report(event, MirrorResult(None), described(error))
     return True
@@ -237,7 +237,7 @@ def _fail(event: WebhookEvent, failure: DescribedError) -> bool:
     if status == Status.FAILED and isinstance(failure.error, OperationalError):
         # The fault is the database's, not the event's, so later events must not pass it.
         status = Status.PENDING
-    if not claims.claim_and_settle(event, status, failure.text, **more):
+    if not claims.claim_and_settle(event, status, failure.text, cause=failure.kind, **more):
         return False
     report(event, MirrorResult(None), failure)
     return True
@@ -251,9 +251,9 @@ def _call_and_settle(event: WebhookEvent, result: MirrorResult, calls: list[Call
         failures.sort(key=lambda failure: failure.is_postponement)  # report a real failure first
         errors = [failure.error for failure in failures]
         status, more = after_failure(event.failures, errors)
-        claims.settle(event, status, _texts(outcome), **more)
+        claims.settle(event, status, _texts(outcome), outcome.cause, **more)
     elif outcome.given_up:
-        claims.settle(event, Status.DEAD, _texts(outcome))
+        claims.settle(event, Status.DEAD, _texts(outcome), outcome.cause)
         failures = [described(GiveUp(outcome.given_up[0][1]))]
     elif calls:
         claims.settle(event, Status.PROCESSED)
