@@ -305,7 +305,7 @@ def test_the_number_of_queries_of_the_event_list_does_not_grow(
     for count in (3, 27):
         for number in range(count):
             post(body_of("InvoiceUpdated", id=1000 + number))
-        with django_assert_num_queries(LOGIN_QUERIES + 2):
+        with django_assert_num_queries(LOGIN_QUERIES + 4):
             html(viewer, EVENTS)
     assert len(listed(viewer, EVENTS)) == 30
 
@@ -541,7 +541,7 @@ def test_a_list_counts_up_to_a_limit_and_says_so(viewer, monkeypatch, django_ass
     assert "More than 2 results." in page
     assert "More than 2 rows." in page
     assert "2 webhook events" not in page
-    with django_assert_num_queries(LOGIN_QUERIES + 2) as captured:
+    with django_assert_num_queries(LOGIN_QUERIES + 4) as captured:
         html(viewer, EVENTS)
     [count] = [q["sql"] for q in captured.captured_queries if "COUNT(" in q["sql"]]
     assert "LIMIT 3" in count

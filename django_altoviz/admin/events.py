@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,13 +17,20 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.actions import ReplayAdmin
-from django_altoviz.admin.base import parse_id
+from django_altoviz.admin.base import LightChangeList, parse_id
 from django_altoviz.admin.content import content, may_view_content
 from django_altoviz.admin.display.masking import SecretMask
-from django_altoviz.admin.display.rendering import EMPTY, indented_body
+from django_altoviz.admin.display.rendering import EMPTY, badge, indented_body
 from django_altoviz.admin.display.values import format_time
-from django_altoviz.admin.filters import AccountFilter, EventTypeFilter
-from django_altoviz.admin.history import changes_of, event_label, mirror_model, status_label
+from django_altoviz.admin.filters import AccountFilter, CauseFilter, DayFilter, EventTypeFilter
+from django_altoviz.admin.history import (
+    WENT_WRONG,
+    changes_of,
+    event_label,
+    mirror_model,
+    status_label,
+)
+from django_altoviz.admin.objects import MirroredObjects, ids_by_number, named, objects_of
 from django_altoviz.admin.problems import UNFINISHED, problem_of
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
@@ -31,25 +39,46 @@ from django_altoviz.processing import may_be_replayed
 from django_altoviz.processing.history import FIRST_ATTEMPTS, LAST_ATTEMPTS
 
 
+class EventList(LightChangeList):
+    """Change list that knows the objects of its events."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        page: Any = self.model_admin
+        page.objects = objects_of(self.result_list, page)
+
+
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReplayAdmin):
     list_display = [
         "state",
         "label",
         "linked_object",
-        "source",
+        "reason",
         "received",
+        "source",
         "deliveries",
         "attempts",
         "account",
     ]
-    list_filter = ["status", EventTypeFilter, "entity", "source", AccountFilter, "received_at"]
+    list_filter = [
+        "status",
+        CauseFilter,
+        EventTypeFilter,
+        DayFilter,
+        "source",
+        AccountFilter,
+    ]
     search_fields = ["event_id__exact", "object_id__exact"]
-    search_help_text = _("Search by the full id of an event, or by the Altoviz id of an object.")
-    ordering = ["-id"]
+    search_help_text = _(
+        "Search by the full id of an event, or by the Altoviz id or the full number of an object."
+    )
+    ordering = ["-received_at", "-id"]
     sortable_by = ()  # sorting by another column would sort the whole table
     show_facets = admin.ShowFacets.NEVER
     deferred = ["body", "changes", "history", "arrival", "error"]
+    #: The objects of the list's events, as far as the reader may view them.
+    objects: ClassVar[MirroredObjects] = {}
     fieldsets = [
         (
             None,
@@ -117,6 +146,8 @@ class WebhookEventAdmin(ReplayAdmin):
         found = Q(event_id=term)
         if (number := parse_id(term)) is not None:
             found |= Q(object_id=number)
+        for entity, ids in ids_by_number(term, self.bound_to(request)).items():
+            found |= Q(entity=entity, object_id__in=ids)
         return queryset.filter(found), False
 
     def get_urls(self) -> list[URLPattern]:
@@ -142,9 +173,17 @@ class WebhookEventAdmin(ReplayAdmin):
             },
         )
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return EventList
+
     @admin.display(description=_("status"))
     def state(self, event: WebhookEvent) -> str:
-        return status_label(event)
+        is_wrong, is_good = event.status in WENT_WRONG, event.status == Status.PROCESSED
+        return badge(status_label(event), is_wrong=is_wrong, is_good=is_good)
+
+    @admin.display(description=_("cause"))
+    def reason(self, event: WebhookEvent) -> str:
+        return event.cause if event.status in WENT_WRONG and event.cause else EMPTY
 
     @admin.display(description=_("type"))
     def label(self, event: WebhookEvent) -> str:
@@ -160,9 +199,10 @@ class WebhookEventAdmin(ReplayAdmin):
             return EMPTY
         if (model := mirror_model(event)) is None:
             return str(event.object_id)
-        label = f"{model._meta.verbose_name} {event.object_id}"
         key = key_of(event.account, event.object_id)
-        return self.link_to_object(model, key, label)
+        row = self.objects.get(key, {}).get(model)
+        label = f"{model._meta.verbose_name} {event.object_id}" if row is None else named(row)
+        return self.link_to_object(model, key, self.renderer.cell(label))
 
     @admin.display(description=_("all events"))
     def all_events(self, event: WebhookEvent) -> str:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import datetime
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.display.values import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
 from django_altoviz.conf import used_account_names
 from django_altoviz.event_types import EventType
+from django_altoviz.models import Status, WebhookEvent
 
 Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"
+_WITH_CAUSE = (Status.FAILED, Status.DEAD)
+# How many failed events are looked at for their causes, and how many causes are offered.
+_MAX_FAILED = 5000
+_MAX_CAUSES = 20
 
 
 def has_several_accounts(accounts: Collection[str]) -> bool:
@@ -81,6 +91,94 @@ class EventTypeFilter(KnownValuesFilter):
     title = _("type")
     parameter_name = "type"
     known = EventType.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != _OTHER:
+            return super().queryset(request, queryset)
+        # All others are settled when they are stored, and the index knows the few that are.
+        return queryset.filter(status__in=(Status.IGNORED, Status.MALFORMED), entity="")
+
+
+class CauseFilter(admin.SimpleListFilter):
+    """Filter by the cause of a failure: the most frequent ones, with the number of their events."""
+
+    title = _("cause of failure")
+    parameter_name = "cause"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        failed = WebhookEvent.objects.filter(status__in=_WITH_CAUSE).exclude(cause="")
+        counts = Counter(failed.order_by().values_list("cause", flat=True)[:_MAX_FAILED])
+        found = [
+            (cause, f"{cause} ({number})") for cause, number in counts.most_common(_MAX_CAUSES)
+        ]
+        if (chosen := self.value()) and chosen not in dict(found):
+            found.append((chosen, chosen))
+        return found
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        return queryset.filter(status__in=_WITH_CAUSE, cause=self.value())
+
+
+class DayFilter(admin.SimpleListFilter):
+    """Filter by the time of receipt: the last days, or any day that is typed in."""
+
+    title = _("received at")
+    parameter_name = "day"
+    template = "admin/django_altoviz/day_filter.html"
+    _PERIODS = {
+        "today": (_("Today"), 0, 1),
+        "yesterday": (_("Yesterday"), 1, 1),
+        "week": (_("Past 7 days"), 6, 7),
+        "month": (_("Past 30 days"), 29, 30),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(name, label) for name, (label, _ago, _days) in self._PERIODS.items()]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        #: What the form in the template submits besides the day.
+        self.others = [
+            (name, value)
+            for name, values in changelist.filter_params.items()
+            if name != self.parameter_name
+            for value in values
+        ]
+        return super().choices(changelist)
+
+    @property
+    def day(self) -> datetime.date | None:
+        """The day that was typed in, or None."""
+        try:
+            return parse_date(self.value() or "")
+        except ValueError:
+            return None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        _label, ago, days = self._PERIODS.get(self.value() or "", ("", 0, 0))
+        first = _today() - datetime.timedelta(days=ago) if days else self.day
+        if first is None:
+            return queryset
+        try:
+            last = first + datetime.timedelta(days=days or 1)
+            return queryset.filter(
+                received_at__gte=_midnight(first), received_at__lt=_midnight(last)
+            )
+        except (OverflowError, ValueError):  # no such day in this time zone
+            return queryset.none()
+
+
+def _midnight(day: datetime.date) -> datetime.datetime:
+    """Return the time at which the day begins in the project's time zone."""
+    midnight = datetime.datetime.combine(day, datetime.time())
+    if not settings.USE_TZ:
+        return midnight
+    return timezone.make_aware(midnight).astimezone(datetime.timezone.utc)
+
+
+def _today() -> datetime.date:
+    return timezone.localdate() if settings.USE_TZ else datetime.date.today()
 
 
 class CustomerTypeFilter(KnownValuesFilter):

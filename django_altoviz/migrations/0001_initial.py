@@ -436,7 +436,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'webhook events',
                 'permissions': [('view_webhookevent_content', 'Can view the content of all webhook events'), ('process_webhookevent', 'Can process webhook events again'), ('replay_webhookevent', 'Can have all receivers of webhook events called again')],
                 'default_manager_name': 'with_pruned',
-                'indexes': [models.Index(fields=['status', 'next_attempt_at', 'account', 'received_at'], name='altoviz_event_queue'), models.Index(fields=['account', 'received_at'], name='altoviz_event_account'), models.Index(fields=['object_id', 'entity'], name='altoviz_event_object'), models.Index(fields=['event_id'], name='altoviz_event_event_id')],
+                'indexes': [models.Index(fields=['status', 'next_attempt_at', 'account', 'received_at'], name='altoviz_event_queue'), models.Index(fields=['account', 'received_at'], name='altoviz_event_account'), models.Index(fields=['object_id', 'entity'], name='altoviz_event_object'), models.Index(fields=['event_id'], name='altoviz_event_event_id'), models.Index(fields=['received_at'], name='altoviz_event_received'), models.Index(fields=['status', 'received_at'], name='altoviz_event_status'), models.Index(fields=['type', 'received_at'], name='altoviz_event_type'), models.Index(fields=['source', 'received_at'], name='altoviz_event_source')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('lease_expires_at__isnull', False), ('status', 'processing')), models.Q(models.Q(('status', 'processing'), _negated=True), ('lease_expires_at', None)), _connector='OR'), name='altoviz_event_lease')],
             },
             managers=[

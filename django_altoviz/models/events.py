@@ -126,6 +126,11 @@ class WebhookEvent(models.Model):
             models.Index(fields=["account", "received_at"], name="altoviz_event_account"),
             models.Index(fields=["object_id", "entity"], name="altoviz_event_object"),
             models.Index(fields=["event_id"], name="altoviz_event_event_id"),
+            # The list in the admin, in its order, by each of its filters.
+            models.Index(fields=["received_at"], name="altoviz_event_received"),
+            models.Index(fields=["status", "received_at"], name="altoviz_event_status"),
+            models.Index(fields=["type", "received_at"], name="altoviz_event_type"),
+            models.Index(fields=["source", "received_at"], name="altoviz_event_source"),
         ]
         constraints = [
             # Without a lease to expire, a dead worker's event would never be found again.
