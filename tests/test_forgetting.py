@@ -114,7 +114,7 @@ def test_ids_numbers_dates_and_amounts_stay(mirrored):
         if getattr(left, field.attname) != getattr(invoice, field.attname)
     }
     erased = COLUMNS[Entity.INVOICE] - {"vendor_reference"}  # the sample has none
-    assert changed == {*erased, "data", "synced_at", "forgotten_at"}
+    assert changed == {*erased, "data", "synced_at", "forgotten_at", "search_text"}
     assert left.customer == Customer.objects.get()
     assert left.data["lines"] == invoice.data["lines"]
     assert [line.data for line in left.lines.all()] == invoice.data["lines"]

@@ -89,6 +89,7 @@ OWN_COLUMNS = {
     "deleted_at",
     "business_signals",
     "fingerprint",
+    "search_text",
 }
 
 #: The columns of a line that are not in the payload, beside those.

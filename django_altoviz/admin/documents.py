@@ -136,16 +136,10 @@ class DocumentAdmin(MirrorAdmin):
     ordering = ["-date", "-id"]
     list_select_related = ["customer"]
     deferred = ["data", "customer__data"]
-    search_fields = [
-        "number",
-        "subject",
-        "customer_number",
-        "customer_name",
-        "customer_siret",
-        "customer_vat_number",
-        "customer_order_reference",
-        "internal_id",
-    ]
+    search_help_text = _(
+        "Search by any parts of the number, subject, order reference, or Altoviz id, and of the "
+        "customer’s name, number, SIRET or VAT number."
+    )
 
     @admin.display(description=_("customer"))
     def customer_page(self, document: Document) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.base import ReadOnlyAdmin, parse_id
+from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.admin.display.details import (
     BILLING_ADDRESS,
     INTERNAL_NOTES,
@@ -30,8 +31,10 @@ from django_altoviz.admin.filters import (
 from django_altoviz.admin.history import history_of
 from django_altoviz.admin.problems import problems_of
 from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
+from django_altoviz.models.mirrors.searching import words_of
 
-_MAX_SEARCH_WORDS = 10
+#: The search looks for words in any column, whatever their case and accents.
+_FOLDED = ["search_text"]
 
 
 class MirrorAdmin(ReadOnlyAdmin):
@@ -39,9 +42,7 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     deferred = ["data"]
     ordering = ["-id"]
-    search_help_text = _(
-        "Search by the full Altoviz id, or by part of a number, name or email address."
-    )
+    search_fields = _FOLDED
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows: models.QuerySet[Any] = self.model.with_deleted.order_by(*self.get_ordering(request))
@@ -71,10 +72,14 @@ class MirrorAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        # Each word adds conditions to the query, and SQLite refuses thousands of them.
-        words = " ".join(search_term.split()[:_MAX_SEARCH_WORDS])
-        found, may_have_duplicates = super().get_search_results(request, queryset, words)
-        return found | queryset.filter(altoviz_id=parse_id(words)), may_have_duplicates
+        if self.get_search_fields(request) != _FOLDED:  # a project has chosen its own columns
+            return super().get_search_results(request, queryset, search_term)
+        words = words_of(search_term)
+        if not words:
+            return queryset, False
+        # By themselves, the rows are found in the index, without a look at the table.
+        found = self.model.with_deleted.filter(*(Q(search_text__contains=word) for word in words))
+        return queryset.filter(pk__in=found.order_by().values("pk")), False
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         return to_field == "key" or super().to_field_allowed(request, to_field)
@@ -127,15 +132,10 @@ class CustomerAdmin(MirrorAdmin):
         "active",
     ]
     list_filter = [CustomerTypeFilter, "active"]
-    search_fields = [
-        "number",
-        "name",
-        "company_name",
-        "email",
-        "siret",
-        "vat_number",
-        "internal_id",
-    ]
+    search_help_text = _(
+        "Search by any parts of the number, name, email address, zipcode, city, phone, SIRET, VAT "
+        "number, or Altoviz id."
+    )
     fieldsets = [
         (None, {"fields": ["number", "name", column(Customer, "type"), "active", "documents"]}),
         (_("Identity"), {"fields": ["company_name", "siret", "vat_number", "electronic_address"]}),
@@ -175,7 +175,9 @@ class CustomerAdmin(MirrorAdmin):
 @admin.register(Contact)
 class ContactAdmin(MirrorAdmin):
     list_display = ["display_name", "company_name", "function", "email", "phone"]
-    search_fields = ["display_name", "first_name", "last_name", "company_name", "email"]
+    search_help_text = _(
+        "Search by any parts of the name, company, function, email address, phone, or Altoviz id."
+    )
     fieldsets = [
         (None, {"fields": ["display_name", "title", "first_name", "last_name"]}),
         (_("Company"), {"fields": ["company_name", "function", "service"]}),
@@ -194,7 +196,7 @@ class ProductAdmin(MirrorAdmin):
         "active",
     ]
     list_filter = [ProductTypeFilter, "active"]
-    search_fields = ["number", "name", "internal_id"]
+    search_help_text = _("Search by any parts of the number, name, or Altoviz id.")
     fieldsets = [
         (
             None,

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('deleted_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(null=True, verbose_name='deleted at')),
                 ('forgotten_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(help_text='When personal data were erased. Later events are shown without them.', null=True, verbose_name='forgotten at')),
                 ('fingerprint', models.CharField(default='', editable=False, help_text='A hash of the text in which the first sync found the object.', max_length=32, verbose_name='fingerprint')),
+                ('search_text', django_altoviz.models.mirrors.fields.ExactCharField(default='', editable=False, help_text='What the admin searches: in lower case, and without accents.', max_length=500, verbose_name='search text')),
                 ('title', django_altoviz.models.mirrors.fields.ExactTextField(null=True, verbose_name='title')),
                 ('first_name', django_altoviz.models.mirrors.fields.ExactTextField(null=True, verbose_name='first name')),
                 ('last_name', django_altoviz.models.mirrors.fields.ExactTextField(null=True, verbose_name='last name')),
@@ -48,7 +49,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'contacts',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
-                'indexes': [models.Index(fields=['internal_id'], name='altoviz_contact_internal'), models.Index(fields=['email'], name='altoviz_contact_email')],
+                'indexes': [models.Index(fields=['internal_id'], name='altoviz_contact_internal'), models.Index(fields=['search_text'], name='altoviz_contact_search'), models.Index(fields=['email'], name='altoviz_contact_email')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_contact_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_contact_key')],
             },
             managers=[
@@ -69,6 +70,7 @@ class Migration(migrations.Migration):
                 ('deleted_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(null=True, verbose_name='deleted at')),
                 ('forgotten_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(help_text='When personal data were erased. Later events are shown without them.', null=True, verbose_name='forgotten at')),
                 ('fingerprint', models.CharField(default='', editable=False, help_text='A hash of the text in which the first sync found the object.', max_length=32, verbose_name='fingerprint')),
+                ('search_text', django_altoviz.models.mirrors.fields.ExactCharField(default='', editable=False, help_text='What the admin searches: in lower case, and without accents.', max_length=500, verbose_name='search text')),
                 ('number', django_altoviz.models.mirrors.fields.ExactCharField(max_length=255, null=True, verbose_name='number')),
                 ('type', django_altoviz.models.mirrors.fields.ExactCharField(help_text='Business, Consumer, Government, or a later one.', max_length=255, null=True, verbose_name='type')),
                 ('name', django_altoviz.models.mirrors.fields.ExactTextField(null=True, verbose_name='name')),
@@ -97,7 +99,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'customers',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
-                'indexes': [models.Index(fields=['internal_id'], name='altoviz_customer_internal'), models.Index(fields=['number'], name='altoviz_customer_number'), models.Index(fields=['email'], name='altoviz_customer_email')],
+                'indexes': [models.Index(fields=['internal_id'], name='altoviz_customer_internal'), models.Index(fields=['search_text'], name='altoviz_customer_search'), models.Index(fields=['number'], name='altoviz_customer_number'), models.Index(fields=['email'], name='altoviz_customer_email')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_customer_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_customer_key')],
             },
             managers=[
@@ -118,6 +120,7 @@ class Migration(migrations.Migration):
                 ('deleted_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(null=True, verbose_name='deleted at')),
                 ('forgotten_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(help_text='When personal data were erased. Later events are shown without them.', null=True, verbose_name='forgotten at')),
                 ('fingerprint', models.CharField(default='', editable=False, help_text='A hash of the text in which the first sync found the object.', max_length=32, verbose_name='fingerprint')),
+                ('search_text', django_altoviz.models.mirrors.fields.ExactCharField(default='', editable=False, help_text='What the admin searches: in lower case, and without accents.', max_length=500, verbose_name='search text')),
                 ('date', models.DateField(null=True, verbose_name='date')),
                 ('subject', django_altoviz.models.mirrors.fields.ExactTextField(null=True, verbose_name='subject')),
                 ('customer_altoviz_id', models.BigIntegerField(null=True, verbose_name='customer id')),
@@ -181,6 +184,7 @@ class Migration(migrations.Migration):
                 ('deleted_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(null=True, verbose_name='deleted at')),
                 ('forgotten_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(help_text='When personal data were erased. Later events are shown without them.', null=True, verbose_name='forgotten at')),
                 ('fingerprint', models.CharField(default='', editable=False, help_text='A hash of the text in which the first sync found the object.', max_length=32, verbose_name='fingerprint')),
+                ('search_text', django_altoviz.models.mirrors.fields.ExactCharField(default='', editable=False, help_text='What the admin searches: in lower case, and without accents.', max_length=500, verbose_name='search text')),
                 ('number', django_altoviz.models.mirrors.fields.ExactCharField(max_length=255, null=True, verbose_name='number')),
                 ('name', django_altoviz.models.mirrors.fields.ExactTextField(null=True, verbose_name='name')),
                 ('description', django_altoviz.models.mirrors.fields.ExactTextField(help_text='May be HTML.', null=True, verbose_name='description')),
@@ -201,7 +205,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'products',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
-                'indexes': [models.Index(fields=['internal_id'], name='altoviz_product_internal'), models.Index(fields=['number'], name='altoviz_product_number')],
+                'indexes': [models.Index(fields=['internal_id'], name='altoviz_product_internal'), models.Index(fields=['search_text'], name='altoviz_product_search'), models.Index(fields=['number'], name='altoviz_product_number')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_product_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_product_key')],
             },
             managers=[
@@ -259,6 +263,7 @@ class Migration(migrations.Migration):
                 ('deleted_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(null=True, verbose_name='deleted at')),
                 ('forgotten_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(help_text='When personal data were erased. Later events are shown without them.', null=True, verbose_name='forgotten at')),
                 ('fingerprint', models.CharField(default='', editable=False, help_text='A hash of the text in which the first sync found the object.', max_length=32, verbose_name='fingerprint')),
+                ('search_text', django_altoviz.models.mirrors.fields.ExactCharField(default='', editable=False, help_text='What the admin searches: in lower case, and without accents.', max_length=500, verbose_name='search text')),
                 ('number', django_altoviz.models.mirrors.fields.ExactCharField(max_length=255, null=True, verbose_name='number')),
                 ('date', models.DateField(null=True, verbose_name='date')),
                 ('subject', django_altoviz.models.mirrors.fields.ExactTextField(null=True, verbose_name='subject')),
@@ -464,6 +469,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='invoice',
+            index=models.Index(fields=['search_text'], name='altoviz_invoice_search'),
+        ),
+        migrations.AddIndex(
+            model_name='invoice',
             index=models.Index(fields=['number'], name='altoviz_invoice_number'),
         ),
         migrations.AddIndex(
@@ -501,6 +510,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='quote',
             index=models.Index(fields=['internal_id'], name='altoviz_quote_internal'),
+        ),
+        migrations.AddIndex(
+            model_name='quote',
+            index=models.Index(fields=['search_text'], name='altoviz_quote_search'),
         ),
         migrations.AddIndex(
             model_name='quote',

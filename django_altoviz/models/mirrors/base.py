@@ -21,6 +21,7 @@ from django_altoviz.models.mirrors.fields import (
 from django_altoviz.models.mirrors.payloads import SHORT_TEXT, refuse_unstorable, short_text
 from django_altoviz.models.mirrors.personal_data import as_erased, has_other_customer
 from django_altoviz.models.mirrors.relations import KEY_LENGTH, KeyField
+from django_altoviz.models.mirrors.searching import SEARCH_LENGTH, search_text
 from django_altoviz.models.statements import insert, save
 
 #: The length of a fingerprint, in characters.
@@ -74,6 +75,16 @@ class Mirror(models.Model):
         help_text=_("A hash of the text in which the first sync found the object."),
     )
 
+    search_text = ExactCharField(
+        _("search text"),
+        max_length=SEARCH_LENGTH,
+        default="",
+        editable=False,
+        help_text=_("What the admin searches: in lower case, and without accents."),
+    )
+
+    #: The columns that a search looks into.
+    _SEARCHED: tuple[str, ...] = ("altoviz_id", "internal_id")
     _ALWAYS_WRITTEN: tuple[str, ...] = ("data", "last_event_id", "synced_at", "fingerprint")
 
     objects = LiveManager()
@@ -83,7 +94,10 @@ class Mirror(models.Model):
         abstract = True
         # dumpdata takes the default manager. Without tombstones, a late event would revive an object.
         default_manager_name = "with_deleted"
-        indexes = [models.Index(fields=["internal_id"], name="altoviz_%(class)s_internal")]
+        indexes = [
+            models.Index(fields=["internal_id"], name="altoviz_%(class)s_internal"),
+            models.Index(fields=["search_text"], name="altoviz_%(class)s_search"),
+        ]
         constraints = [
             # The id comes first, so that a look-up by the id alone is fast.
             models.UniqueConstraint(
@@ -136,7 +150,12 @@ class Mirror(models.Model):
         }
         for name, (_old, new) in changes.items():
             setattr(self, name, new)
+        if self._is_searched_anew(changes):
+            self.search_text = search_text(getattr(self, name) for name in self._SEARCHED)
         return changes
+
+    def _is_searched_anew(self, changes: Collection[str]) -> bool:
+        return not self.search_text or not set(self._SEARCHED).isdisjoint(changes)
 
     @classmethod
     def _counts(cls) -> Mapping[str, Any]:
@@ -164,7 +183,8 @@ class Mirror(models.Model):
             insert(self, using)
             return
         self.synced_at = timezone.now()
-        save(self, {*self._ALWAYS_WRITTEN, *changes})
+        search_text = ["search_text"] if self._is_searched_anew(changes) else []
+        save(self, {*self._ALWAYS_WRITTEN, *changes, *search_text})
 
 
 def dump_changes(changes: Changes) -> dict[str, list[Any]]:

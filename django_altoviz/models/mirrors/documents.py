@@ -86,6 +86,16 @@ class Document(Mirror):
 
     #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
+    _SEARCHED = (
+        *Mirror._SEARCHED,
+        "number",
+        "subject",
+        "customer_number",
+        "customer_name",
+        "customer_siret",
+        "customer_vat_number",
+        "customer_order_reference",
+    )
     _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals", "customer_id")
 
     lines: Any  # the reverse side of the relation that each kind of line has

@@ -40,6 +40,22 @@ class Customer(Mirror):
     family_label = ExactTextField(_("family"), null=True)
     active = models.BooleanField(_("active"), null=True)
 
+    _SEARCHED = (
+        *Mirror._SEARCHED,
+        "number",
+        "name",
+        "company_name",
+        "first_name",
+        "last_name",
+        "email",
+        "billing_zipcode",
+        "billing_city",
+        "phone",
+        "cell_phone",
+        "siret",
+        "vat_number",
+    )
+
     class Meta(Mirror.Meta):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
@@ -96,6 +112,18 @@ class Contact(Mirror):
     email = short(_("e-mail"))
     phone = ExactTextField(_("phone"), null=True)
     cell_phone = ExactTextField(_("cell phone"), null=True)
+
+    _SEARCHED = (
+        *Mirror._SEARCHED,
+        "display_name",
+        "first_name",
+        "last_name",
+        "company_name",
+        "function",
+        "email",
+        "phone",
+        "cell_phone",
+    )
 
     class Meta(Mirror.Meta):
         verbose_name = _("contact")

@@ -29,6 +29,8 @@ class Product(Mirror):
     family_label = ExactTextField(_("family"), null=True)
     active = models.BooleanField(_("active"), null=True)
 
+    _SEARCHED = (*Mirror._SEARCHED, "number", "name")
+
     class Meta(Mirror.Meta):
         verbose_name = _("product")
         verbose_name_plural = _("products")

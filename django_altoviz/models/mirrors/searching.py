@@ -1,0 +1,35 @@
+"""The text by which a search finds a row: on every database alike, whatever its case and accents."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+#: The length of the text, in characters: every database can index that much.
+SEARCH_LENGTH = 500
+#: How many words a search looks for. Each adds a condition to the query.
+_MAX_WORDS = 10
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae"})
+_PHONE = re.compile(r"\+?[\d\s.()/-]{8,}")
+
+
+def folded(text: str) -> str:
+    """Return the text in lower case and without accents, as ``fonderie brule``."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LIGATURES))
+    return "".join(c for c in decomposed if not unicodedata.combining(c) and c.isprintable())
+
+
+def search_text(values: Iterable[object]) -> str:
+    """Return the text to search, from the values of the columns that are searched.
+
+    Of a telephone number, it has the digits alone, too, because people write them in many ways.
+    """
+    texts = [str(value) for value in values if value not in (None, "")]
+    texts += [re.sub(r"\D", "", text) for text in texts if _PHONE.fullmatch(text)]
+    return " ".join(dict.fromkeys(map(folded, texts)))[:SEARCH_LENGTH]
+
+
+def words_of(term: str) -> list[str]:
+    """Return the words that a row must all have to be found."""
+    return [folded(word) for word in term.split()[:_MAX_WORDS]]
