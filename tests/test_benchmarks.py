@@ -142,3 +142,19 @@ def test_tables_are_valid_restructuredtext():
 def test_events_are_of_similar_size(load):
     _head, _, body = next(load("/path/")).request.partition(b"\r\n\r\n")
     assert 2000 <= len(body) <= 2500
+
+
+def test_each_page_of_the_admin_is_measured(tmp_path):
+    inherited = {name: value for name, value in os.environ.items() if name[:7] != "DJANGO_"}
+    command = [sys.executable, "benchmarks/admin.py", "--events", "500", "--scale", "0.001"]
+    done = run(
+        [*command, "--runs", "1", "--format", "json"],
+        cwd=ROOT,
+        env=inherited | {"TMPDIR": str(tmp_path)},
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = json.loads(done.stdout)
+    assert len(measured) > 90
+    assert {page["status"] for page in measured.values()} <= {200, 302}
+    assert all(page["ms"] > 0 and 0 < page["queries"] <= 12 for page in measured.values())

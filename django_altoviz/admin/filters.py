@@ -25,7 +25,7 @@ Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"
 _WITH_CAUSE = (Status.FAILED, Status.DEAD)
 # How many failed events are looked at for their causes, and how many causes are offered.
-_MAX_FAILED = 5000
+_MAX_FAILED = 2000
 _MAX_CAUSES = 20
 
 
