@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from django_altoviz import rejections
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, app_settings, get_account
-from django_altoviz.dispatchers import dispatch
+from django_altoviz.dispatchers import dispatch_or_log
 from django_altoviz.exceptions import InvalidSignature, UnknownAccount
 from django_altoviz.intake import addresses, bodies, signing
 from django_altoviz.log import log_about
@@ -185,17 +185,5 @@ class WebhookView(View):
         if is_new:
             event_received.notify(WebhookEvent, event=event)
         if waiting is not None:
-            self.dispatch_event(waiting)
+            dispatch_or_log(waiting)
         return is_new
-
-    def dispatch_event(self, event: WebhookEvent) -> None:
-        """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
-        try:
-            dispatch(event)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            event.log.exception(
-                "Event %s is stored but could not be dispatched. Run altoviz_process_events.",
-                event.pk,
-            )

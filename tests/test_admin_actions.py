@@ -98,7 +98,7 @@ class TestManyEvents:
         ("dispatcher", "message", "status"),
         [
             ("inline", "2 events were processed.", Status.PROCESSED),
-            ("deferred", "2 events were given to the workers.", Status.PENDING),
+            ("deferred", "2 events wait for a worker now.", Status.PENDING),
         ],
     )
     def test_many_are_left_to_the_workers_if_there_are_any(
@@ -113,13 +113,23 @@ class TestManyEvents:
         assert run_action(operator, *events) == [message]
         assert statuses() == [status] * 2
 
+    def test_a_broker_that_does_not_answer_leaves_them_to_the_safety_net(
+        self, operator, settings, monkeypatch, caplog
+    ):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "tests.broken_dispatcher"}
+        monkeypatch.setattr(actions, "MAX_IN_REQUEST", 1)
+        events = [store_pending(id=number) for number in (1, 2)]
+        assert run_action(operator, *events) == ["2 events wait for a worker now."]
+        assert statuses() == [Status.PENDING] * 2
+        assert caplog.text.count("could not be dispatched. Run altoviz_process_events.") == 2
+
     def test_what_can_not_be_queued_is_told_with_its_reason(self, operator, settings, monkeypatch):
         settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "django_altoviz.dispatchers.deferred"}
         monkeypatch.setattr(actions, "MAX_IN_REQUEST", 1)
         events = [store_pending(id=number) for number in (1, 2)]
         WebhookEvent.objects.filter(pk=events[0].pk).update(body="", pruned_at=timezone.now())
         assert run_action(operator, *events) == [
-            "1 event was given to the workers.",
+            "1 event waits for a worker now.",
             "1 event was not processed: pruned body.",
         ]
 

@@ -150,8 +150,9 @@ class TestOtherTypes:
         post(body_of("InvoiceUpdated"))
         post(b'{"id": "evt_1", "type": "ReceiptCreated", "data": {"id": 1}}')
         post(b"nonsense")
+        post(b'{"id": "evt_1", "type": "ReceiptUpdated", "data": {"id": 1}}')
         found = listed(viewer, list_of(WebhookEvent, type="other"))
-        assert [event.type for event in found] == ["", "ReceiptCreated"]
+        assert [event.type for event in found] == ["ReceiptUpdated", "", "ReceiptCreated"]
 
 
 FILTERS = ["", *(f"status__exact={status}" for status in Status), "type=InvoiceUpdated"]

@@ -19,7 +19,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_altoviz import views
+from django_altoviz import dispatchers
 from django_altoviz.exceptions import ClaimLost, GiveUp, RetryLater, TransactionUndone
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
 from django_altoviz.processing import backlog, drain, process
@@ -356,11 +356,11 @@ class TestFailuresAroundEvents:
 
     @pytest.mark.parametrize("error", [SystemExit, GeneratorExit])
     def test_of_a_dispatcher_do_not_reach_the_sender(self, post, monkeypatch, error):
-        monkeypatch.setattr(views, "dispatch", raise_it(error))
+        monkeypatch.setattr(dispatchers, "dispatch", raise_it(error))
         assert post(body_of("CustomerUpdated", id=1)).status_code == 200
 
     def test_control_c_ends_the_server(self, post, monkeypatch):
-        monkeypatch.setattr(views, "dispatch", raise_it(KeyboardInterrupt))
+        monkeypatch.setattr(dispatchers, "dispatch", raise_it(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             post(body_of("CustomerUpdated", id=1))
         assert WebhookEvent.objects.count() == 1

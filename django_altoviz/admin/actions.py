@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.conf import app_settings
-from django_altoviz.dispatchers import dispatch, inline
+from django_altoviz.dispatchers import dispatch_or_log, inline
 from django_altoviz.models import ReceiverRun, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing import Replay, process_again, replay, requeue
 from django_altoviz.transactions import own_transactions
@@ -191,7 +191,7 @@ def replay_in_time(keys: list[int], *, from_scratch: bool) -> Iterator[tuple[Web
     events = WebhookEvent.with_pruned.all()
     for event, outcome in replay(events, keys=keys, from_scratch=from_scratch, act=act):
         if outcome == Replay.QUEUED:
-            dispatch(event)
+            dispatch_or_log(event)
         yield event, outcome
         if time.monotonic() >= deadline:
             return
@@ -234,8 +234,8 @@ def _text(outcome: Replay, count: int) -> str:
         )
     elif outcome is Replay.QUEUED:
         text = ngettext(
-            "%(count)d event was given to the workers.",
-            "%(count)d events were given to the workers.",
+            "%(count)d event waits for a worker now.",
+            "%(count)d events wait for a worker now.",
             count,
         )
     elif outcome is Replay.FAILED:

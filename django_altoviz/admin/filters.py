@@ -95,8 +95,9 @@ class EventTypeFilter(KnownValuesFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() != _OTHER:
             return super().queryset(request, queryset)
-        # All others are settled when they are stored, and the index knows the few that are.
-        return queryset.filter(status__in=(Status.IGNORED, Status.MALFORMED), entity="")
+        # No version processes an event of a type that it does not know, and most events are processed.
+        unprocessed = [status for status in Status if status != Status.PROCESSED]
+        return super().queryset(request, queryset.filter(status__in=unprocessed))
 
 
 class CauseFilter(admin.SimpleListFilter):

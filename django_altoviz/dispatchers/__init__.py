@@ -46,3 +46,16 @@ def import_own() -> None:
 def dispatch(event: WebhookEvent) -> None:
     """Pass a stored event to the configured dispatcher."""
     get_dispatch()(event)
+
+
+def dispatch_or_log(event: WebhookEvent) -> None:
+    """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
+    try:
+        dispatch(event)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        event.log.exception(
+            "Event %s is stored but could not be dispatched. Run altoviz_process_events.",
+            event.pk,
+        )
