@@ -168,7 +168,7 @@ class TestWaiting:
         assert f"It waits for the earlier event #{first.pk} of the object" in self.note(
             operator, second
         )
-        assert "which is failed" in self.note(operator, second)
+        assert "(status: failed)" in self.note(operator, second)
         assert "It is tried again at" in self.note(operator, first)
 
     def test_for_a_worker_that_has_it(self, operator):

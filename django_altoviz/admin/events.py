@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -57,7 +57,6 @@ class WebhookEventAdmin(ReplayAdmin):
         "reason",
         "received",
         "source",
-        "deliveries",
         "attempts",
         "account",
     ]
@@ -78,7 +77,7 @@ class WebhookEventAdmin(ReplayAdmin):
     show_facets = admin.ShowFacets.NEVER
     deferred = ["body", "changes", "history", "arrival", "error"]
     #: The objects of the list's events, as far as the reader may view them.
-    objects: ClassVar[MirroredObjects] = {}
+    objects: MirroredObjects = {}
     fieldsets = [
         (
             None,
@@ -281,6 +280,7 @@ class WebhookEventAdmin(ReplayAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         event = context["original"]
+        self.objects = objects_of([event], self)
         if event.status in UNFINISHED:
             context["problem"] = problem_of(event, self)
         if may_be_replayed(event):

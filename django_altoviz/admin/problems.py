@@ -114,7 +114,7 @@ def waiting_for(event: WebhookEvent, page: ReadOnly) -> str:
     if (ahead := _first_ahead(event)) is not None:
         link = page.link(WebhookEvent, "change", f"#{ahead.pk}", ahead.pk)
         return format_html(
-            _("It waits for the earlier event {event} of the object, which is {status}."),
+            _("It waits for the earlier event {event} of the object (status: {status})."),
             event=link,
             status=status_label(ahead),
         )

@@ -32,7 +32,7 @@ class SyncStateFilter(admin.SimpleListFilter):
 
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
-    list_display = ["started_at", "state", "entity", *COUNTS, "cause", "is_dry_run", "account"]
+    list_display = ["started_at", "state", "entity", "cause", *COUNTS, "is_dry_run", "account"]
     list_filter = [SyncStateFilter, "entity", "is_dry_run", AccountFilter, "started_at"]
     ordering = ["-id"]
     sortable_by = ()  # sorting by another column would sort the whole table
