@@ -64,7 +64,9 @@ class Renderer:
             return _("yes") if value else _("no")
         # Masked before it is cut, or the cut could leave a part of a secret.
         text = self.mask(str(display_for_value(value, EMPTY)))
-        return Truncator(text).chars(MAX_CELL_CHARACTERS)
+        # Truncator looks at each character, and a page has thousands of cells.
+        is_short = len(text) <= MAX_CELL_CHARACTERS
+        return text if is_short else Truncator(text).chars(MAX_CELL_CHARACTERS)
 
 
 def _cells(template: str, values: Iterable[Any]) -> SafeString:
