@@ -1,4 +1,4 @@
-"""Report the health of each account: backlog, failures, and the time since the last delivery."""
+"""Report the health of each account: backlog, failures, rejections, and the time since its last event."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Health:
     """The state of an account's events.
 
     ``backlog`` counts the unsettled events, including the ``failed`` ones. ``oldest`` is when the
-    first event of the backlog was received, ``last_received_at`` when the last delivery came in.
+    first event of the backlog was received, ``last_received_at`` when the last new event came in.
     ``conflicting`` counts those of the ``dead`` events whose id another event has, with another body.
     ``rejected`` has the deliveries of the last days that were rejected, by day and answer.
     """
@@ -54,7 +54,7 @@ class Health:
 
     @property
     def silence(self) -> datetime.timedelta | None:
-        """Return the time since the last delivery, or ``None`` if there never was one."""
+        """Return the time since the last new event, or ``None`` if there never was one."""
         return _since(self.last_received_at)
 
     def as_json(self) -> dict[str, object]:
@@ -73,7 +73,8 @@ def _since(moment: datetime.datetime | None) -> datetime.timedelta | None:
 def health_of(
     accounts: list[str], rejected: Mapping[str, Mapping[str, Mapping[str, int]]]
 ) -> Iterator[Health]:
-    """Yield the health of these accounts, and of others with unsettled, dead or malformed events.
+    """Yield the health of these accounts, and of others with rejections, or with unsettled, dead or
+    malformed events.
 
     ``rejected`` is what ``rejections.recent()`` returns.
     """
@@ -83,7 +84,9 @@ def health_of(
         for row in _counted(status):
             rows[row["name"], status] = row["n"], row["first"]
             conflicts[row["name"]] += row.get("conflicting", 0)
-    for account in dict.fromkeys([*accounts, *(name for name, _status in rows)]):
+    # Also accounts that are not configured (any more): "default" is not, if all are in ACCOUNTS.
+    with_rejections = filter(None, rejected)
+    for account in dict.fromkeys([*accounts, *with_rejections, *(name for name, _ in rows)]):
         found = {status: rows.get((account, status), (0, None)) for status in _COUNTED}
         backlog = [found[status] for status in UNSETTLED]
         yield Health(

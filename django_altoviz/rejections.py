@@ -36,8 +36,8 @@ class _Kind:
 class Tally:
     """The rejections of this process that are not in the database yet.
 
-    They are written at most once in ``interval`` seconds. A process that ends loses the rest: those of
-    the last interval, or those since the database failed.
+    They are written with a delivery, at most once in ``interval`` seconds. What is counted between two
+    writes waits for the next delivery to this process, and is lost if the process ends before.
     """
 
     interval: float = 1.0
@@ -81,7 +81,7 @@ tally = Tally()
 
 
 def today() -> datetime.date:
-    """Return the day that rejections are counted under now, in UTC."""
+    """Return the current day in UTC, under which rejections are counted."""
     return queue.clock().date()
 
 
@@ -99,7 +99,7 @@ def recent() -> dict[str, dict[str, Counter[str]]]:
 
 
 def forget_older_than(days: int) -> None:
-    """Delete the counts of the days before that."""
+    """Delete the counts that are older than ``days`` days."""
     _stored_counts().filter(day__lt=today() - datetime.timedelta(days=days)).delete()
 
 

@@ -128,7 +128,7 @@ class WebhookView(View):
             # The address is only recorded then, and that is no reason to lose a delivery.
             client, is_allowed = None, True
         if not is_allowed:
-            reason = f"address {client} is not in ALLOWED_IPS; a proxy belongs into TRUSTED_PROXIES"
+            reason = f"address {client} is not in ALLOWED_IPS; list your proxy in TRUSTED_PROXIES"
             raise Rejected(403, "forbidden", reason)
         return request.META.get("REMOTE_ADDR", "") if client is None else str(client)
 

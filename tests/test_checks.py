@@ -322,6 +322,37 @@ def test_what_would_answer_before_the_webhook_is_told(project, expected):
         assert ids(GOOD, check_security) == expected
 
 
+def test_the_path_of_each_account_must_be_exempt_from_redirects():
+    altoviz = GOOD | {"ACCOUNTS": {"acme": {"WEBHOOK_SECRET": SECRET + "x"}}}
+    for exempt, expected in (["^altoviz/webhook/$"], ["W020"]), (["^altoviz/webhook/"], []):
+        with override_settings(
+            SECURE_SSL_REDIRECT=True,
+            SECURE_REDIRECT_EXEMPT=exempt,
+            ALLOWED_HOSTS=["*"],
+            MIDDLEWARE=["django.middleware.security.SecurityMiddleware"],
+        ):
+            assert ids(altoviz, check_security) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("https://[2a01::5]/altoviz/webhook/", ["[2a01::5]"]),
+        ("https://shop.example./altoviz/webhook/", ["shop.example"]),
+        ("https://[bad/altoviz/webhook/", ["shop.example"]),
+    ],
+)
+def test_a_host_is_compared_as_django_does(url, hosts):
+    with override_settings(ALLOWED_HOSTS=hosts):
+        assert "W021" not in ids(GOOD | {"WEBHOOK_URL": url}, check_security)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("WEBHOOK_URL", "W007"), ("BASE_URL", "W010")])
+def test_a_url_that_is_none_is_reported(name, expected):
+    altoviz = GOOD | {name: "https://[bad/altoviz/webhook/"}
+    assert expected in {*ids(altoviz, check_security), *ids(altoviz)}
+
+
 def test_without_a_url_no_host_is_compared():
     with override_settings(ALLOWED_HOSTS=["other.example"]):
         assert ids({"WEBHOOK_SECRET": SECRET}, check_security) == []

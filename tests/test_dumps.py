@@ -220,7 +220,8 @@ def test_every_text_survives_every_format(text, format):
             altoviz_id=1, account="default", last_event_id=1, data={text: text}, name=text
         )
         row.refresh_from_db()
-        dumped = serializers.serialize(format, [row])
+        # As a file, as loaddata reads it: of a text, Django ends a line also at U+0085 or U+2028.
+        dumped = io.BytesIO(serializers.serialize(format, [row]).encode())
         row.delete()
         for loaded in serializers.deserialize(format, dumped):
             loaded.save()

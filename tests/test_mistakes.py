@@ -157,9 +157,7 @@ class TestDeliveries:
     def test_a_proxy_that_is_not_trusted_is_told_by_the_log(self, post, settings, caplog):
         settings.ALTOVIZ = settings.ALTOVIZ | {"ALLOWED_IPS": ["20.23.10.180"]}
         assert post(EventType.CUSTOMER_CREATED).status_code == 403
-        assert (
-            "127.0.0.1 is not in ALLOWED_IPS; a proxy belongs into TRUSTED_PROXIES" in caplog.text
-        )
+        assert "127.0.0.1 is not in ALLOWED_IPS; list your proxy in TRUSTED_PROXIES" in caplog.text
 
 
 class TestSamples:
@@ -173,6 +171,7 @@ class TestSamples:
                 r"redirects.*SECURE_SSL_REDIRECT",
             ),
             (Answer(400, b"<h1>Bad", {"Content-Type": "text/html"}), r"in ALLOWED_HOSTS\?"),
+            (Answer(400, b"bad", {"Content-Type": ""}), "The log of its server says why"),
             (Answer(400, b"{}", {"Content-Type": "application/json"}), r"The log .* says why"),
             (Answer(503, b"{}", {"Content-Type": "application/json"}), r"The log .* says why"),
         ],
@@ -206,6 +205,7 @@ class TestSamples:
 COMMANDS = [
     ("altoviz_status",),
     ("altoviz_process_events",),
+    ("altoviz_process_events", "--watch"),
     ("altoviz_prune_events",),
     ("altoviz_forget", "customer", "1"),
     ("altoviz_sync",),
@@ -221,7 +221,7 @@ class TestDatabase:
 
     @pytest.mark.usefixtures("altoviz")
     @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+    @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
     def test_forgotten_migrations_are_told_by_each_command(self, command):
         with without_table(WebhookEvent):
             text, code = told_by(*command)
@@ -236,7 +236,10 @@ class TestDatabase:
 
         with connection.execute_wrapper(refuse):
             text, code = told_by("altoviz_status", "--max-failed", "0")
-        assert text == "The database “default” does not answer: server closed the connection"
+        assert (
+            text
+            == "The database “default” did not answer, or refused: server closed the connection"
+        )
         assert code == NO_DATABASE
 
     def test_a_fault_of_this_app_keeps_its_traceback(self):

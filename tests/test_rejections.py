@@ -180,6 +180,22 @@ class TestShown:
         assert value["accounts"][0]["rejected"] == {day: {"invalid signature": 1}}
         assert value["unknown_accounts"] == {day: {"unknown account": 1}}
 
+    def test_by_the_status_if_the_url_lacks_the_account(self, post, settings):
+        acme = settings.ALTOVIZ["ACCOUNTS"]["acme"]
+        settings.ALTOVIZ = {"ACCOUNTS": {"acme": acme}}
+        assert post(BODY).status_code == 503
+        found = json.loads(status("--format", "json"))["accounts"]
+        assert {each["account"]: bool(each["rejected"]) for each in found} == {
+            "acme": False,
+            "default": True,
+        }
+        with pytest.raises(CommandError, match=r"“default”: deliveries rejected.*: 1"):
+            status("--max-rejected", "0")
+        with pytest.raises(CommandError) as caught:
+            status("--max-silence", "1h")
+        assert "“acme”" in str(caught.value)
+        assert "“default”" not in str(caught.value)
+
     def test_by_the_status_for_one_account(self, post):
         post(BODY, signature="0" * 64, account="acme")
         assert "acme" not in status("--account", "default")
@@ -240,8 +256,10 @@ def test_old_counts_are_pruned(post):
     assert Rejection.objects.get().answer == "89"
 
 
-def test_recent_counts_have_no_order_of_their_own_for_a_day():
+def test_recent_counts_have_the_most_frequent_answer_of_a_day_first():
     row = {"day": today(), "status_code": 401, "last_at": timezone.now()}
     Rejection.objects.create(answer="a", deliveries=1, **row)
     Rejection.objects.create(answer="b", deliveries=5, **row)
-    assert rejections.recent() == {"": {today().isoformat(): Counter(b=5, a=1)}}
+    counts = rejections.recent()[""][today().isoformat()]
+    assert counts == Counter(a=1, b=5)
+    assert [*counts] == ["b", "a"]

@@ -34,7 +34,9 @@ def content(column: Callable[[_Page, WebhookEvent], str]) -> Callable[[_Page, We
     @wraps(column)
     def shown(page: _Page, event: WebhookEvent) -> str:
         if not may_view_content(page, event):
-            return _("Hidden, because you may not view this kind of object.")
+            return _(
+                "Hidden: you may not view the object that this event is about, or may be about."
+            )
         return column(page, event)
 
     return shown

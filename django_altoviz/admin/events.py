@@ -254,6 +254,7 @@ class WebhookEventAdmin(ReplayAdmin):
         )
 
     @admin.display(description=_("business signals"))
+    @content
     def signals_sent(self, event: WebhookEvent) -> str:
         return ", ".join(event.business_signals) or EMPTY
 

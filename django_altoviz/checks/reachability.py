@@ -12,16 +12,17 @@ from django.http.request import validate_host
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from django_altoviz.conf import Account
+from django_altoviz.conf import DEFAULT_ACCOUNT, Account, used_account_names
 
 _SECURITY = "django.middleware.security.SecurityMiddleware"
 _COMMON = "django.middleware.common.CommonMiddleware"
 
 
 def check_redirects() -> Iterator[CheckMessage]:
-    """Find out if https is redirected to https, for want of a header that names it."""
+    """Warn if Django may redirect deliveries because it cannot see that they came by https."""
     may_redirect = settings.SECURE_SSL_REDIRECT and _SECURITY in settings.MIDDLEWARE
-    if may_redirect and not settings.SECURE_PROXY_SSL_HEADER and not _is_exempt():
+    is_exempt = all(map(_is_exempt, used_account_names()))
+    if may_redirect and not settings.SECURE_PROXY_SSL_HEADER and not is_exempt:
         yield Warning(
             _("SECURE_SSL_REDIRECT may redirect deliveries, which Altoviz is not known to follow."),
             hint=_(
@@ -32,9 +33,10 @@ def check_redirects() -> Iterator[CheckMessage]:
         )
 
 
-def _is_exempt() -> bool:
+def _is_exempt(account: str) -> bool:
+    kwargs = {} if account == DEFAULT_ACCOUNT else {"account": account}
     try:
-        path = reverse("altoviz:webhook").lstrip("/")
+        path = reverse("altoviz:webhook", kwargs=kwargs).lstrip("/")
     except NoReverseMatch:
         return True  # another check tells of that
     return any(re.search(pattern, path) for pattern in settings.SECURE_REDIRECT_EXEMPT)
@@ -42,9 +44,9 @@ def _is_exempt() -> bool:
 
 def check_host(account: Account) -> Iterator[CheckMessage]:
     """Find out if the host of the webhook's URL is refused, or redirected to another one."""
-    host = urlsplit(account.webhook_url).hostname
+    host = _host_of(account.webhook_url)
     if not host:
-        return
+        return  # another check tells of that
     about = {"name": account.name, "host": host}
     if not settings.DEBUG and not validate_host(host, settings.ALLOWED_HOSTS):
         yield Warning(
@@ -61,3 +63,12 @@ def check_host(account: Account) -> Iterator[CheckMessage]:
             hint=_("Begin the host in WEBHOOK_URL with www, and register the webhook again."),
             id="django_altoviz.W022",
         )
+
+
+def _host_of(url: str) -> str:
+    """Return the host as Django compares it with ``ALLOWED_HOSTS``, or nothing if there is none."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+    return f"[{host}]" if ":" in host else host

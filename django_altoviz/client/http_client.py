@@ -62,9 +62,10 @@ class HTTPClient:
     API key nor any of ``secrets``. Proxies and certificates come from the environment, as always
     with requests.
 
-    ``timeout`` are the seconds until the connection and between two bytes, ``time_limit`` those of the
-    whole request with its repetitions, but without the pauses between them. An answer of more than
-    ``max_answer_bytes`` is given up.
+    ``timeout`` are the seconds until the connection and between two bytes, ``time_limit`` those of a
+    request with its repetitions, but without the pauses between them. An answer that broke off is read
+    up to ``read_attempts`` times, each within the limit; a PDF is read without one. An answer of more
+    than ``max_answer_bytes`` is given up.
     """
 
     #: Called with the seconds before each longer pause between two attempts at a request.

@@ -22,10 +22,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from django_altoviz.client.responses import is_success
 
 _CHUNK = 64 * 1024
+_PAUSE_BETWEEN_RINGS = 0.2  # seconds
 
 
 class OutOfTime(requests.ConnectionError):
-    """The answer was not there in time."""
+    """The answer did not arrive in time."""
 
 
 class TooLarge(requests.RequestException):
@@ -38,13 +39,12 @@ class LimitedAdapter(HTTPAdapter):
     The body of a stream that succeeds is left to its reader, without a limit.
     """
 
-    #: That of the request that is being sent.
+    #: The clock of the current request.
     _clock: _Clock
 
     def __init__(self, seconds: float, most: int, **options: Any) -> None:
         self._seconds, self._most = seconds, most
-        # Of one thread, because a session is.
-        self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._connections = _Connections()
         self._pools = _pools_that_register(self._connections)
         super().__init__(**options)
 
@@ -64,9 +64,11 @@ class LimitedAdapter(HTTPAdapter):
         self._clock.start()
         try:
             response = super().send(request, stream=stream, **options)
-            if not (stream and is_success(response.status_code)):
+            if stream and is_success(response.status_code):
+                self._connections.leave(response.raw)
+            else:
                 response._content = self._read(response)  # where requests looks first
-        except requests.RequestException:
+        except (OSError, ValueError):  # an SSL socket that was shut down raises ValueError
             self._clock.check()  # the connection may have ended because the time did
             raise
         finally:
@@ -92,24 +94,49 @@ class LimitedAdapter(HTTPAdapter):
         return bytes(body)
 
     def _shut_down(self) -> None:
-        for connection in [*self._connections]:
-            with contextlib.suppress(OSError, AttributeError):  # it may have no socket any more
+        for connection in self._connections.all():
+            with contextlib.suppress(OSError, AttributeError):  # it may have no socket
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
 
+class _Connections:
+    """The connections that may be in use. The clock's thread reads them, too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+
+    def join(self, connection: HTTPConnection) -> None:
+        with self._lock:
+            self._all.add(connection)
+
+    def leave(self, response: Any) -> None:
+        """Leave the response's connection to its reader, until it sends another request."""
+        with self._lock:
+            self._all.discard(response.connection)
+
+    def all(self) -> list[HTTPConnection]:
+        with self._lock:
+            return [*self._all]
+
+
 class _Clock:
-    """A countdown that can be stopped and go on."""
+    """A countdown that can be stopped and go on. At its end it rings until it is stopped.
+
+    Once would not do: during the name look-up and the handshake there is no socket to shut down.
+    """
 
     def __init__(self, seconds: float, ring: Any) -> None:
         self._seconds = self._left = seconds
         self._ring = ring
-        self._is_over = threading.Event()
+        self._is_over, self._is_stopped = threading.Event(), threading.Event()
         self._timer: threading.Timer | None = None
         self._started_at = 0.0
 
     def start(self) -> None:
         self._started_at = time.monotonic()
-        self._timer = threading.Timer(max(self._left, 0), self._end)
+        self._is_stopped = threading.Event()
+        self._timer = threading.Timer(max(self._left, 0), self._end, [self._is_stopped])
         self._timer.daemon = True
         self._timer.start()
 
@@ -117,6 +144,7 @@ class _Clock:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._is_stopped.set()
             self._left -= time.monotonic() - self._started_at
 
     def check(self) -> None:
@@ -124,19 +152,25 @@ class _Clock:
         if self._is_over.is_set():
             raise OutOfTime(f"no answer within {self._seconds:g} seconds")
 
-    def _end(self) -> None:
+    def _end(self, is_stopped: threading.Event) -> None:
         self._is_over.set()
         self._ring()
+        while not is_stopped.wait(_PAUSE_BETWEEN_RINGS):
+            self._ring()
 
 
-def _pools_that_register(connections: weakref.WeakSet[HTTPConnection]) -> dict[str, Any]:
+def _pools_that_register(connections: _Connections) -> dict[str, Any]:
     """Return the classes of connection pools, by scheme, whose connections add themselves."""
 
     def register(kind: Any) -> Any:
         class Registered(kind):  # type: ignore[misc]
             def __init__(self, *args: Any, **options: Any) -> None:
                 super().__init__(*args, **options)
-                connections.add(self)
+                connections.join(self)
+
+            def putrequest(self, *args: Any, **options: Any) -> None:
+                connections.join(self)  # it may have left with its last answer
+                super().putrequest(*args, **options)
 
         return Registered
 

@@ -29,7 +29,7 @@ class DatabaseCommand(BaseCommand):
                 text = _("Tables are missing. Run manage.py migrate. Missing: %(tables)s")
                 reason = text % {"tables": ", ".join(missing)}
             elif isinstance(error, (OperationalError, InterfaceError)):
-                reason = _("The database “%(alias)s” does not answer: %(error)s") % {
+                reason = _("The database “%(alias)s” did not answer, or refused: %(error)s") % {
                     "alias": alias,
                     "error": error,
                 }

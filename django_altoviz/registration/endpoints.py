@@ -122,6 +122,9 @@ def leads_to_webhook(url: str, account: str) -> bool:
 
 def is_private_url(url: str) -> bool:
     """Return True if the URL is https, or leads to this machine, and has no password in it."""
-    split = urlsplit(url)
+    try:
+        split = urlsplit(url)
+    except ValueError:
+        return False
     is_loopback = split.hostname in ("localhost", "127.0.0.1", "::1")
     return split.password is None and (split.scheme == "https" or is_loopback)

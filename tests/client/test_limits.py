@@ -91,11 +91,55 @@ def test_a_proxy_gets_no_more_time(monkeypatch):
         assert proxy.received
 
 
+def test_a_slow_connection_does_not_use_up_the_only_end_of_the_time(monkeypatch):
+    """No socket may be there yet to shut down when the time is over."""
+    look_up = socket.getaddrinfo
+
+    def slow(*args, **options):
+        time.sleep(LIMIT + 0.2)
+        return look_up(*args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    drip = Answer(body=b"x" * 5000, fault="drip")
+    with ScriptedServer(drip) as altoviz, client_for(altoviz.url) as client:
+        started = time.monotonic()
+        with pytest.raises(ConnectionFailed, match="no answer within"):
+            client.hello()
+        assert time.monotonic() - started < LIMIT + 2
+
+
+PDF = Answer(200, b"%PDF-1.7" + b"x" * 1000, {"content-type": "application/pdf"}, fault="drip")
+
+
 def test_a_download_may_take_longer():
-    pdf = Answer(200, b"%PDF-1.7" + b"x" * 30, {"content-type": "application/pdf"}, fault="drip")
-    with ScriptedServer(pdf) as altoviz, client_for(altoviz.url) as client:
+    with ScriptedServer(PDF) as altoviz, client_for(altoviz.url) as client:
+        started = time.monotonic()
         with client.invoices.download(1) as document:
             assert b"".join(document).startswith(b"%PDF")
+        assert time.monotonic() - started > LIMIT
+
+
+def test_a_request_that_ends_at_its_limit_leaves_a_download_alone():
+    with (
+        ScriptedServer(PDF, DRIP) as altoviz,
+        client_for(altoviz.url) as client,
+        client.invoices.download(1) as document,
+    ):
+        chunks = iter(document)
+        with pytest.raises(ConnectionFailed):
+            client.hello()
+        assert len(b"".join(chunks)) == len(PDF.body)
+
+
+def test_a_connection_that_was_left_is_limited_again():
+    pdf = Answer(200, b"%PDF-1.7", {"content-type": "application/pdf"})
+    with ScriptedServer(pdf, DRIP) as altoviz, client_for(altoviz.url) as client:
+        with client.invoices.download(1) as document:
+            assert b"".join(document)
+        started = time.monotonic()
+        with pytest.raises(ConnectionFailed):
+            client.hello()
+        assert time.monotonic() - started < LIMIT + 2
 
 
 @pytest.mark.django_db

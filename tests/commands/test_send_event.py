@@ -67,7 +67,9 @@ class TestOverHttp:
 
     @pytest.mark.usefixtures("deferred")
     def test_an_event_that_waits_is_told_with_the_cure(self, url):
-        assert "pending: nothing has processed it yet" in run("CustomerCreated", "--url", url)
+        assert "pending: not processed yet. A worker will do it" in run(
+            "CustomerCreated", "--url", url
+        )
 
     def test_it_is_told_if_nobody_listens(self, url):
         missing = "processed. No receiver is connected to customer_created in this process."

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error, close_old_connections
+from django.db import Error, close_old_connections, router
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -17,7 +17,7 @@ from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.progress import EventProgress
 from django_altoviz.management.selection import add_selection, selected
-from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
+from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet, tables
 from django_altoviz.processing import drain, ready_keys, replay
 
 #: The statuses after an attempt.
@@ -121,6 +121,8 @@ class Command(DatabaseCommand):
                 for event in drain(events, stopped=lambda: self.is_stopped):
                     outcomes[event.status] += 1
             except Error:
+                if tables.missing(router.db_for_write(WebhookEvent)):
+                    raise  # they will not come by waiting
                 log_about().exception("The database does not answer. Trying again.")
             if outcomes.total() == before:
                 # A connection that the server has closed would fail for ever.

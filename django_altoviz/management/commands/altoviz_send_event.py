@@ -103,7 +103,9 @@ def refusal(answer: requests.Response) -> str:
             "The webhook redirects to %(target)s. A delivery does not follow redirects: use that URL, "
             "or exempt the webhook (SECURE_SSL_REDIRECT, PREPEND_WWW, APPEND_SLASH)."
         ) % {"target": target}
-    if answer.status_code == HTTPStatus.BAD_REQUEST and "html" in answer.headers["Content-Type"]:
+    if answer.status_code == HTTPStatus.BAD_REQUEST and "html" in answer.headers.get(
+        "Content-Type", ""
+    ):
         return _(
             "Django or a proxy refused the request before it reached the webhook. Is the host of the "
             "URL in ALLOWED_HOSTS?"
@@ -124,9 +126,9 @@ def outcome(event_id: str, account: str) -> str:
         last = event.error.strip().rpartition("\n")[2]
         return f"{event.get_status_display()}: {last}{cure(event)}"
     if not event.is_settled:
-        return _("%(status)s: nothing has processed it yet. Run altoviz_process_events.") % {
-            "status": event.get_status_display()
-        }
+        return _(
+            "%(status)s: not processed yet. A worker will do it, or altoviz_process_events."
+        ) % {"status": event.get_status_display()}
     return f"{event.get_status_display()}{remark(event)}"
 
 

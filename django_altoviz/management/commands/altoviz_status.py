@@ -31,7 +31,7 @@ def duration(text: str) -> datetime.timedelta:
 
 class Command(DatabaseCommand):
     help = (
-        "Show the backlog, the failures and the time of the last delivery of each account. With "
+        "Show the backlog, the failures, the rejections and the last event of each account. With "
         "limits it is a check for monitoring: it exits with 1 if an account exceeds a limit."
     )
 
@@ -50,8 +50,8 @@ class Command(DatabaseCommand):
             "--max-silence",
             type=duration,
             metavar="TIME",
-            help="The longest time without a delivery, such as 24h. An account that never had a "
-            "delivery exceeds it.",
+            help="The longest time without a new event, such as 24h. A configured account that never "
+            "had one exceeds it.",
         )
         parser.add_argument(
             "--max-rejected",
@@ -63,11 +63,16 @@ class Command(DatabaseCommand):
 
     def handle(self, *, account: str | None, format: str, **options: Any) -> None:
         rejected = rejections.recent()
-        found = [*health_of([account] if account else used_account_names(), rejected)]
+        expected = [account] if account else used_account_names()
+        found = [*health_of(expected, rejected)]
         if account:
             found = [health for health in found if health.account == account]
         unknown = rejected.get("", {})
-        problems = [problem for health in found for problem in exceeded_limits(health, **options)]
+        problems = []
+        for health in found:
+            is_silent = health.account not in expected and health.last_received_at is None
+            limits = options | {"max_silence": None} if is_silent else options
+            problems += exceeded_limits(health, **limits)
         if format == "json":
             value = {
                 "accounts": [health.as_json() for health in found],

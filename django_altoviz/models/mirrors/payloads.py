@@ -202,7 +202,7 @@ def refuse_unstorable(data: Any, raw: str) -> None:
 def explain_refusal(data: Any) -> None:
     """Raise ``InvalidPayload`` if ``data`` has JSON that some database refuses.
 
-    MariaDB accepts at most 32 levels [documented], and PostgreSQL no number with more digits than
+    MariaDB accepts fewer than 32 levels [documented], and PostgreSQL no number with more digits than
     ``JSON_DIGITS`` [documented]. Both are so rare that this is called only after a refusal.
     """
     for trail, depth, value in _leaves(data):
