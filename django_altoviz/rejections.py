@@ -58,21 +58,25 @@ class Tally:
         If the database does not answer, keep them for the next time.
         """
         counts = self._take()
+        if not counts:
+            return
         try:
-            if counts:
-                _add(counts)
+            _add(counts)
         except Exception as error:
             with self._lock:
                 self._counts.update(counts)
             if ends_task(error):
                 raise
             log_about().warning("Rejected deliveries could not be counted: %s", error)
+        finally:
+            self._next_write = self.clock() + self.interval
 
     def _take(self) -> Counter[_Kind]:
         with self._lock:
             if not self._counts or self.clock() < self._next_write:
                 return Counter()
-            self._next_write = self.clock() + self.interval
+            # One thread at a time: if the database is slow, the others must not wait for it, too.
+            self._next_write = math.inf
             counts, self._counts = self._counts, Counter()
             return counts
 

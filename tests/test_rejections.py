@@ -113,6 +113,21 @@ class TestFlood:
             clock(2)
         assert counts() == {("", "unknown account"): 100}
 
+    def test_is_written_by_one_thread_at_a_time(self, tally):
+        tally.interval = 0
+
+        def meanwhile(execute, sql, params, many, context):
+            tally.count("default", "forbidden", 403)
+            tally.write()
+            return execute(sql, params, many, context)
+
+        tally.count("default", "invalid signature", 401)
+        with connection.execute_wrapper(meanwhile):
+            tally.write()
+        assert counts() == {("default", "invalid signature"): 1}
+        tally.write()
+        assert {*counts()} == {("default", "invalid signature"), ("default", "forbidden")}
+
 
 class TestDatabaseFailure:
     def test_what_could_not_be_stored_is_counted_later(self, post, clock):
