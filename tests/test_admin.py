@@ -486,6 +486,8 @@ def test_any_text_can_be_searched_for(post, viewer, model):
         {"id": "9" * 5000},
         {"received_at__year": "9" * 25},
         {"received_at__year": "99999"},
+        {"deliveries__range": "1"},
+        {"business_signals__contains": "a"},
     ],
 )
 def test_odd_parameters_lead_back_to_the_list(viewer, query):

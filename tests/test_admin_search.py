@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from django_altoviz.models import Contact, Customer, Invoice, Product, Quote
 from django_altoviz.models.mirrors.searching import SEARCH_LENGTH, folded, search_text, words_of
 from tests.conftest import body_of
-from tests.test_admin import VIEW, client_of, list_of, listed
+from tests.test_admin import VIEW, client_of, list_of, listed, page_of
 
 pytestmark = pytest.mark.django_db
 CUSTOMER = {
@@ -129,3 +129,25 @@ def test_each_word_of_a_value_finds_it(values):
 @given(st.text(max_size=40))
 def test_a_text_is_folded_to_the_end_at_once(text):
     assert folded(folded(text)) == folded(text)
+
+
+@pytest.mark.parametrize("lookup", ["name__regex", "number__iregex", "account__regex"])
+def test_no_regular_expression_is_taken_from_a_url(customers, viewer, lookup):
+    assert viewer.get(list_of(Customer, **{lookup: "("})).status_code == 400
+
+
+def test_a_key_or_term_that_no_database_takes_is_not_found(customers, viewer):
+    url = "/admin/django_altoviz/customer/a%00b/change/?_to_field=key"
+    assert viewer.get(url).status_code == 302
+    lookup = "?app_label=django_altoviz&model_name=invoice&field_name=customer&term=%00"
+    assert viewer.get(f"/admin/autocomplete/{lookup}").status_code == 200
+
+
+def test_a_reader_of_invoices_only_sees_the_customers_name_on_the_invoice(post):
+    post(body_of("CustomerUpdated", name="Renamed since"))
+    post(body_of("InvoiceUpdated", customerName="As it was"))
+    reader = client_of("accountant", "view_invoice")
+    for url in (list_of(Invoice), page_of(Invoice.objects.get())):
+        page = reader.get(url).content.decode()
+        assert "As it was" in page
+        assert "Renamed since" not in page

@@ -353,6 +353,14 @@ def test_a_url_that_is_none_is_reported(name, expected):
     assert expected in {*ids(altoviz, check_security), *ids(altoviz)}
 
 
+def test_a_password_in_the_base_url_is_not_printed():
+    altoviz = GOOD | {"BASE_URL": "https://user:pass-word-5@api.example/v1"}
+    with override_settings(ALTOVIZ=altoviz):
+        messages = [*check_security(), *check_settings()]
+    assert "W010" in [message.id.partition(".")[2] for message in messages]
+    assert "pass-word-5" not in str(messages)
+
+
 def test_without_a_url_no_host_is_compared():
     with override_settings(ALLOWED_HOSTS=["other.example"]):
         assert ids({"WEBHOOK_SECRET": SECRET}, check_security) == []

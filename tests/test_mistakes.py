@@ -182,6 +182,17 @@ class TestSamples:
         assert re.search(told, text)
         assert code == 1
 
+    def test_no_answer_forges_a_line_on_the_terminal(self):
+        forged = "x\nCRITICAL forged \x1b[2J\u2028"
+        out = StringIO()
+        answer = Answer(400, forged.encode() + b"y" * 9000, {"Content-Type": "text/plain"})
+        with ScriptedServer(answer) as server, pytest.raises(CommandError):
+            call_command("altoviz_send_event", "Ping", "--url", server.url, stdout=out)
+        [line] = out.getvalue().splitlines()
+        assert "CRITICAL" in line
+        assert "\x1b" not in line
+        assert len(line) < 3000
+
     @pytest.mark.django_db(transaction=True)
     def test_of_a_deleted_object_are_told_with_the_cure(self, live_server, post):
         post(body_of("CustomerCreated", id=76))

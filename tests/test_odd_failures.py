@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import datetime
+import re
 import sys
 import threading
 from types import SimpleNamespace
@@ -20,11 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_altoviz import dispatchers
+from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost, GiveUp, RetryLater, TransactionUndone
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
 from django_altoviz.processing import backlog, drain, process
 from django_altoviz.processing.failures import described, shortened
+from django_altoviz.samples import sample_body
 from django_altoviz.signals import (
+    customer_created,
     customer_updated,
     event_failed,
     event_processed,
@@ -584,3 +588,23 @@ def test_an_open_transaction_is_not_mistaken_for_an_undone_one(heard):
         event = store(1)
         process(event)
     assert event.status == Status.PROCESSED
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "mysql", reason="MariaDB refuses so many levels itself")
+@pytest.mark.parametrize("depth", [100, 500, 700])
+def test_an_object_that_can_not_be_copied_for_the_next_receiver_fails_by_name(post, depth):
+    """Python copies no object that is nested some hundred levels deep."""
+    for number in (1, 2):
+        customer_created.connect(lambda **kwargs: None, weak=False, dispatch_uid=str(number))
+    body = sample_body(EventType.CUSTOMER_CREATED)
+    nested = b'"data": {"x": ' + b"[" * depth + b"]" * depth + b","
+    try:
+        post(re.sub(rb'"data":\s*\{', lambda match: nested, body, count=1))
+    finally:
+        for number in (1, 2):
+            customer_created.disconnect(dispatch_uid=str(number))
+    event = WebhookEvent.objects.get()
+    assert event.status in (Status.PROCESSED, Status.FAILED)
+    assert (event.status == Status.PROCESSED) == (event.error == "")
+    assert event.status == Status.PROCESSED or "RecursionError" in event.cause

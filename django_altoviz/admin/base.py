@@ -12,7 +12,7 @@ from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
 from django.contrib.admin.utils import quote as admin_quote
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db import DataError, models
+from django.db import DataError, NotSupportedError, models
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -62,8 +62,9 @@ class LightChangeList(ChangeList):
         try:
             super().get_results(request)
             accounts = {row.account for row in self.result_list}
-        except (OverflowError, ValueError, DataError) as error:
-            # Only the query itself shows that a number or a year is out of the database's range.
+        except (OverflowError, ValueError, IndexError, DataError, NotSupportedError) as error:
+            # Only the query itself shows that a number or a year is out of the database's range, or
+            # that the database does not know the look-up.
             raise IncorrectLookupParameters from error
         if not has_several_accounts(accounts):
             self.list_display = [name for name in self.list_display if name != "account"]
@@ -117,7 +118,7 @@ class ReadOnly:
         self, row: Mirror | None, altoviz_id: int | None, name: str | None = None
     ) -> str:
         """Link to the row, or return the name and the id if the object isn't mirrored."""
-        if row is not None:
+        if row is not None and self.may_view(type(row)):
             return self.link_to_object(type(row), row.key, row)
         if altoviz_id is None:
             return name or EMPTY
@@ -149,8 +150,17 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         # A lookup in a deferred column would scan the table, and could reveal a masked secret
         # letter by letter.
-        is_listed = lookup.split("__")[0] not in self.deferred
+        field, *transforms = lookup.split("__")
+        # A regular expression may be invalid, or take for ever.
+        is_listed = field not in self.deferred and not {"regex", "iregex"} & {*transforms}
         return is_listed and super().lookup_allowed(lookup, value, request)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        if "\0" in object_id:  # PostgreSQL would raise
+            return None
+        return super().get_object(request, object_id, from_field)
 
     def bound_to(self, request: HttpRequest) -> ReadOnlyAdmin:
         """Return a copy of this admin for one request, as ``as_view()`` makes a view for each request.

@@ -87,8 +87,9 @@ def check_api_access(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
                 id="django_altoviz.W009",
             )
         if not endpoints.is_bare_host(account.base_url):
+            # Without the URL itself, which may hold a password in any place.
             yield Warning(
-                _("Account “%(name)s”: BASE_URL must be a scheme and a host only: %(url)s") % about,
+                _("Account “%(name)s”: BASE_URL must be a scheme and a host only.") % about,
                 hint=_(
                     "Use https://api.altoviz.com. Altoviz's paths, including /v1, are appended to "
                     "it."

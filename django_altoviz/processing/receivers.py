@@ -93,11 +93,14 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], result: MirrorResult) -
     done = dict(runs.values_list("receiver", "gave_up") if event.attempts > 1 else ())
     results = CallResults(given_up=[(name, reason) for name, reason in done.items() if reason])
     left = [call for call in calls if call.name not in done]
-    original = _Original(event, result) if len(left) > 1 else None
+    original: _Original | None = None
     for call in left:
-        if original is not None and call is not left[0]:
-            result = original.restored(event)
         try:
+            # A copy may fail, too: Python can't copy an object that is nested some hundred levels deep.
+            if original is not None:
+                result = original.restored(event)
+            elif len(left) > 1:
+                original = _Original(event, result)
             _call(call, event, result)
         except BaseException as error:
             if isinstance(error, (ClaimLost, TransactionUndone)) and not claims.is_held(event):

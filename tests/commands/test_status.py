@@ -122,6 +122,8 @@ class TestLimits:
     def test_must_be_durations(self):
         with pytest.raises(CommandError, match="is not a duration"):
             run("--max-age", "soon")
+        with pytest.raises(CommandError, match="is longer than any time can be"):
+            run("--max-age", "99999999999999d")
 
 
 def test_an_unused_default_account_is_not_checked(post, settings):

@@ -10,11 +10,13 @@ from django_altoviz.conf import app_settings
 from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.retention import PRUNABLE, longest, prune
 
+_MAX_DAYS = 36_500
+
 
 def days(text: str) -> int:
     """Parse a number of days from the command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a number of days: write 1 or more")
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_DAYS:
+        raise ArgumentTypeError(f"{text!r} is not a number of days: write 1 to {_MAX_DAYS}")
     return int(text)
 
 

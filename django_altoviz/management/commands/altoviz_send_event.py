@@ -16,6 +16,7 @@ from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
+from django_altoviz.log import on_one_line
 from django_altoviz.management.selection import add_account
 from django_altoviz.models import MIRRORS, Status, WebhookEvent
 from django_altoviz.models.mirrors.relations import key_of
@@ -24,6 +25,8 @@ from django_altoviz.signals import BY_EVENT_TYPE
 
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
 _POST_TIMEOUT = 30  # seconds
+# The most characters of an answer that are printed.
+_MAX_SHOWN = 2000
 #: A type that no version knows: an event of it is stored, and has no effect.
 PING = "Ping"
 
@@ -90,7 +93,7 @@ class Command(BaseCommand):
             self.stdout.write(f"POST {url}\n{body.decode()}")
             return
         answer = post(url, body, signing.sign(body, secrets[0]))
-        self.stdout.write(f"{answer.status_code} {answer.text}")
+        self.stdout.write(f"{answer.status_code} {on_one_line(answer.text[:_MAX_SHOWN])}")
         if answer.status_code != HTTPStatus.OK:
             raise CommandError(refusal(answer))
         self.stdout.write(outcome(envelope.event_id, account))
@@ -102,7 +105,7 @@ def refusal(answer: requests.Response) -> str:
         return _(
             "The webhook redirects to %(target)s. A delivery does not follow redirects: use that URL, "
             "or exempt the webhook (SECURE_SSL_REDIRECT, PREPEND_WWW, APPEND_SLASH)."
-        ) % {"target": target}
+        ) % {"target": on_one_line(target)}
     if answer.status_code == HTTPStatus.BAD_REQUEST and "html" in answer.headers.get(
         "Content-Type", ""
     ):
@@ -123,7 +126,7 @@ def outcome(event_id: str, account: str) -> str:
     if event is None:
         return _("The event is not in this project's database: see that of the webhook.")
     if event.error:
-        last = event.error.strip().rpartition("\n")[2]
+        last = on_one_line(event.error.strip().rpartition("\n")[2])
         return f"{event.get_status_display()}: {last}{cure(event)}"
     if not event.is_settled:
         return _(

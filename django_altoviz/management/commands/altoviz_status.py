@@ -26,7 +26,10 @@ def duration(text: str) -> datetime.timedelta:
     written = re.fullmatch(r"(\d+)([smhd]?)", text)
     if not written:
         raise ArgumentTypeError(f"{text!r} is not a duration: write 90s, 15m, 24h or 2d")
-    return datetime.timedelta(**{_UNITS[written[2] or "s"]: int(written[1])})
+    try:
+        return datetime.timedelta(**{_UNITS[written[2] or "s"]: int(written[1])})
+    except OverflowError:
+        raise ArgumentTypeError(f"{text!r} is longer than any time can be") from None
 
 
 class Command(DatabaseCommand):
