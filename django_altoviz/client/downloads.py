@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from django_altoviz.exceptions import AnswerTooLarge, ConnectionFailed, UnexpectedAnswer
 
@@ -46,7 +47,7 @@ class Download:
                 if (length := length + len(chunk)) > MAX_BYTES:
                     raise AnswerTooLarge(f"{self._request} goes on after {MAX_BYTES} bytes.")
                 yield chunk
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:
             raise ConnectionFailed(f"{self._request} broke off ({type(error).__name__}).") from None
 
     def _read_head(self, chunks: Iterator[bytes]) -> bytes:

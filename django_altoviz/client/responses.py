@@ -21,6 +21,7 @@ from django_altoviz.exceptions import (
     ServerError,
     UnexpectedAnswer,
 )
+from django_altoviz.log import on_one_line
 
 #: The largest page size that Altoviz allows [documented].
 PAGE_SIZE = 100
@@ -33,6 +34,7 @@ _MILLISECONDS_ABOVE = 300.0
 _MIN_PAUSE = 1.0
 # Cut the message of an error, because its body may be a whole HTML page.
 _MAX_MESSAGE_LENGTH = 500
+_MAX_ERRORS = 20
 
 _ERRORS: dict[int, type[APIError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequest,
@@ -97,8 +99,10 @@ def api_error(
         error_class = NoSuchRoute
     message, errors = _message_and_errors(content)
     # Redact before the cut, which could leave a part of a secret.
-    message = redact(message)[:_MAX_MESSAGE_LENGTH]
-    return error_class(request, status_code, message, [redact(error) for error in errors])
+    message, *errors = (
+        on_one_line(redact(text))[:_MAX_MESSAGE_LENGTH] for text in (message, *errors[:_MAX_ERRORS])
+    )
+    return error_class(request, status_code, message, errors)
 
 
 def _error_content(body: bytes) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from django_altoviz.client import AltovizClient, downloads, resources
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.exceptions import (
     AnswerTooLarge,
+    APIError,
     ConnectionFailed,
     IncompleteList,
     Unreachable,
@@ -323,3 +325,33 @@ class TestPauses:
             call_command("altoviz_list_webhooks")
         told = "Waiting 9 s to try again: Altoviz did not answer, or asked to wait."
         assert told in capsys.readouterr().err
+
+
+def test_the_errors_of_an_answer_are_cut_and_forge_no_line():
+    forged = "x\nCRITICAL forged \x1b[2J\u2028"
+    body = json.dumps({"message": forged, "errors": [forged + "e" * 10_000] * 100}).encode()
+    with ScriptedServer(Answer(400, body)) as altoviz, client_for(altoviz.url) as client:
+        with pytest.raises(APIError) as caught:
+            client.hello()
+    assert len(str(caught.value)) < 50_000
+    assert str(caught.value).isprintable()
+    assert caught.value.errors[0].startswith("x\\nCRITICAL")
+
+
+def test_a_download_that_is_not_http_breaks_off_by_name():
+    bad = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n%PDF\r\n-5\r\nx\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _address = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(bad)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with client_for(url) as client, client.invoices.download(1) as document:
+            with pytest.raises(ConnectionFailed, match="broke off"):
+                b"".join(document)
+        thread.join()
