@@ -183,6 +183,10 @@ class Account:
     def __hash__(self) -> int:
         return hash(tuple(vars(self).items()))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the values: a task's arguments may be stored where others read them.
+        return get_account, (self.name,)
+
     def __repr__(self) -> str:
         # Without the values, because keys and secrets must not reach a log or a traceback.
         return f"<Account {self.name}>"

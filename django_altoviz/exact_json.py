@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 _MARK = secrets.token_hex(16)
 _MARKED_NUMBER = re.compile(f'"{_MARK}([^"]*)"')
 _MAX_INTEGER_DIGITS = 4000
+# Altoviz's objects have about five levels. Python can neither copy nor compare some hundreds.
+MAX_DEPTH = 100
 _SPACE = r"[ \t\n\r]*"
 _OPENING = re.compile(rf"{_SPACE}\[{_SPACE}(\]{_SPACE}\Z)?")
 _SEPARATOR = re.compile(rf"{_SPACE}(?:,{_SPACE}|(\]{_SPACE}\Z))")
@@ -75,7 +77,8 @@ def loads(text: str) -> Any:
     """Parse JSON.
 
     Raises:
-        ValueError: the text is not JSON, is nested too deep, or has a number that is too large.
+        ValueError: the text is not JSON, is nested deeper than ``MAX_DEPTH`` levels, or has a number
+            that is too large.
     """
     return _with_value_errors(_decoder.decode, text)
 
@@ -96,11 +99,43 @@ def loads_items(text: str) -> Iterator[tuple[Any, str]]:
 
 def _with_value_errors(decode: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return decode(*arguments)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        value = decode(*arguments)
+    except RecursionError:
+        is_deep = True
     except ArithmeticError as error:
         raise ValueError("a number has too large an exponent") from error
+    else:
+        text = arguments[0]
+        is_deep = text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value)
+    if is_deep:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Return True if lists and objects are nested deeper than ``MAX_DEPTH``."""
+    level = [value]
+    for _depth in range(MAX_DEPTH):
+        level = [
+            item
+            for each in level
+            for item in (each.values() if isinstance(each, dict) else each)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def has_duplicate_keys(text: str) -> bool:
+    """Return True if an object has two values under one key, of which a parser keeps only the last."""
+    lengths: list[bool] = []
+
+    def compare(pairs: list[tuple[str, Any]]) -> None:
+        lengths.append(len(dict(pairs)) < len(pairs))
+
+    json.loads(text, object_pairs_hook=compare, parse_int=str, parse_float=str)
+    return any(lengths)
 
 
 def dumps(value: Any, **options: Any) -> str:

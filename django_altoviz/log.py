@@ -6,6 +6,7 @@ A formatter or a filter can use these attributes.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,19 @@ def on_one_line(value: Any) -> Any:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class TracebackOnItsLines(logging.Filter):
+    """Indent and escape tracebacks: the text of an exception can't look like another record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and not record.exc_text:
+            lines = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n").split("\n")
+            record.exc_text = "\n".join(f"  {on_one_line(line)}" for line in lines)
+        return True
+
+
+logging.getLogger("django_altoviz").addFilter(TracebackOnItsLines())
 
 
 def log_about(**about: Any) -> Log:

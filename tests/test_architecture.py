@@ -20,7 +20,7 @@ LAYERS = [
     {"rejections"},
     {"models", "signals", "samples", "client"},
     {"intake"},
-    {"exact_json", "conf", "event_types", "log", "transactions"},
+    {"exact_json", "conf", "event_types", "log", "spellings", "transactions"},
     {"exceptions"},
 ]
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
+import signal
 from collections.abc import Mapping
 from urllib.parse import quote
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ImproperlyConfigured
 
 from django_altoviz import exceptions
@@ -130,6 +133,44 @@ class TestErrorReports:
                     )
                 assert_hidden(caught.value, SECRET, KEY)
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://user:pass/word#of?mine@127.0.0.1:1",
+            "user:password-of-mine@127.0.0.1:1",
+            "http://127.0.0.1:1/?token=token-of-mine",
+            "https://token-of-mine@[::1",
+            "http://user:p%C3%A9ss%2Fword@127.0.0.1:1",
+        ],
+    )
+    def test_of_a_base_url_with_a_password(self, settings, url):
+        """Whatever is wrong with the URL."""
+        settings.ALTOVIZ = {"API_KEY": KEY, "BASE_URL": url}
+        retry = AltovizRetry(total=0)
+        with AltovizClient.for_account(retry=retry, read_attempts=1) as client:
+            with pytest.raises(exceptions.ConnectionFailed) as caught:
+                client.webhooks.all()
+        assert_hidden(caught.value, KEY, "word", "of-mine", "péss", "%C3%A9ss", "?mine")
+
+    @pytest.mark.parametrize("stop", [KeyboardInterrupt, SoftTimeLimitExceeded])
+    def test_of_a_request_that_is_stopped(self, settings, stop):
+        """A signal comes in the middle of a request, as those of Celery and of Control-C do."""
+        with ScriptedServer(Answer(200, b" " * 10_000 + b"[]", fault="drip")) as server:
+            settings.ALTOVIZ = {"API_KEY": KEY, "BASE_URL": server.url, "WEBHOOK_SECRET": SECRET}
+
+            def on_alarm(number, frame):
+                raise stop
+
+            before = signal.signal(signal.SIGALRM, on_alarm)
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            try:
+                with AltovizClient.for_account() as client, pytest.raises(stop) as caught:
+                    client.webhooks.all()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+            assert_hidden(caught.value, KEY, SECRET)
+
     def test_of_a_key_that_can_not_be_sent(self, settings):
         settings.ALTOVIZ = {"API_KEY": f"{KEY}é", "WEBHOOK_SECRET": SECRET}
         with pytest.raises(ImproperlyConfigured) as caught:
@@ -174,8 +215,33 @@ class TestLog:
         assert record.getMessage() == r"c\nd e\x1bf 5"
         assert record.account == r"a\nb"
 
+    def test_the_text_of_an_exception_forges_no_line(self):
+        """Write the records as a handler does, because the formatter adds the traceback."""
+        out = io.StringIO()
+        handler = logging.StreamHandler(out)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        logger = logging.getLogger("django_altoviz")
+        logger.addHandler(handler)
+        try:
+            raise ValueError("no\nERROR forged\r\nERROR forged\x1b[2J\u2028ERROR forged")
+        except ValueError:
+            log_about().exception("It failed.")
+        finally:
+            logger.removeHandler(handler)
+        first, *lines = out.getvalue().splitlines()
+        assert first == "ERROR It failed."
+        assert lines[0] == "  Traceback (most recent call last):"
+        assert lines[-3:-1] == ["  ValueError: no", r"  ERROR forged\r"]
+        assert all(line.startswith("  ") and line.isprintable() for line in lines)
+
 
 class TestPickles:
+    def test_an_account_is_pickled_without_its_secrets(self, settings):
+        settings.ALTOVIZ = {"API_KEY": KEY, "WEBHOOK_SECRET": SECRET}
+        pickled = pickle.dumps(get_account("default"))
+        assert KEY.encode() not in pickled and SECRET.encode() not in pickled
+        assert pickle.loads(pickled) == get_account("default")
+
     @pytest.mark.parametrize(
         "error",
         [

@@ -188,6 +188,9 @@ class HTTPClient:
                 f"{method} {path}: {without_password(self._base_url)} can't be reached, or the answer "
                 f"broke off ({reason}). Check the network, the proxy and BASE_URL."
             ) from None
+        except BaseException as error:
+            # A time limit or Control-C. In a report, the frames of requests would show the key.
+            raise error.with_traceback(None) from None
 
     def _pause(self, seconds: float) -> None:
         """Sleep before a request is repeated."""

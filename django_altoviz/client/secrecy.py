@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from django.core.exceptions import ImproperlyConfigured
 from requests.auth import AuthBase
+
+from django_altoviz.spellings import pattern_of
+
+# A shorter value in a query is a page's number or a language, and no secret.
+_MIN_LENGTH = 6
 
 
 class Hidden:
@@ -52,25 +57,45 @@ def _origin(request: requests.PreparedRequest) -> tuple[str, str]:
 
 
 def passwords_in(url: str) -> list[str]:
-    """Return the password in a URL such as ``https://user:password@host``, if there is one."""
-    password = urlsplit(url).password
-    return [password] if password else []
+    """Return what may be a secret in a URL: its user and password, and the values of its query.
+
+    The URL need not be valid. A password with ``/``, ``?`` or ``#`` should be percent-encoded, but
+    a wrong URL must not show it either.
+    """
+    userinfo, _host, query = _parts(url)
+    user, _colon, password = userinfo.partition(":")
+    values = (pair.rpartition("=")[2] for pair in re.split("[&;?#]", query))
+    found = {password or user, *(value for value in values if len(value) >= _MIN_LENGTH)}
+    return sorted(filter(None, found | {*map(unquote, found)}))
 
 
 def without_password(url: str) -> str:
-    """Return the URL without user and password."""
-    split = urlsplit(url)
-    return split._replace(netloc=split.netloc.rpartition("@")[2]).geturl()
+    """Return the URL without user, password and query. The URL need not be valid."""
+    scheme, separator, _rest = url.partition("://")
+    _userinfo, host, _query = _parts(url)
+    return f"{scheme}{separator}{host}" if separator else host
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Return user and password, the host with the path, and the query of a URL."""
+    _scheme, separator, rest = url.partition("://")
+    userinfo, _at, host = (rest if separator else url).rpartition("@")
+    path = re.split("[?#]", host, maxsplit=1)
+    return userinfo, path[0], "".join(path[1:])
 
 
 def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that replaces the secrets in a text.
+    """Return a function that replaces the secrets in a text, however they are spelled there.
 
     The case is ignored, because an API key is a GUID, which Altoviz may quote in either case.
     """
     # The longest first: a secret may contain another one.
-    known = sorted(filter(None, secrets), key=len, reverse=True)
-    if not known:
-        return str
-    pattern = re.compile("|".join(map(re.escape, known)), re.IGNORECASE)
-    return lambda text: pattern.sub("[…]", text)
+    known = sorted({*filter(None, secrets)}, key=len, reverse=True)
+    patterns = [re.compile(pattern_of(secret), re.IGNORECASE) for secret in known]
+
+    def redact(text: str) -> str:
+        for pattern in patterns:
+            text = pattern.sub("[…]", text)
+        return text
+
+    return redact

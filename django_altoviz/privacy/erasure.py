@@ -19,9 +19,10 @@ from django.utils import timezone
 from django_altoviz import exact_json
 from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import body_to_text, text_to_body
-from django_altoviz.models import MIRRORS, Contact, Customer, Mirror, Status, WebhookEvent
-from django_altoviz.models.mirrors.personal_data import DOCUMENTS
-from django_altoviz.privacy.traces import EventTrace, Redact, RowTrace, find_traces
+from django_altoviz.models import MIRRORS, Contact, Mirror, Status, WebhookEvent
+from django_altoviz.models.mirrors.personal_data import DOCUMENTS, has_text
+from django_altoviz.privacy.finding import find_traces, subject_of
+from django_altoviz.privacy.traces import EventTrace, Redact, RowTrace, rows_with
 
 #: Replaces the text of an error.
 ERASED_ERROR = "Forgotten."
@@ -52,7 +53,7 @@ def erase(entity: Entity, id: int, account: str, *, dry_run: bool = False) -> Er
     using = router.db_for_write(WebhookEvent)
     traces = find_traces(entity, id, account, using)
     counts = Counter({trace.entity.value: 0 for trace in traces.rows} | {"event": 0})
-    erasure = Erasure(counts, traces.unclear, traces.unclear_documents)
+    erasure = Erasure(counts, sorted(traces.unclear), [*traces.unclear_documents])
     # The subject's own events and row last: an erasure that was interrupted finds the rest by them.
     for is_own in (False, True):
         # Events before rows, because an event may create a row until it is erased itself.
@@ -99,15 +100,15 @@ def is_known(entity: Entity, id: int, account: str) -> bool:
 
 
 def contacts_with_email_of(id: int, account: str) -> list[int]:
-    """Return the contacts with the customer's e-mail address.
+    """Return the contacts with an e-mail address that the customer has or had, in any case.
 
     Altoviz creates such a contact with each customer.
     """
-    customer = Customer.with_deleted.filter(account=account, altoviz_id=id).first()
-    if not isinstance(customer, Customer) or not customer.email:
-        return []
-    contacts = Contact.with_deleted.filter(account=account, email=customer.email)
-    return sorted(contacts.values_list("altoviz_id", flat=True))
+    using = router.db_for_write(WebhookEvent)
+    subject = subject_of(Entity.CUSTOMER, id, account, using)
+    contacts: QuerySet[Contact] = Contact.with_deleted.using(using).filter(account=account)
+    found = rows_with(contacts.exclude(email=None), subject.emails, "email")
+    return [row.altoviz_id for row in found if row.email.strip().lower() in subject.emails]
 
 
 def _erase_rows(trace: RowTrace, account: str, using: str, dry_run: bool) -> int:
@@ -165,7 +166,9 @@ def _redacted_columns(event: WebhookEvent, trace: EventTrace) -> dict[str, Any]:
     values: dict[str, Any] = {
         "body": _redacted_body(event, trace.redact),
         "changes": {
-            name: pair for name, pair in event.changes.items() if name not in trace.columns
+            name: pair
+            for name, pair in event.changes.items()
+            if name not in trace.columns and not has_text(pair, trace.has_address)
         },
         "error": _redacted_error(event.status, event.error),
         "history": [
@@ -182,10 +185,11 @@ def _redacted_columns(event: WebhookEvent, trace: EventTrace) -> dict[str, Any]:
 
 def _redacted_body(event: WebhookEvent, redact: Redact) -> str:
     """Return the body with redacted data, and with unknown keys of the envelope set to ``null``."""
-    envelope = exact_json.loads(text_to_body(event.body).decode("utf-8-sig"))
+    text = text_to_body(event.body).decode("utf-8-sig")
+    envelope = exact_json.loads(text)
     kept = {name: value if name in ("id", "type") else None for name, value in envelope.items()}
     kept["data"] = redact(envelope["data"])
-    if kept == envelope:
+    if kept == envelope and not exact_json.has_duplicate_keys(text):
         return str(event.body)
     return body_to_text(exact_json.dumps_utf8(kept))
 

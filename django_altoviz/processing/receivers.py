@@ -96,7 +96,6 @@ def call_all(event: WebhookEvent, calls: Iterable[Call], result: MirrorResult) -
     original: _Original | None = None
     for call in left:
         try:
-            # A copy may fail, too: Python can't copy an object that is nested some hundred levels deep.
             if original is not None:
                 result = original.restored(event)
             elif len(left) > 1:

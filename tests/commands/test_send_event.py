@@ -140,6 +140,14 @@ def test_invalid_input_is_explained(args, message):
         run(*args)
 
 
+def test_no_password_in_the_url_is_printed():
+    url = "http://user:pass-word@127.0.0.1:9/?token=token-word"
+    with pytest.raises(CommandError) as caught:
+        run("QuoteCreated", "--url", url)
+    assert "http://127.0.0.1:9/ can't be reached" in str(caught.value)
+    assert "word" not in str(caught.value) + run("QuoteCreated", "--url", url, "--dry-run")
+
+
 def test_an_account_without_a_secret_is_an_error(settings):
     settings.ALTOVIZ = {}
     with pytest.raises(CommandError, match="has no WEBHOOK_SECRET"):

@@ -6,17 +6,17 @@ received; only the display is masked.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from functools import cached_property
 
 from django_altoviz.conf import account_names, get_account
+from django_altoviz.spellings import pattern_of
 
 MASK = "••••••••"
 # A shorter secret (the checks warn about it) may be part of an ordinary word, so it is masked only
 # as a whole word.
-_MIN_LENGTH = 8
+_MIN_PART_LENGTH = 8
 
 
 class SecretMask:
@@ -27,17 +27,15 @@ class SecretMask:
     """
 
     def __call__(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        for pattern in self._patterns:
+            text = pattern.sub(MASK, text)
+        return text
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str] | None:
-        spellings = {
-            spelling for secret in _configured_secrets() for spelling in _spellings(secret)
-        }
-        if not spellings:
-            return None
+    def _patterns(self) -> list[re.Pattern[str]]:
         # The longest first, because one secret may be the beginning of another.
-        return re.compile("|".join(sorted(spellings, key=len, reverse=True)))
+        secrets = sorted({*_configured_secrets()}, key=len, reverse=True)
+        return [re.compile(_pattern_of_word(secret)) for secret in secrets]
 
 
 def _configured_secrets() -> Iterator[str]:
@@ -48,8 +46,6 @@ def _configured_secrets() -> Iterator[str]:
             yield account.api_key
 
 
-def _spellings(secret: str) -> Iterator[str]:
-    """Yield patterns for the secret as it is, and as escaped in JSON, with and without ASCII only."""
-    for text in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
-        escaped = re.escape(text)
-        yield escaped if len(secret) >= _MIN_LENGTH else rf"(?<!\w){escaped}(?!\w)"
+def _pattern_of_word(secret: str) -> str:
+    pattern = pattern_of(secret)
+    return pattern if len(secret) >= _MIN_PART_LENGTH else rf"(?<!\w){pattern}(?!\w)"

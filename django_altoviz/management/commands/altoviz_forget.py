@@ -74,8 +74,12 @@ def lift_and_report(entity: Entity, id: int, account: str, dry_run: bool) -> Ite
 
 def erase_and_report(entity: Entity, id: int, account: str, dry_run: bool) -> Iterator[str]:
     """Erase the personal data, and yield the lines to print."""
-    # Look for the contacts first: the erasure removes the e-mail address that leads to them.
+    # First of all: the erasure removes the addresses that lead to the contacts.
     contacts = contacts_with_email_of(id, account) if entity == Entity.CUSTOMER else []
+    for contact in contacts:
+        yield _("A contact has the same e-mail address. To erase it, too: %(command)s") % {
+            "command": _command(Entity.CONTACT, contact, account)
+        }
     erasure = erase(entity, id, account, dry_run=dry_run)
     if erasure.counts:
         text = (
@@ -87,10 +91,6 @@ def erase_and_report(entity: Entity, id: int, account: str, dry_run: bool) -> It
     else:
         yield _("There are no personal data left to erase.")
     yield from _remaining(erasure)
-    for contact in contacts:
-        yield _("A contact has the same e-mail address. To erase it, too: %(command)s") % {
-            "command": _command(Entity.CONTACT, contact, account)
-        }
     if not dry_run:
         yield _("The mirror takes no personal data from new events. To lift this: %(command)s") % {
             "command": _command(entity, id, account) + " --lift"

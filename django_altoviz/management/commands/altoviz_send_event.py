@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from django_altoviz import exact_json
+from django_altoviz.client.secrecy import passwords_in, redactor, without_password
 from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.intake import signing
@@ -90,7 +91,7 @@ class Command(BaseCommand):
         envelope = changed_sample(type, id, options["set"])
         body = to_body(envelope)
         if dry_run:
-            self.stdout.write(f"POST {url}\n{body.decode()}")
+            self.stdout.write(f"POST {without_password(url)}\n{body.decode()}")
             return
         answer = post(url, body, signing.sign(body, secrets[0]))
         self.stdout.write(f"{answer.status_code} {on_one_line(answer.text[:_MAX_SHOWN])}")
@@ -193,5 +194,6 @@ def post(url: str, body: bytes, signature: str) -> requests.Response:
         )
     except requests.RequestException as error:
         raise CommandError(
-            _("%(url)s can't be reached: %(error)s") % {"url": url, "error": error}
-        ) from error
+            _("%(url)s can't be reached: %(error)s")
+            % {"url": without_password(url), "error": redactor(passwords_in(url))(str(error))}
+        ) from None
