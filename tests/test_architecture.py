@@ -15,7 +15,8 @@ PACKAGE = Path(django_altoviz.__file__).parent
 LAYERS = [
     {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "api", "checks", "management"},
-    {"dispatchers", "registration", "sync", "testing"},
+    {"dispatchers", "overview"},
+    {"registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
     {"rejections"},
     {"models", "signals", "samples", "client"},

@@ -559,4 +559,22 @@ class Migration(migrations.Migration):
             model_name='receiverrun',
             constraint=models.UniqueConstraint(fields=('event', 'receiver'), name='altoviz_receiver_once'),
         ),
+        migrations.CreateModel(
+            name='Overview',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'overview',
+                'verbose_name_plural': 'overview',
+                'permissions': [('ask_altoviz', 'Can check the API key and the webhooks at Altoviz'), ('register_webhook', 'Can register and remove the webhook at Altoviz'), ('start_sync', 'Can start a sync')],
+                'proxy': True,
+                'default_permissions': ('view',),
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('django_altoviz.webhookevent',),
+            managers=[
+                ('with_pruned', django.db.models.manager.Manager()),
+            ],
+        ),
     ]
