@@ -19,9 +19,9 @@ from django_altoviz.models.queue import UNSETTLED, set_aside
 from django_altoviz.rejections import today
 
 #: The most pending events that are looked at to see which of them wait for an earlier one.
-MAX_BLOCKED = 10_000
-# The most events that these may wait for. SQLite takes 999 values in older versions.
-_MAX_HOLDING_UP = 900
+MAX_PENDING = 5_000
+# The most events that are looked at to see if others wait for them.
+_MAX_HOLDING_UP = 1_000
 _COUNTED = (*UNSETTLED, Status.DEAD, Status.MALFORMED)
 
 
@@ -30,8 +30,8 @@ class Health:
     """The state of an account's events.
 
     ``backlog`` counts the unsettled events: ``pending``, ``processing`` and ``failed`` ones. ``blocked``
-    counts those of the pending ones that wait for an earlier event of their object, up to
-    ``MAX_BLOCKED`` of all accounts together. ``oldest`` is when the first event of the backlog was
+    counts those of the pending ones that wait for an earlier event of their object; of all accounts
+    together, ``MAX_PENDING`` are looked at. ``oldest`` is when the first event of the backlog was
     received, ``last_received_at`` when the last new event came in.
     ``conflicting`` counts those of the ``dead`` events whose id another event has, with another body.
     ``rejected`` has the deliveries of the last days that were rejected, by day and answer.
@@ -142,11 +142,12 @@ def _held_back() -> Counter[str]:
     first: dict[tuple[Any, ...], int] = {}
     for pk, *place in _places(stored.filter(waited_for, object_id__isnull=False), _MAX_HOLDING_UP):
         first[tuple(place)] = min(pk, first.get(tuple(place), pk))
-    ids = {object_id for *_, object_id in first}
-    behind = stored.filter(status=Status.PENDING, object_id__in=ids)
+    if not first:
+        return Counter()
+    # By their status, not by their objects, which may have any number of settled events.
     return Counter(
         place[0]
-        for pk, *place in (_places(behind, MAX_BLOCKED) if ids else ())
+        for pk, *place in _places(stored.filter(status=Status.PENDING), MAX_PENDING)
         if pk > first.get(tuple(place), pk)
     )
 

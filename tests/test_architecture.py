@@ -132,7 +132,10 @@ def test_no_module_for_odds_and_ends():
 
 
 #: What every dispatcher offers, and what every command is called.
-INTERFACES = {"dispatch", "process_event", "process_due", "Command", "__all__"}
+INTERFACES = {
+    *("dispatch", "enqueue_sync", "process_event", "process_due", "sync_account"),
+    *("Command", "__all__"),
+}
 
 
 def test_each_name_at_module_level_stands_for_one_thing():

@@ -197,7 +197,7 @@ class TestSyncs:
         customer, invoice = last_syncs("default")
         assert (customer.state, customer.drift) == (SyncState.RUNNING, 0)
         assert (invoice.pk, invoice.drift) == (last.pk, 6)
-        (overview,) = overview_of(["default"], {}, {}, with_amounts=False)
+        (overview,) = overview_of(["default"], {}, {}, {})
         told = overview.as_json()
         assert told["syncs"]["invoice"]["drift"] == 6
         assert told["syncs"]["customer"]["finished_at"] is None

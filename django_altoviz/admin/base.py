@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
@@ -25,6 +25,7 @@ from django_altoviz.admin.filters import AccountFilter, has_several_accounts
 from django_altoviz.models import Mirror, WebhookEvent
 
 MAX_COUNT = 10_000
+_Admin = TypeVar("_Admin", bound="ReadOnlyAdmin")
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -162,7 +163,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         return super().get_object(request, object_id, from_field)
 
-    def bound_to(self, request: HttpRequest) -> ReadOnlyAdmin:
+    def bound_to(self: _Admin, request: HttpRequest) -> _Admin:
         """Return a copy of this admin for one request, as ``as_view()`` makes a view for each request.
 
         All requests and threads share the instance that is registered, and Django passes a column

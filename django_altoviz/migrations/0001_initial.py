@@ -559,6 +559,10 @@ class Migration(migrations.Migration):
             model_name='receiverrun',
             constraint=models.UniqueConstraint(fields=('event', 'receiver'), name='altoviz_receiver_once'),
         ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['date', 'account', 'deleted_at', 'is_draft', 'is_proforma', 'is_cancelled', 'is_paid', 'tax_included_amount', 'balance'], name='altoviz_invoice_amounts'),
+        ),
         migrations.CreateModel(
             name='Overview',
             fields=[

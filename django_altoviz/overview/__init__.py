@@ -12,7 +12,7 @@ from django.db.models import Q
 from django_altoviz.event_types import Entity
 from django_altoviz.health import Health, health_of
 from django_altoviz.models import SyncRun
-from django_altoviz.overview.activity import Month, monthly_amounts
+from django_altoviz.overview.activity import Month
 from django_altoviz.overview.remote import RemoteState
 
 
@@ -38,14 +38,13 @@ def overview_of(
     accounts: list[str],
     rejected: Mapping[str, Mapping[str, Mapping[str, int]]],
     answers: Mapping[str, RemoteState],
-    *,
-    with_amounts: bool = True,
+    amounts: Mapping[str, Sequence[Month]],
 ) -> Iterator[AccountOverview]:
     """Yield the overview of these accounts, and of the others that ``health_of`` finds.
 
-    ``rejected`` is what ``rejections.recent()`` returns, ``answers`` what Altoviz said of accounts.
+    ``rejected`` is what ``rejections.recent()`` returns, ``answers`` what ``ask`` does, and ``amounts``
+    what ``monthly_amounts`` does.
     """
-    amounts = monthly_amounts() if with_amounts else {}
     for health in health_of(accounts, rejected):
         name = health.account
         yield AccountOverview(health, last_syncs(name), amounts.get(name, ()), answers.get(name))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Case, Count, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -22,6 +24,8 @@ from django.utils import timezone
 from django_altoviz.models import Invoice, Status, WebhookEvent
 
 HOURS, DAYS, MONTHS = 24, 30, 12
+_KEPT_SECONDS = 60
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,19 @@ def monthly_amounts() -> dict[str, list[Month]]:
         by_month = found.setdefault(account, [Month(first_day) for first_day in months[:-1]])
         total = total or Decimal(0)
         by_month[number] = Month(months[number], total, total - (unpaid or 0))
+    return found
+
+
+def kept_for_a_minute(name: str, read: Callable[[], Found]) -> Found:
+    """Return what ``read`` returns, which may be a minute old: a chart need not count all events anew."""
+    zone = timezone.get_current_timezone_name() if settings.USE_TZ else ""
+    key = f"django_altoviz.overview.{name}.{zone}"
+    with suppress(Exception):  # each cache backend has exceptions of its own
+        if (found := cache.get(key)) is not None:
+            return cast(Found, found)
+    found = read()
+    with suppress(Exception):
+        cache.set(key, found, _KEPT_SECONDS)
     return found
 
 

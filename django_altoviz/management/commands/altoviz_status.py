@@ -19,7 +19,7 @@ from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.selection import add_account
 from django_altoviz.management.webhooks import printable
 from django_altoviz.overview import AccountOverview, overview_of
-from django_altoviz.overview.activity import activity
+from django_altoviz.overview.activity import activity, monthly_amounts
 from django_altoviz.overview.remote import ask
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -79,7 +79,8 @@ class Command(DatabaseCommand):
         expected = [account] if account else used_account_names()
         answers = ask(expected) if remote else {}
         is_json = format == "json"
-        found = [*overview_of(expected, rejected, answers, with_amounts=is_json)]
+        amounts = monthly_amounts() if is_json else {}
+        found = [*overview_of(expected, rejected, answers, amounts)]
         if account:
             found = [each for each in found if each.health.account == account]
         unknown = rejected.get("", {})
