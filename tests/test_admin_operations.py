@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from django_altoviz.admin import operations
@@ -230,6 +231,11 @@ class TestSync:
         assert run(operator, "sync") == ["The sync is done."]
         assert not SyncRun.objects.filter(finished_at=None).exists()
 
+    def test_a_dispatcher_that_is_no_module_is_named(self, operator, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "no.such.module"}
+        (message,) = press(operator, "sync")
+        assert message.startswith('ALTOVIZ["DISPATCHER"] is "no.such.module"')
+
     def test_is_not_started_twice(self, altoviz, operator):  # noqa: F811
         SyncRun.objects.create(account="default", entity="customer", is_import=False, as_of=0)
         assert run(operator, "sync") == ["A sync is running already. Nothing was started."]
@@ -254,6 +260,7 @@ class TestSync:
 
         def answer(request):
             SyncRun.objects.update(claims=99)
+            connection.close()  # of the thread of the server
             return altoviz_answer(request)
 
         monkeypatch.setattr(altoviz._api, "answer", answer)

@@ -311,6 +311,14 @@ class TestRemote:
         )
         assert remote.stored_answers(["default"]) == {}
 
+    def test_an_error_that_nobody_expects_is_named_by_its_kind_only(self, altoviz, monkeypatch):
+        def fail(self):
+            raise RuntimeError("a secret")
+
+        monkeypatch.setattr(AltovizClient, "hello", fail)
+        answer = ask()
+        assert answer.explain("default") == "RuntimeError"
+
     def test_an_answer_about_other_settings_does_not_count(self, altoviz, settings):
         ask()
         settings.ALTOVIZ = settings.ALTOVIZ | {"WEBHOOK_URL": "https://other.example/"}

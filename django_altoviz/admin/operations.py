@@ -20,7 +20,7 @@ from django_altoviz import registration
 from django_altoviz.admin.actions import MAX_IN_REQUEST, PATIENCE
 from django_altoviz.conf import Account
 from django_altoviz.dispatchers import dispatch_sync, has_sync_queue
-from django_altoviz.exceptions import NotConfirmed, SyncTakenOver
+from django_altoviz.exceptions import NotConfirmed, SyncTakenOver, ends_task
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.models.sync_runs import SyncState
 from django_altoviz.overview import last_syncs
@@ -168,7 +168,16 @@ def _plan_sync(account: Account) -> Iterator[str]:
 def _sync_now(account: Account) -> Iterator[Said]:
     if any(run.state == SyncState.RUNNING for run in last_syncs(account.name)):
         yield messages.WARNING, gettext("A sync is running already. Nothing was started.")
-    elif dispatch_sync(account.name):
+        return
+    try:
+        is_queued = dispatch_sync(account.name)
+    except Exception as error:  # each broker has exceptions of its own
+        if ends_task(error):
+            raise
+        text = gettext("The queue did not take the sync: %(error)s. Nothing was started.")
+        yield messages.ERROR, text % {"error": type(error).__name__}
+        return
+    if is_queued:
         yield messages.SUCCESS, gettext("The sync waits for a worker now.")
     else:
         yield _synced_in_request(account)

@@ -85,18 +85,21 @@ class OverviewAdmin(ReadOnlyAdmin):
         return self.bound_to(request).page(request, answers)
 
     def _operate(self, request: HttpRequest, action: str, operation: Operation) -> HttpResponse:
-        account = _account_or_404(request.POST.get("account", ""))
+        name = request.POST.get("account", "")
         is_confirmed = CONFIRMED in request.POST
         try:
+            account = get_account(name)
             if not is_confirmed:
                 return self._confirmation(request, action, operation, account)
             said = [*operation.run(account)]
+        except UnknownAccount as error:
+            raise Http404 from error
         except (APIFailure, ImproperlyConfigured) as error:
-            said = [(messages.ERROR, failure_text(error, account.name))]
+            said = [(messages.ERROR, failure_text(error, name))]
         self._tell(request, said)
         if is_confirmed:
             texts = " ".join(text for _level, text in said)
-            self._log(request, account.name, f"{operation.label}: {texts}")
+            self._log(request, name, f"{operation.label}: {texts}")
         return redirect(self._address())
 
     def _confirmation(
@@ -170,10 +173,3 @@ class OverviewAdmin(ReadOnlyAdmin):
             action_flag=CHANGE,
             change_message=self.bound_to(request).renderer.mask(text)[:_LONGEST_LOG],
         )
-
-
-def _account_or_404(name: str) -> Account:
-    try:
-        return get_account(name)
-    except UnknownAccount as error:
-        raise Http404 from error

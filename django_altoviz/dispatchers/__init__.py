@@ -53,12 +53,20 @@ def has_sync_queue() -> bool:
 
     Its module then has a function ``enqueue_sync(account, kinds)``, and the workers call
     ``dispatchers.queued.sync_account``.
+
+    Raises:
+        ImproperlyConfigured: as ``get_dispatch``.
     """
+    get_dispatch()
     return hasattr(import_module(app_settings.DISPATCHER), "enqueue_sync")
 
 
 def dispatch_sync(account: str) -> bool:
-    """Enqueue a sync of an account. Return False if there is no queue for that."""
+    """Enqueue a sync of an account. Return False if there is no queue for that.
+
+    Raises:
+        Exception: the queue does not answer, in the words of its library.
+    """
     if not has_sync_queue():
         return False
     import_module(app_settings.DISPATCHER).enqueue_sync(account, [])

@@ -168,8 +168,10 @@ class _Question(threading.Thread):
             self.answer = _answer_about(account, self._probes)
             with suppress(Exception):  # see stored_answers
                 cache.set(_cache_key(account), self.answer, _KEPT.total_seconds())
-        except ImproperlyConfigured as error:
-            self.answer = replace(self.answer, problem=type(error).__name__, detail=str(error))
+        except Exception as error:  # whatever it is, the page is shown
+            # The text of any other error may quote what was sent.
+            detail = str(error) if isinstance(error, ImproperlyConfigured) else ""
+            self.answer = replace(self.answer, problem=type(error).__name__, detail=detail)
         finally:
             connections.close_all()  # the cache may be a table
 
