@@ -15,7 +15,8 @@ PACKAGE = Path(django_altoviz.__file__).parent
 LAYERS = [
     {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "api", "checks", "management"},
-    {"dispatchers", "registration", "sync", "testing"},
+    {"dispatchers", "overview"},
+    {"registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
     {"rejections"},
     {"models", "signals", "samples", "client"},
@@ -131,7 +132,10 @@ def test_no_module_for_odds_and_ends():
 
 
 #: What every dispatcher offers, and what every command is called.
-INTERFACES = {"dispatch", "process_event", "process_due", "Command", "__all__"}
+INTERFACES = {
+    *("dispatch", "enqueue_sync", "process_event", "process_due", "sync_account"),
+    *("Command", "__all__"),
+}
 
 
 def test_each_name_at_module_level_stands_for_one_thing():

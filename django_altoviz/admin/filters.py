@@ -7,12 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +18,7 @@ from django_altoviz.admin.display.values import CUSTOMER_TYPES, PRODUCT_TYPES, Q
 from django_altoviz.conf import used_account_names
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.overview.activity import local_today, midnight
 
 Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"
@@ -158,28 +157,14 @@ class DayFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         _label, ago, days = self._PERIODS.get(self.value() or "", ("", 0, 0))
-        first = _today() - datetime.timedelta(days=ago) if days else self.day
+        first = local_today() - datetime.timedelta(days=ago) if days else self.day
         if first is None:
             return queryset
         try:
             last = first + datetime.timedelta(days=days or 1)
-            return queryset.filter(
-                received_at__gte=_midnight(first), received_at__lt=_midnight(last)
-            )
+            return queryset.filter(received_at__gte=midnight(first), received_at__lt=midnight(last))
         except (OverflowError, ValueError):  # no such day in this time zone
             return queryset.none()
-
-
-def _midnight(day: datetime.date) -> datetime.datetime:
-    """Return the time at which the day begins in the project's time zone."""
-    midnight = datetime.datetime.combine(day, datetime.time())
-    if not settings.USE_TZ:
-        return midnight
-    return timezone.make_aware(midnight).astimezone(datetime.timezone.utc)
-
-
-def _today() -> datetime.date:
-    return timezone.localdate() if settings.USE_TZ else datetime.date.today()
 
 
 class CustomerTypeFilter(KnownValuesFilter):

@@ -559,4 +559,26 @@ class Migration(migrations.Migration):
             model_name='receiverrun',
             constraint=models.UniqueConstraint(fields=('event', 'receiver'), name='altoviz_receiver_once'),
         ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['date', 'account', 'deleted_at', 'is_draft', 'is_proforma', 'is_cancelled', 'is_paid', 'tax_included_amount', 'balance'], name='altoviz_invoice_amounts'),
+        ),
+        migrations.CreateModel(
+            name='Overview',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'overview',
+                'verbose_name_plural': 'overview',
+                'permissions': [('ask_altoviz', 'Can check the API key and the webhooks at Altoviz'), ('register_webhook', 'Can register and remove the webhook at Altoviz'), ('start_sync', 'Can start a sync')],
+                'proxy': True,
+                'default_permissions': ('view',),
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('django_altoviz.webhookevent',),
+            managers=[
+                ('with_pruned', django.db.models.manager.Manager()),
+            ],
+        ),
     ]
