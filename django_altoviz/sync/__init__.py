@@ -1,4 +1,5 @@
 from django_altoviz.sync.progress import Watcher
+from django_altoviz.sync.rereading import Reread, reread
 from django_altoviz.sync.run import ENTITIES, sync
 
-__all__ = ["ENTITIES", "Watcher", "sync"]
+__all__ = ["ENTITIES", "Reread", "Watcher", "reread", "sync"]
