@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_altoviz.admin.display.values import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
 from django_altoviz.conf import used_account_names
@@ -165,6 +166,34 @@ class DayFilter(admin.SimpleListFilter):
             return queryset.filter(received_at__gte=midnight(first), received_at__lt=midnight(last))
         except (OverflowError, ValueError):  # no such day in this time zone
             return queryset.none()
+
+
+class DueFilter(admin.SimpleListFilter):
+    """Filter invoices by the next day on which a part of the balance is due."""
+
+    title = _("due date")
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [
+            ("overdue", pgettext_lazy("invoices", "overdue")),
+            ("week", _("In the next 7 days")),
+            ("month", _("In the next 30 days")),
+            ("later", _("Later")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value, first = self.value(), local_today()
+        if value == "overdue":
+            return queryset.filter(next_due_date__lt=first)
+        days = {"week": 7, "month": 30}.get(value or "")
+        if days is not None:
+            last = first + datetime.timedelta(days=days)
+            return queryset.filter(next_due_date__gte=first, next_due_date__lte=last)
+        if value == "later":
+            last = first + datetime.timedelta(days=30)
+            return queryset.filter(next_due_date__gt=last)
+        return queryset
 
 
 class CustomerTypeFilter(KnownValuesFilter):

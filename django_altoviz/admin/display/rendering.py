@@ -58,6 +58,10 @@ class Renderer:
             format_html_join("", "<tr>{}</tr>", lines),
         )
 
+    def shown(self, value: Any) -> Any:
+        """Return what a column shows: HTML as it is, and anything else as a cell."""
+        return value if isinstance(value, SafeString) else self.cell(value)
+
     def cell(self, value: Any) -> Any:
         """Return a value as a text that fits into a table cell."""
         if isinstance(value, bool):
