@@ -48,12 +48,18 @@ class Renderer:
         return format_html('<div class="altoviz-text">{}</div>', self.mask(text)[:MAX_CHARACTERS])
 
     def table(self, headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
-        """Return a table, or ``EMPTY`` if it has no rows."""
+        """Return a table, or ``EMPTY`` if it has no rows.
+
+        It is in a region with a name that keys reach, because it scrolls if it is too wide.
+        """
         lines = [(_cells("<td>{}</td>", map(self.cell, row)),) for row in rows]
         if not lines:
             return EMPTY
         return format_html(
-            '<table class="altoviz-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+            '<div class="altoviz-scroll" tabindex="0" role="region" aria-label="{}">'
+            '<table class="altoviz-table"><thead><tr>{}</tr></thead>'
+            "<tbody>{}</tbody></table></div>",
+            ", ".join(map(str, headers)),
             _cells('<th scope="col">{}</th>', headers),
             format_html_join("", "<tr>{}</tr>", lines),
         )
