@@ -38,7 +38,7 @@ def main():
         with served(Path(project)) as site:
             for look, options in LOOKS.items():
                 with browsing(chromium, site, **options) as page:
-                    visit_all(page, camera(directory / look))
+                    visit_all(page, camera(directory / look), most=30)
         chromium.close()
 
 

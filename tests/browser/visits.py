@@ -80,7 +80,7 @@ def visit(page, look, complaints=()):
     return visited
 
 
-def visit_all(page, look):
+def visit_all(page, look, most=MOST):
     """Visit each page that a link leads to, from the admin's index on, and look at it."""
     waiting, known, kinds, visits = ["/admin/"], {"/admin/"}, Counter(), []
     complaints = []
@@ -96,7 +96,7 @@ def visit_all(page, look):
         # Filters can be combined without end.
         for to in page.evaluate(LINKS) if "?" not in path else []:
             kind = kind_of(to)
-            if to not in known and kinds[kind] < (1 if "?" in kind else MOST):
+            if to not in known and kinds[kind] < (1 if "?" in kind else most):
                 known.add(to)
                 kinds[kind] += 1
                 waiting.append(to)
