@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 import requests
@@ -114,6 +115,40 @@ def test_an_invoice_is_found_on_a_phone(chromium, site, failing_invoice):
         find(page, failing_invoice)
         page.locator(".altoviz-note").get_by_role("button", name="Process again").click()
         assert "1 event was processed." in page.inner_text(".messagelist")
+
+
+class TestBody:
+    """The body of an event folds, and is copied and downloaded as it was received."""
+
+    @pytest.fixture
+    def body(self, deliver):
+        body = body_of("InvoiceUpdated", id=new_id(), subject="Deux  espaces, 1.10 €")
+        deliver(body)
+        return body
+
+    def open_latest(self, page):
+        page.goto(EVENTS)
+        page.click("#result_list tbody tr:first-child th a")
+
+    def test_it_is_copied_and_downloaded(self, page, body):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.open_latest(page)
+        page.get_by_role("button", name="Copy").click()
+        page.wait_for_selector("text=Copied.")
+        assert page.evaluate("() => navigator.clipboard.readText()") == body.decode()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download the body").click()
+        assert Path(download.value.path()).read_bytes() == body
+
+    def test_it_folds_without_scripts(self, chromium, site, body):
+        with browsing(chromium, site, java_script_enabled=False) as page:
+            self.open_latest(page)
+            assert not page.locator(".altoviz-copy").is_visible()
+            name = page.locator(".altoviz-key", has_text="zipcode").first
+            assert not name.is_visible()
+            for fold in ("billingAddress", "lines"):
+                page.locator("summary", has_text=fold).first.click()
+            assert name.is_visible()
 
 
 class TestKeyboard:

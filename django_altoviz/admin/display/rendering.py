@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz import exact_json
 from django_altoviz.admin.display.masking import SecretMask
-from django_altoviz.intake.envelopes import storable, text_to_body
+from django_altoviz.intake.envelopes import storable
 
 EMPTY = "—"
 #: A browser shows this much without delay.
@@ -85,12 +85,3 @@ def indented(value: Any) -> str:
         return storable(exact_json.dumps(value, indent=2, ensure_ascii=False))
     except RecursionError:
         return gettext("Too deeply nested to be shown.")
-
-
-def indented_body(stored: str) -> str:
-    """Return a stored body as indented JSON, or unchanged if it isn't JSON."""
-    body = text_to_body(stored)
-    try:
-        return indented(exact_json.loads(body.decode("utf-8-sig")))
-    except ValueError:
-        return body.decode("utf-8", "backslashreplace")
