@@ -94,7 +94,10 @@ def body_page_of(event):
 def html(client, url, **extra):
     response = client.get(url, **extra)
     assert response.status_code == 200, (response.status_code, url, response.get("Location"))
-    return response.content.decode()
+    page = response.content.decode()
+    # A browser ignores a form within a form, and its button then submits the outer one.
+    assert re.fullmatch(r"(<form\b</form>)*", "".join(re.findall(r"<form\b|</form>", page)))
+    return page
 
 
 def listed(client, url):
@@ -163,7 +166,7 @@ def test_the_page_of_an_event_shows_all_of_it(post, viewer):
         event.event_id,
         str(event.dedupe_key),
         ReceiverRun.objects.get().receiver,
-        "&quot;name&quot;: &quot;Zoé Brûlé&quot;",
+        '<span class="altoviz-key">&quot;name&quot;</span>: &quot;Zoé Brûlé&quot;',
         "<td>name</td><td>—</td><td>Zoé Brûlé</td>",
         "<td>active</td><td>—</td><td>yes</td>",
         "<td>processed</td>",
@@ -173,11 +176,6 @@ def test_the_page_of_an_event_shows_all_of_it(post, viewer):
 
 def handles(**kwargs):
     pass
-
-
-def test_the_numbers_of_a_payload_keep_all_their_digits(post, viewer):
-    post(body_of("InvoiceUpdated").replace(b'"overdue": 0.0', b'"overdue": 0.100'))
-    assert "&quot;overdue&quot;: 0.100" in html(viewer, page_of(WebhookEvent.objects.get()))
 
 
 def test_an_event_of_an_unknown_type_is_shown(post, viewer):
@@ -577,7 +575,7 @@ def test_a_body_is_downloaded_only_by_users_who_may_view_events():
         (b"<script>", "&lt;script&gt;"),
         (b"caf\xe9 \x00", "caf\\xe9"),
         (b'{"id": "evt_1"', "{&quot;id&quot;: &quot;evt_1&quot;"),
-        (b'\xef\xbb\xbf{"\xc3\xa9":[]}', "&quot;é&quot;: []"),
+        (b'\xef\xbb\xbf{"\xc3\xa9":[]}', "&quot;é&quot;</span>: []"),
         (b'{"id":"evt_1","type":"X","data":{"name":"\\ud800 \\u0000"}}', "\\ud800"),
     ],
 )
@@ -1055,12 +1053,13 @@ def test_an_event_is_processed_again_from_the_list(operator):
 def test_an_event_is_processed_again_from_its_page(operator):
     event, other = store_pending(), store_pending(id=2)
     page = html(operator, page_of(event))
-    form = page[page.index("<form", page.index("object-tools")) :]
-    form = form[: form.index("</form>")]
+    [button] = re.findall(r"<button[^>]*>Process again</button>", page)
+    [form] = re.findall(r'<form [^>]*id="altoviz-process">.*</form>', page)
+    assert 'form="altoviz-process"' in button
     data = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
     client = Client(enforce_csrf_checks=True)
     client.cookies = operator.cookies
-    response = client.post(re.search('action="([^"]*)"', form)[1], data, follow=True)
+    response = client.post(re.search('action="([^"]*)"', button)[1], data, follow=True)
     assert "1 event was processed." in response.content.decode()
     assert response.redirect_chain == [(page_of(event), 302)]
     other.refresh_from_db()
