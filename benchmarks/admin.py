@@ -273,7 +273,8 @@ def pages():
     def url(model, page, *args):
         return reverse(f"admin:django_altoviz_{model._meta.model_name}_{page}", args=args)
 
-    found = {"index": reverse("admin:index")}
+    overview = reverse("admin:django_altoviz_overview_changelist")
+    found = {"index": reverse("admin:index"), "overview": overview}
     events = url(WebhookEvent, "changelist")
     day = (datetime.date.today() - datetime.timedelta(days=365)).isoformat()
     next_day = (datetime.date.today() - datetime.timedelta(days=364)).isoformat()

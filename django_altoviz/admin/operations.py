@@ -33,6 +33,8 @@ from django_altoviz.sync import sync_for
 Said: TypeAlias = tuple[int, str]
 _LONGEST_DESCRIPTION = 300
 _SYNC_SECONDS = 10.0
+# The limit of a request that changes something, or looks if it has. A question has a shorter one.
+_REQUEST_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _patient_sleep() -> Callable[[float], None]:
 
 
 def _register(account: Account, *, replace: bool) -> Iterator[Said]:
-    with limited_client(account) as client:
+    with limited_client(account, _REQUEST_SECONDS) as client:
         result = registration.register(
             client.webhooks, _wanted(account), replace=replace, sleep=_patient_sleep()
         )
@@ -142,7 +144,7 @@ def _plan_removal(account: Account) -> Iterator[str]:
 
 def _unregister(account: Account) -> Iterator[Said]:
     chosen = _to_unregister(account)
-    with limited_client(account) as client:
+    with limited_client(account, _REQUEST_SECONDS) as client:
         registration.unregister(
             client.webhooks, [each.id for each in chosen], sleep=_patient_sleep()
         )

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import pgettext
 
 from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.admin.display.charts import Chart, Series
@@ -136,8 +136,8 @@ class Panels:
         if run.is_import:
             drift = _("first sync: %(count)s") % {"count": drift}
         if run.failed:
-            text = ngettext("%(count)d failed", "%(count)d failed", run.failed)
-            drift = f"{drift}, {text % {'count': run.failed}}"
+            failed = _("%(count)s failed") % {"count": number_format(run.failed)}
+            drift = f"{drift}, {failed}"
         started = self.page.link(SyncRun, "change", format_time(run.started_at), run.pk)
         error = self.page.renderer.cell(run.error)
         return run.get_entity_display(), label, started, drift, error

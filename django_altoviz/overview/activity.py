@@ -69,13 +69,13 @@ def activity() -> EventActivity:
     hours, days = _last_hours(), _last_days()
     spans = {begins_at: Span(begins_at) for begins_at in sorted({*hours[:-1], *days[:-1]})}
     bounds = [*spans, days[-1]]
-    # With the statuses, the index of status and time has everything. The events are not read.
+    # With the statuses, the index of status and time has everything. No event is read.
     events = WebhookEvent.with_pruned.filter(
         status__in=Status.values, received_at__gte=bounds[0], received_at__lt=bounds[-1]
     )
     numbered = events.order_by().annotate(span=_number_of_span("received_at", bounds))
     pieces = [*spans.values()]
-    for status, number, count in numbered.values_list("status", "span").annotate(n=Count("pk")):
+    for status, number, count in numbered.values_list("status", "span").annotate(n=Count("*")):
         pieces[number].counts[status] += count
     return EventActivity(_joined(pieces, hours), _joined(pieces, days))
 

@@ -32,8 +32,8 @@ from django_altoviz.sync.key_check import Probe, can_read_any, newest_objects
 
 #: The seconds that ``ask`` takes at most, for all accounts together.
 TIME_TO_ANSWER = 3.0
-#: The connect and read timeouts of a question, in seconds.
-_TIMEOUTS = (2.0, 3.0)
+# The seconds until the connection to Altoviz is made.
+_CONNECT_TIMEOUT = 2.0
 # A list of webhooks has a few thousand bytes.
 _LONGEST_ANSWER = 2**20
 _MOST_WEBHOOKS = 50
@@ -138,7 +138,7 @@ def limited_client(account: Account, seconds: float = TIME_TO_ANSWER) -> Altoviz
     client = AltovizClient.for_account(
         account.name,
         retry=AltovizRetry(total=0),
-        timeout=_TIMEOUTS,
+        timeout=(_CONNECT_TIMEOUT, seconds),
         time_limit=seconds,
         max_answer_bytes=_LONGEST_ANSWER,
         read_attempts=1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.cache import cache
@@ -9,8 +11,9 @@ from django.core.management import call_command
 from django_tasks_db.models import DBTaskResult
 
 from django_altoviz.dispatchers import celery, dispatch_sync, queued
-from django_altoviz.exceptions import NotAuthorized
+from django_altoviz.exceptions import NotAuthorized, SyncPaused
 from django_altoviz.models import Customer, Invoice, SyncRun
+from django_altoviz.sync import slices
 from django_altoviz.testing import FakeAltoviz
 from tests.test_admin import client_of
 from tests.test_admin_operations import confirmation, run
@@ -107,3 +110,9 @@ def test_a_task_that_ends_is_not_taken_for_a_queue_that_does_not_answer(settings
     settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.celery"}
     with pytest.raises(SoftTimeLimitExceeded):
         run(client_of("operator", *VIEW, *OPERATE), "sync")
+
+
+def test_in_a_worker_a_pause_does_not_end_the_slice():
+    assert slices._Timekeeper(0, may_wait=True).paused(60) is None
+    with pytest.raises(SyncPaused):
+        slices._Timekeeper(time.monotonic() + 30, may_wait=False).paused(60)
