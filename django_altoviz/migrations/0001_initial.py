@@ -497,6 +497,14 @@ class Migration(migrations.Migration):
             model_name='invoice',
             index=models.Index(fields=['next_due_date'], name='altoviz_invoice_due'),
         ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['deleted_at', 'date', 'is_draft', 'is_paid', 'is_cancelled', 'is_proforma', 'next_due_date', 'tax_excluded_amount', 'tax_included_amount', 'balance'], name='altoviz_invoice_totals'),
+        ),
+        migrations.AddIndex(
+            model_name='quote',
+            index=models.Index(fields=['deleted_at', 'date', 'status', 'tax_excluded_amount', 'tax_included_amount', 'balance'], name='altoviz_quote_totals'),
+        ),
         migrations.AddConstraint(
             model_name='invoice',
             constraint=models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_invoice_identity'),

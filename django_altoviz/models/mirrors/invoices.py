@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import BusinessSignal, Document
+from django_altoviz.models.mirrors.documents import TOTALLED, BusinessSignal, Document
 from django_altoviz.models.mirrors.fields import AmountField
 from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import (
@@ -23,6 +23,8 @@ from django_altoviz.models.mirrors.payloads import (
     short_text,
 )
 from django_altoviz.models.mirrors.relations import MirrorKey
+
+_STATE = ("is_draft", "is_paid", "is_cancelled", "is_proforma", "next_due_date")
 
 
 class Invoice(Document):
@@ -77,6 +79,9 @@ class Invoice(Document):
         indexes = [
             *Document.Meta.indexes,
             models.Index(fields=["next_due_date"], name="altoviz_invoice_due"),
+            models.Index(
+                fields=["deleted_at", "date", *_STATE, *TOTALLED], name="altoviz_invoice_totals"
+            ),
         ]
 
     @classmethod
