@@ -54,7 +54,7 @@ class DocumentChangeList(LightChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         try:
             return super().get_queryset(request, exclude_parameters)
-        except OverflowError as error:  # no such year
+        except (OverflowError, ValueError) as error:  # no such year
             raise IncorrectLookupParameters from error
 
     def get_results(self, request: HttpRequest) -> None:

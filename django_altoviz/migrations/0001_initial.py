@@ -497,6 +497,14 @@ class Migration(migrations.Migration):
             model_name='invoice',
             index=models.Index(fields=['next_due_date'], name='altoviz_invoice_due'),
         ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['deleted_at', 'date', 'account', 'is_draft', 'is_paid', 'is_cancelled', 'is_proforma', 'next_due_date', 'tax_excluded_amount', 'tax_included_amount', 'balance'], name='altoviz_invoice_totals'),
+        ),
+        migrations.AddIndex(
+            model_name='quote',
+            index=models.Index(fields=['deleted_at', 'date', 'status', 'tax_excluded_amount', 'tax_included_amount', 'balance'], name='altoviz_quote_totals'),
+        ),
         migrations.AddConstraint(
             model_name='invoice',
             constraint=models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_invoice_identity'),
@@ -568,10 +576,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='receiverrun',
             constraint=models.UniqueConstraint(fields=('event', 'receiver'), name='altoviz_receiver_once'),
-        ),
-        migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['date', 'account', 'deleted_at', 'is_draft', 'is_proforma', 'is_cancelled', 'is_paid', 'tax_included_amount', 'balance'], name='altoviz_invoice_amounts'),
         ),
         migrations.CreateModel(
             name='Overview',

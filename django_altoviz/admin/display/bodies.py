@@ -15,6 +15,8 @@ from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import InvoiceLine
 from django_altoviz.models.mirrors.lines import Line
 
+#: The differences of an event that are shown.
+MAX_DIFFERENCES = 100
 #: A label, and the texts before and after.
 Difference: TypeAlias = tuple[str, str, str]
 _TEXTS: list[TextDetail] = [*ADDRESSES, *NOTES, VAT_NOTE]
@@ -36,11 +38,17 @@ _CONTEXT = 40
 
 def differences_between(old: Any, new: Any, renderer: Renderer) -> list[Difference]:
     """Return what differs between two objects as Altoviz sent them, apart from columns."""
-    found = [*_differing_texts(old, new, renderer), *_differing_lines(old, new)]
-    return [(label, *_excerpts(before, after, renderer)) for label, before, after in found]
+    found = [*_differing_texts(old, new), *_differing_lines(old, new)]
+    shown = [
+        (label, *_excerpts(before, after, renderer))
+        for label, before, after in found[:MAX_DIFFERENCES]
+    ]
+    if (rest := len(found) - MAX_DIFFERENCES) > 0:
+        shown.append((_("… and %(count)d more changes") % {"count": rest}, EMPTY, EMPTY))
+    return shown
 
 
-def _differing_texts(old: Any, new: Any, renderer: Renderer) -> Iterator[Difference]:
+def _differing_texts(old: Any, new: Any) -> Iterator[Difference]:
     for detail in _TEXTS:
         before, after = detail.text(old), detail.text(new)
         if before != after:
@@ -48,6 +56,8 @@ def _differing_texts(old: Any, new: Any, renderer: Renderer) -> Iterator[Differe
 
 
 def _differing_lines(old: Any, new: Any) -> Iterator[Difference]:
+    if _raw_lines(old) == _raw_lines(new):
+        return
     before, after = _lines_of(old), _lines_of(new)
     for key in [*before, *(key for key in after if key not in before)]:
         was, now = before.get(key), after.get(key)
@@ -68,8 +78,7 @@ def _line_field(column: str) -> Any:
 def _lines_of(data: Any) -> dict[Any, Line]:
     """Return the lines by id, or by position if they have none. One that can't be read is left out."""
     lines: dict[Any, Line] = {}
-    found = data.get("lines") if isinstance(data, dict) else None
-    for position, each in enumerate(found if isinstance(found, list) else []):
+    for position, each in enumerate(_raw_lines(data)):
         try:
             line = InvoiceLine(position=position, **InvoiceLine.columns_from(each))
         except (AttributeError, InvalidPayload):
@@ -84,6 +93,11 @@ def _value_of(line: Line, column: str) -> str:
     if isinstance(value, Decimal):
         return format_value(_line_field(column), value)
     return html_to_text(value) if value else EMPTY
+
+
+def _raw_lines(data: Any) -> list[Any]:
+    lines = data.get("lines") if isinstance(data, dict) else None
+    return lines if isinstance(lines, list) else []
 
 
 def _line_summary(line: Line | None) -> str:

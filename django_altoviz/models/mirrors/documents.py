@@ -31,6 +31,10 @@ from django_altoviz.models.mirrors.relations import MirrorKey, key_of
 MAX_DOCUMENT_LINES = 10_000
 
 
+#: What the admin's list adds up. An index has it, beside the state, because the rows are large.
+TOTALLED = ("tax_excluded_amount", "tax_included_amount", "balance")
+
+
 class BusinessSignal(NamedTuple):
     """Two tests on a document's columns: the signal is due, and what it says was undone.
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import BusinessSignal, Document
+from django_altoviz.models.mirrors.documents import TOTALLED, BusinessSignal, Document
 from django_altoviz.models.mirrors.fields import AmountField
 from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import (
@@ -24,11 +24,7 @@ from django_altoviz.models.mirrors.payloads import (
 )
 from django_altoviz.models.mirrors.relations import MirrorKey
 
-#: The columns that say how much was invoiced in a month, and how much of it is paid.
-SUMMED = (
-    *("date", "account", "deleted_at", "is_draft", "is_proforma", "is_cancelled", "is_paid"),
-    *("tax_included_amount", "balance"),
-)
+_STATE = ("is_draft", "is_paid", "is_cancelled", "is_proforma", "next_due_date")
 
 
 class Invoice(Document):
@@ -82,9 +78,12 @@ class Invoice(Document):
         verbose_name_plural = _("invoices")
         indexes = [
             *Document.Meta.indexes,
-            # What the overview adds up. Otherwise the rows of a year are read, with the whole objects.
-            models.Index(fields=SUMMED, name="altoviz_invoice_amounts"),
             models.Index(fields=["next_due_date"], name="altoviz_invoice_due"),
+            # What the list and the overview add up. Otherwise each row is read, with its whole object.
+            models.Index(
+                fields=["deleted_at", "date", "account", *_STATE, *TOTALLED],
+                name="altoviz_invoice_totals",
+            ),
         ]
 
     @classmethod

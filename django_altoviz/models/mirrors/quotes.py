@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import BusinessSignal, Document
+from django_altoviz.models.mirrors.documents import TOTALLED, BusinessSignal, Document
 from django_altoviz.models.mirrors.fields import AmountField, ExactDateTimeField
 from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import amount, day, short_text, timestamp
@@ -51,6 +51,12 @@ class Quote(Document):
     class Meta(Document.Meta):
         verbose_name = _("quote")
         verbose_name_plural = _("quotes")
+        indexes = [
+            *Document.Meta.indexes,
+            models.Index(
+                fields=["deleted_at", "date", "status", *TOTALLED], name="altoviz_quote_totals"
+            ),
+        ]
 
     @classmethod
     def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,252 @@
+"""The lists of documents: their totals, their due dates and their periods."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from django_altoviz.admin import base, lists
+from django_altoviz.models import Customer, Invoice, Quote
+from tests.conftest import body_of
+from tests.test_admin import VIEW, client_of, html, list_of, listed
+from tests.test_admin_objects import OPEN, TODAY, days_from_now, due
+
+pytestmark = pytest.mark.django_db
+LOGIN_QUERIES = 4
+
+
+@pytest.fixture
+def viewer():
+    return client_of("viewer", *VIEW)
+
+
+def post_invoice_of(post, id, *commitments, **data):
+    amounts = {"taxExcludedAmount": 100 * id, "taxIncludedAmount": 120 * id, "balance": 120 * id}
+    given = {**OPEN, **amounts, "commitments": [*commitments], "date": days_from_now(-id), **data}
+    post(body_of("InvoiceUpdated", id=id, number=f"FA{id}", **given))
+
+
+@pytest.fixture
+def invoices(post):
+    post_invoice_of(post, 1, due(-20))
+    post_invoice_of(post, 2, due(-1))
+    post_invoice_of(post, 3, due(0))
+    post_invoice_of(post, 4, due(7))
+    post_invoice_of(post, 5, due(30))
+    post_invoice_of(post, 6, due(31))
+    post_invoice_of(post, 7, isDraft=True, taxExcludedAmount=None)
+    post_invoice_of(post, 8, due(-5), isPaid=True, balance=0)
+    post_invoice_of(post, 9, due(-5), isCancelled=True, isPaid=True, balance=0)
+    post_invoice_of(post, 10, balance=Decimal("0.1"))
+    post_invoice_of(post, 11, balance=Decimal("-0.3"))
+
+
+def totals(client, url):
+    return client.get(url).context["cl"].totals
+
+
+# Totals
+
+
+def test_the_totals_are_those_of_what_is_filtered_by_state(invoices, viewer):
+    found = {row.label: row[1:] for row in totals(viewer, list_of(Invoice))}
+    assert found == {
+        "cancelled": (1, "€900.00", "€1,080.00", "€0.00"),
+        "drafts": (1, "—", "€840.00", "€840.00"),
+        "paid": (1, "€800.00", "€960.00", "€0.00"),
+        "overdue": (2, "€300.00", "€360.00", "€360.00"),
+        "not due yet": (4, "€1,800.00", "€2,160.00", "€2,160.00"),
+        "other": (2, "€2,100.00", "€2,520.00", "-€0.20"),
+        "total": (11, "€5,900.00", "€7,920.00", "€3,359.80"),
+    }
+    page = html(viewer, list_of(Invoice, due="overdue"))
+    assert re.findall(r'<th scope="row">(.*?)</th>', page) == ["Overdue"]
+    assert totals(viewer, list_of(Invoice, q="FA10"))[0].number == 1
+    assert totals(viewer, list_of(Invoice, q="nowhere")) == []
+    assert "altoviz-totals" not in html(viewer, list_of(Invoice, q="nowhere"))
+
+
+def test_the_totals_of_quotes_are_by_their_status(post, viewer):
+    for id, status in ((1, "Sent"), (2, "Sent"), (3, "Accepted"), (4, "Hatched"), (5, None)):
+        post(body_of("QuoteUpdated", id=id, status=status, taxIncludedAmount=10 * id))
+    found = [(row.label, row.number, row.tax_included) for row in totals(viewer, list_of(Quote))]
+    assert found == [
+        ("sent", 2, "€30.00"),
+        ("accepted", 1, "€30.00"),
+        ("other", 2, "€90.00"),
+        ("total", 5, "€150.00"),
+    ]
+
+
+def test_the_totals_are_exact_to_the_cent(post, viewer):
+    for id in range(1, 11):
+        post_invoice_of(post, id, balance=Decimal("0.1"))
+    [row] = totals(viewer, list_of(Invoice))
+    assert row.balance == "€1.00"
+
+
+def test_a_list_too_long_to_be_added_up_says_so(invoices, viewer, monkeypatch):
+    monkeypatch.setattr(base, "MAX_COUNT", 10)
+    page = html(viewer, list_of(Invoice))
+    assert "Totals are shown of up to 10 rows: filter or search." in page
+    assert totals(viewer, list_of(Invoice)) is None
+    assert totals(viewer, list_of(Invoice, due="overdue"))[0].number == 2
+
+
+def test_a_deleted_invoice_is_not_in_the_totals_unless_listed(post, viewer):
+    post_invoice_of(post, 1, due(-2))
+    post(body_of("InvoiceDeleted", id=1))
+    assert totals(viewer, list_of(Invoice)) == []
+    assert totals(viewer, list_of(Invoice, deleted="all"))[0].number == 1
+
+
+def test_other_lists_have_no_totals(post, viewer):
+    post(body_of("CustomerUpdated"))
+    assert "altoviz-totals" not in html(viewer, list_of(Customer))
+
+
+# Due dates
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        ("overdue", [1, 2]),
+        ("week", [3, 4]),
+        ("month", [3, 4, 5]),
+        ("later", [6]),
+        ("nonsense", [*range(1, 12)]),
+    ],
+)
+def test_invoices_are_filtered_by_what_is_due(invoices, viewer, value, ids):
+    assert [row.altoviz_id for row in listed(viewer, list_of(Invoice, due=value))] == ids
+
+
+def test_the_list_shows_when_an_invoice_is_due_and_for_how_long(invoices, viewer):
+    page = html(viewer, list_of(Invoice))
+    assert re.findall(r'<td class="field-days_overdue">(.*?)</td>', page)[:3] == [
+        "20 days",
+        "1 day",
+        "—",
+    ]
+    assert page.count('altoviz-wrong">overdue</span>') == 2
+
+
+# Periods
+
+
+def choices(client, **query):
+    periods = client.get(list_of(Invoice, **query)).context["cl"].periods
+    return periods.back, periods.choices
+
+
+@pytest.fixture
+def dated(post):
+    days = ["2024-02-29", "2026-01-05", "2026-11-27", "2026-11-28", None]
+    for id, date in enumerate(days, 1):
+        post_invoice_of(post, id, date=date)
+
+
+def test_a_list_leads_from_the_years_to_a_day_and_back(dated, viewer):
+    back, years = choices(viewer)
+    assert back is None
+    assert [each["title"] for each in years] == ["2024", "2025", "2026"]
+    url = reverse("admin:django_altoviz_invoice_changelist")
+    assert len(listed(viewer, url + years[2]["link"])) == 3
+    back, months = choices(viewer, date__year=2026)
+    assert back["title"] == "All dates"
+    assert len(months) == 12
+    assert months[10]["title"] == "November"
+    assert len(listed(viewer, url + months[10]["link"])) == 2
+    back, days = choices(viewer, date__year=2026, date__month=11)
+    assert back["title"] == "2026"
+    assert len(days) == 30
+    assert days[26]["title"] == "November 27"
+    assert len(listed(viewer, url + days[26]["link"])) == 1
+    back, [day] = choices(viewer, date__year=2026, date__month=11, date__day=27)
+    assert back["title"] == "November 2026"
+    assert day["title"] == "November 27"
+    assert len(listed(viewer, url + back["link"])) == 2
+    assert "date__year=2026" in html(viewer, list_of(Invoice))
+
+
+def test_a_period_keeps_the_other_filters_and_leaves_the_page(dated, viewer):
+    _back, years = choices(viewer, due="overdue", p=1)
+    assert "due=overdue" in years[0]["link"]
+    assert "p=1" not in years[0]["link"]
+
+
+def test_only_the_latest_years_are_offered(dated, viewer, monkeypatch):
+    monkeypatch.setattr(lists, "MAX_YEARS", 2)
+    assert [each["title"] for each in choices(viewer)[1]] == ["2025", "2026"]
+
+
+def test_a_list_without_dates_has_no_periods(viewer):
+    assert choices(viewer) == (None, [])
+    html(viewer, list_of(Invoice))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"date__year": "x"},
+        {"date__year": "0"},
+        {"date__year": "9999"},
+        {"date__year": "99999999999999999999"},
+        {"date__year": "-1"},
+        {"date__year": ""},
+        {"date__year": "2026", "date__month": "13"},
+        {"date__year": "2026", "date__month": "x"},
+        {"date__year": "2026", "date__month": "2", "date__day": "30"},
+        {"date__month": "2"},
+        {"date__month": "x"},
+        {"date__day": "99"},
+        {"date__year": "2026", "date__day": "5"},
+        {"due": "\0"},
+    ],
+)
+def test_odd_periods_are_no_error(dated, viewer, query):
+    answer = viewer.get(list_of(Invoice, **query), follow=True)
+    assert answer.status_code == 200
+
+
+def test_the_queries_of_a_list_do_not_grow(post, viewer, django_assert_num_queries):
+    for count in (2, 30):
+        for id in range(1, count):
+            post_invoice_of(post, id, due(id - 5))
+        with django_assert_num_queries(LOGIN_QUERIES + 5):
+            html(viewer, list_of(Invoice))
+    with django_assert_num_queries(LOGIN_QUERIES + 3):  # no years are looked up
+        html(viewer, list_of(Invoice, date__year=TODAY.year))
+
+
+def test_the_totals_need_one_query_of_what_an_index_has(
+    invoices, viewer, django_assert_num_queries
+):
+    rows = Invoice.objects.all()
+    with django_assert_num_queries(1) as captured:
+        lists.totals_of(rows)
+    [index] = [each for each in Invoice._meta.indexes if each.name == "altoviz_invoice_totals"]
+    sql = captured.captured_queries[0]["sql"]
+    columns = {field.column for field in Invoice._meta.concrete_fields if f"{field.column}" in sql}
+    named = {name for name in columns if re.search(rf'["`]{name}["`]', sql)}
+    assert named - {"id"} <= {*index.fields}
+
+
+def test_a_form_offers_the_objects_in_order_and_none_that_are_deleted(post, settings):
+    for id in (3, 1, 2):
+        post(body_of("CustomerUpdated", id=id, name=f"Name {id}"))
+    post(body_of("CustomerDeleted", id=2))
+    reader = client_of("reader", *VIEW)
+    query = {"app_label": "django_altoviz", "model_name": "invoice", "field_name": "customer"}
+    found = reader.get(reverse("admin:autocomplete", query=query | {"term": "name"}))
+    assert [each["text"] for each in found.json()["results"]] == ["Name 1", "Name 3"]
+
+
+def test_the_days_of_a_period_are_the_projects(dated, viewer):
+    assert isinstance(TODAY, datetime.date)
+    assert len(listed(viewer, list_of(Invoice, date__year=2024, date__month=2, date__day=29))) == 1
