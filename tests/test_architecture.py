@@ -17,7 +17,7 @@ LAYERS = [
     {"views", "admin", "api", "checks", "management"},
     {"dispatchers", "registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
-    {"rejections"},
+    {"masking", "rejections"},
     {"models", "signals", "samples", "client"},
     {"intake"},
     {"exact_json", "conf", "event_types", "log", "spellings", "transactions"},
@@ -131,7 +131,15 @@ def test_no_module_for_odds_and_ends():
 
 
 #: What every dispatcher offers, and what every command is called.
-INTERFACES = {"dispatch", "process_event", "process_due", "Command", "__all__"}
+INTERFACES = {
+    "app_name",
+    "urlpatterns",
+    "dispatch",
+    "process_event",
+    "process_due",
+    "Command",
+    "__all__",
+}
 
 
 def test_each_name_at_module_level_stands_for_one_thing():
