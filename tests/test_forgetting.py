@@ -316,7 +316,7 @@ def test_contacts_with_a_former_address_or_one_of_another_case_are_listed(post):
 
 
 def test_the_contacts_are_named_before_anything_is_erased(mirrored):
-    """If the output breaks off, their common address is still there."""
+    """Their common address is still there if the output breaks off."""
     Contact.objects.update(email=Customer.objects.get().email)
 
     class Broken(io.StringIO):

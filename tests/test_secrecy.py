@@ -144,7 +144,7 @@ class TestErrorReports:
         ],
     )
     def test_of_a_base_url_with_a_password(self, settings, url):
-        """Whatever is wrong with the URL."""
+        """Nothing shows the password, whatever is wrong with the URL."""
         settings.ALTOVIZ = {"API_KEY": KEY, "BASE_URL": url}
         retry = AltovizRetry(total=0)
         with AltovizClient.for_account(retry=retry, read_attempts=1) as client:

@@ -41,8 +41,9 @@ def test_hang_ups_and_redeliveries_make_no_event_dead(server, tmp_path):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.sendall(delivery(body, Content_Length=len(body)) + body)
                 time.sleep(0.2)
-        assert eventually(lambda: WebhookEvent.objects.get().status == Status.PROCESSED, 30)
-        assert eventually(lambda: WebhookEvent.objects.get().deliveries == 6, 30)
+        # On a busy machine, the first delivery is stored after the last client has hung up.
+        done = WebhookEvent.objects.filter(status=Status.PROCESSED, deliveries=6)
+        assert eventually(done.exists, 30), [*WebhookEvent.objects.values("status", "deliveries")]
     event = WebhookEvent.objects.get()
     assert (event.attempts, event.failures) == (1, 0)
     assert Group.objects.count() == 1
