@@ -1,17 +1,78 @@
-"""The API's description in OpenAPI is complete, and every answer is as it says."""
+"""The description of the REST API in OpenAPI is complete, and every answer is as it says."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
+import schemathesis
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as hypothesis_settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
-spectacular = pytest.importorskip("drf_spectacular")
+from django_altoviz.event_types import EventType
+from tests.conftest import body_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
 
 
-
-def test_the_description_has_no_warning(tmp_path, capsys):
+def test_the_description_is_complete(tmp_path):
     file = tmp_path / "schema.yaml"
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(file))
     text = file.read_text()
     for name in ("/invoices/{key}/", "expand", "synced_after", "next_after", "'409'"):
         assert name in text
+
+
+STATUSES: dict[str, set[int]] = defaultdict(set)
+schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+
+
+@pytest.fixture
+def session(post):
+    """Return the header of a superuser's session, after objects of each kind came in."""
+    for event_type in EventType:
+        post(event_type)
+    post(body_of("InvoiceUpdated", id=7, balance=0, customerId=None, lines=None))
+    post(b"nonsense")
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={client.session.session_key}"}
+
+
+@schema.parametrize()
+@hypothesis_settings(
+    max_examples=30,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[*HealthCheck],
+)
+def test_every_answer_is_as_described(session, live_server, case):
+    """Call the safe methods, and the action without a CSRF token, which is refused."""
+    response = case.call_and_validate(base_url=live_server.url, headers=session, checks=CHECKS)
+    if case.method == "GET" and not case.query and not case.path_parameters:
+        assert response.status_code == 200  # the session counts
+    STATUSES[case.operation.path].add(response.status_code)
+
+
+def test_each_list_has_answered_and_refused():
+    """Prove that the test above has reached the views."""
+    lists = [path for path in STATUSES if not path.endswith("}/") and "process" not in path]
+    assert len(lists) == 7
+    assert all({200, 400} <= STATUSES[path] for path in lists), STATUSES

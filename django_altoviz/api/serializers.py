@@ -62,7 +62,6 @@ class ReadOnlySerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
     def build_standard_field(
         self, field_name: str, model_field: Any
     ) -> tuple[type[serializers.Field[Any, Any, Any, Any]], dict[str, Any]]:
-        field_class, options = super().build_standard_field(field_name, model_field)
         if isinstance(model_field, AmountField):
             # Whatever COERCE_DECIMAL_TO_STRING says: JavaScript reads numbers in binary.
             return AmountSerializerField, {
@@ -71,7 +70,9 @@ class ReadOnlySerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
                 "allow_null": model_field.null,
                 "help_text": model_field.help_text,
             }
-        return field_class, options
+        if model_field.choices:  # a later version may have stored another value
+            return serializers.CharField, {"read_only": True, "help_text": model_field.help_text}
+        return super().build_standard_field(field_name, model_field)
 
 
 class LineSerializer(ReadOnlySerializer):
@@ -163,6 +164,10 @@ class EventContentSerializer(serializers.Serializer[WebhookEvent]):
     error = serializers.SerializerMethodField()
     history = serializers.JSONField(read_only=True)
 
+    def to_representation(self, instance: WebhookEvent) -> Any:
+        is_shown = may_see_content(self.context["request"], instance)
+        return super().to_representation(instance) if is_shown else None
+
     def get_body(self, event: WebhookEvent) -> str:
         return str(self.context["mask"](event.body))
 
@@ -175,7 +180,8 @@ class EventSerializer(ReadOnlySerializer):
     object_key = serializers.SerializerMethodField(
         allow_null=True, help_text="The key of the object that the event is about."
     )
-    content = serializers.SerializerMethodField(
+    content = EventContentSerializer(
+        source="*",
         required=False,
         allow_null=True,
         help_text="With ?expand=content. null for those who may not view the event's object.",
@@ -194,11 +200,6 @@ class EventSerializer(ReadOnlySerializer):
 
     def get_object_key(self, event: WebhookEvent) -> str | None:
         return key_of(event.account, event.object_id) if event.entity else None
-
-    def get_content(self, event: WebhookEvent) -> dict[str, Any] | None:
-        if not may_see_content(self.context["request"], event):
-            return None
-        return EventContentSerializer(event, context=self.context).data
 
 
 class SyncSerializer(ReadOnlySerializer):
