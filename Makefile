@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
 CHAOS ?= full
+SCREENSHOTS ?= screenshots
+THEMES := django-admin-interface django-grappelli django-jazzmin django-unfold
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -11,10 +13,10 @@ METADATA := setup.cfg pyproject.toml
 
 # Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test chaos bench lint types clean
+.PHONY: help demo run test chaos browser screenshots bench lint types clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## Run the example project against a fake Altoviz, and check every result
 	$(BIN)/python example_project/demo.py
@@ -28,6 +30,12 @@ test: $(VENV)/.installed-test ## Run the tests
 chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
 	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
 
+browser: $(VENV)/.installed-browser ## Use every page of the admin in Chromium; needs chromium and npm
+	BROWSER=required $(BIN)/python -m pytest tests/browser
+
+screenshots: $(VENV)/.installed-browser ## Take pictures of all pages of the admin (SCREENSHOTS=screenshots)
+	$(BIN)/python -m tests.browser.screenshots $(SCREENSHOTS)
+
 lint: $(VENV)/.installed-lint ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,7 +47,7 @@ bench: ## Compare with bare views and the peers (BENCH="--length short --databas
 	$(PYTHON) benchmarks/run.py $(BENCH)
 
 clean: ## Remove everything that the other targets have made
-	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(SCREENSHOTS) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
 	rm -rf benchmarks/.venv benchmarks/results
 	rm -f example_project/*.sqlite3*
 	find django_altoviz example_project tests $(wildcard benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -63,6 +71,11 @@ $(VENV)/.installed-test: $(METADATA) | $(BIN)/python
 
 $(VENV)/.installed-chaos: $(METADATA) | $(BIN)/python
 	$(PIP) install --editable '.[test]' 'psycopg[binary]' mysqlclient
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+$(VENV)/.installed-browser: $(METADATA) tests/browser/package.json | $(BIN)/python
+	$(PIP) install --editable '.[test]' playwright $(THEMES)
+	npm install --silent --no-fund --no-audit --prefix tests/browser
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 $(VENV)/.installed-lint: | $(BIN)/python

@@ -176,6 +176,8 @@ def differ(row, entity, index, chance, customers, today):
             row.is_draft = chance.random() < 0.05
             row.is_cancelled = chance.random() < 0.02
             row.balance = Decimal(0) if row.is_paid else row.tax_included_amount
+            is_due = not (row.is_paid or row.is_draft or row.is_cancelled)
+            row.next_due_date = row.date + datetime.timedelta(days=30) if is_due else None
 
 
 def fill_lines(template, rows):

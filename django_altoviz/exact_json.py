@@ -25,7 +25,7 @@ _OPENING = re.compile(rf"{_SPACE}\[{_SPACE}(\]{_SPACE}\Z)?")
 _SEPARATOR = re.compile(rf"{_SPACE}(?:,{_SPACE}|(\]{_SPACE}\Z))")
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
     raise json.JSONDecodeError(f"{name} is not JSON", name, 0)
 
 
@@ -42,7 +42,7 @@ class ExactJSONDecoder(json.JSONDecoder):
     """
 
     def __init__(self) -> None:
-        options: dict[str, Any] = {"parse_float": Decimal, "parse_constant": _refuse_constant}
+        options: dict[str, Any] = {"parse_float": Decimal, "parse_constant": refuse_constant}
         super().__init__(**options)
         self._with_huge_integers = json.JSONDecoder(**options, parse_int=_integer)
 

@@ -53,6 +53,10 @@ class SyncTakenOver(AltovizError):
     """Another process has claimed the sync run. The sync in this process stops."""
 
 
+class SyncPaused(AltovizError):
+    """The time that a sync was given is over. The next sync resumes it."""
+
+
 class RetryLater(AltovizError):
     """Raised by a receiver that can't do its work yet, to be called again after the delay.
 

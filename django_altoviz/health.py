@@ -13,10 +13,15 @@ from django.db.models import Count, Min, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from django_altoviz.models import Source, Status, WebhookEvent
+from django_altoviz.conf import app_settings
+from django_altoviz.models import Source, Status, WebhookEvent, WebhookEventQuerySet, queue
 from django_altoviz.models.queue import UNSETTLED, set_aside
 from django_altoviz.rejections import today
 
+#: The most pending events that are looked at to see which of them wait for an earlier one.
+MAX_PENDING = 5_000
+# The most events that are looked at to see if others wait for them.
+_MAX_HOLDING_UP = 1_000
 _COUNTED = (*UNSETTLED, Status.DEAD, Status.MALFORMED)
 
 
@@ -24,14 +29,19 @@ _COUNTED = (*UNSETTLED, Status.DEAD, Status.MALFORMED)
 class Health:
     """The state of an account's events.
 
-    ``backlog`` counts the unsettled events, including the ``failed`` ones. ``oldest`` is when the
-    first event of the backlog was received, ``last_received_at`` when the last new event came in.
+    ``backlog`` counts the unsettled events: ``pending``, ``processing`` and ``failed`` ones. ``blocked``
+    counts those of the pending ones that wait for an earlier event of their object; of all accounts
+    together, ``MAX_PENDING`` are looked at. ``oldest`` is when the first event of the backlog was
+    received, ``last_received_at`` when the last new event came in.
     ``conflicting`` counts those of the ``dead`` events whose id another event has, with another body.
     ``rejected`` has the deliveries of the last days that were rejected, by day and answer.
     """
 
     account: str
     backlog: int
+    pending: int
+    processing: int
+    blocked: int
     failed: int
     dead: int
     conflicting: int
@@ -84,6 +94,7 @@ def health_of(
         for row in _counted(status):
             rows[row["name"], status] = row["n"], row["first"]
             conflicts[row["name"]] += row.get("conflicting", 0)
+    blocked = _held_back()
     # Also accounts that are not configured (any more): "default" is not, if all are in ACCOUNTS.
     with_rejections = filter(None, rejected)
     for account in dict.fromkeys([*accounts, *with_rejections, *(name for name, _ in rows)]):
@@ -92,6 +103,9 @@ def health_of(
         yield Health(
             account=account,
             backlog=sum(number for number, _first in backlog),
+            pending=found[Status.PENDING][0],
+            processing=found[Status.PROCESSING][0],
+            blocked=blocked[account],
             failed=found[Status.FAILED][0],
             dead=found[Status.DEAD][0],
             conflicting=conflicts[account],
@@ -115,6 +129,31 @@ def _counted(status: Status) -> Iterable[dict[str, Any]]:
         counts["conflicting"] = Count("pk", filter=set_aside())
     groups = events.order_by().values(name=Coalesce("account", Value("")))
     return list(groups.annotate(**counts))
+
+
+def _held_back() -> Counter[str]:
+    """Count the pending events that wait for an earlier one of their object, by account.
+
+    The two kinds of event are joined here, because a join takes a database time that grows with the
+    square of an object's events.
+    """
+    stored = WebhookEvent.with_pruned.using(_database())
+    waited_for = queue.holding_up(queue.clock(), app_settings.WAIT_FOR_RETRIES)
+    first: dict[tuple[Any, ...], int] = {}
+    for pk, *place in _places(stored.filter(waited_for, object_id__isnull=False), _MAX_HOLDING_UP):
+        first[tuple(place)] = min(pk, first.get(tuple(place), pk))
+    if not first:
+        return Counter()
+    # By their status, not by their objects, which may have any number of settled events.
+    return Counter(
+        place[0]
+        for pk, *place in _places(stored.filter(status=Status.PENDING), MAX_PENDING)
+        if pk > first.get(tuple(place), pk)
+    )
+
+
+def _places(events: WebhookEventQuerySet, most: int) -> Iterable[tuple[Any, ...]]:
+    return list(events.order_by().values_list("pk", "account", "entity", "object_id")[:most])
 
 
 def _database() -> str:

@@ -84,7 +84,7 @@ def test_the_history_of_an_invoice_lists_its_events_latest_first(post, viewer):
     post_states(post, DRAFT, FINALISED, SENT, WRONG, PAID)
     paid, wrong, sent, finalised, created = entries(viewer)
     assert "Invoice updated invoice paid webhook · processed" in paid
-    assert "Balance 3056.61 → 0.00" in paid
+    assert "Balance €3,056.61 → €0.00" in paid
     assert "Paid no → yes" in paid
     assert "Invoice updated webhook · failed" in wrong
     assert "InvalidPayload: taxIncludedAmount: expected a number, got a text" in wrong
@@ -108,7 +108,7 @@ def test_the_history_is_in_the_readers_language(post, viewer):
     post_states(post, DRAFT, PAID)
     paid, created = entries(viewer, **{"Accept-Language": "fr"})
     assert "Facture modifiée" in paid
-    assert "Solde 3056,61 → 0,00" in paid
+    assert re.search(r"Solde \S*3\s056,61.* → \S*0,00", paid)
     assert "Payée non → oui" in paid
     assert "Facture créée" in created
 
@@ -134,8 +134,8 @@ def test_many_changes_of_an_update_are_collapsed(post, viewer, monkeypatch):
 
 def test_an_update_that_changed_no_field_says_so(post, viewer):
     post_states(post, DRAFT, DRAFT)
-    assert "No field changed." in entries(viewer)[0]
-    assert "No field changed." not in entries(viewer)[1]
+    assert "Nothing changed." in entries(viewer)[0]
+    assert "Nothing changed." not in entries(viewer)[1]
 
 
 def test_a_pruned_event_keeps_its_entry_without_changes(post, viewer):
@@ -210,7 +210,8 @@ def test_the_number_of_queries_does_not_grow_with_the_events(
     queries = [q["sql"] for q in captured.captured_queries if "deliveries" in q["sql"]]
     for query, limit in zip(queries, (problems.MAX_PROBLEMS, history.MAX_ENTRIES), strict=True):
         assert f"LIMIT {limit + 1}" in query
-        assert not re.search(r"\bbody\b", query)
+        # No more of a body is read than is compared.
+        assert not re.search(r"""\bbody\b(?!["`]?, (1, )?50001\))""", query)
 
 
 # Events that are not applied yet

@@ -15,7 +15,8 @@ PACKAGE = Path(django_altoviz.__file__).parent
 LAYERS = [
     {"apps", "urls", "pytest_plugin"},
     {"views", "admin", "api", "checks", "management"},
-    {"dispatchers", "registration", "sync", "testing"},
+    {"dispatchers", "overview"},
+    {"registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
     {"masking", "rejections"},
     {"models", "signals", "samples", "client"},
@@ -132,13 +133,8 @@ def test_no_module_for_odds_and_ends():
 
 #: What every dispatcher offers, and what every command is called.
 INTERFACES = {
-    "app_name",
-    "urlpatterns",
-    "dispatch",
-    "process_event",
-    "process_due",
-    "Command",
-    "__all__",
+    *("dispatch", "enqueue_sync", "process_event", "process_due", "sync_account"),
+    *("Command", "__all__", "app_name", "urlpatterns"),
 }
 
 

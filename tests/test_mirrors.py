@@ -90,6 +90,7 @@ OWN_COLUMNS = {
     "business_signals",
     "fingerprint",
     "search_text",
+    "next_due_date",
 }
 
 #: The columns of a line that are not in the payload, beside those.

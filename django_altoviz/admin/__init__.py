@@ -1,8 +1,9 @@
-"""The admin pages of events, mirrors and syncs: read-only, with actions to process events again."""
+"""The admin: the overview with its buttons, and read-only pages of events, mirrors and syncs."""
 
 from django_altoviz.admin.documents import InvoiceAdmin, QuoteAdmin
 from django_altoviz.admin.events import WebhookEventAdmin
 from django_altoviz.admin.mirrors import ContactAdmin, CustomerAdmin, ProductAdmin
+from django_altoviz.admin.overview import OverviewAdmin
 from django_altoviz.admin.rejections import RejectionAdmin
 from django_altoviz.admin.syncs import SyncRunAdmin
 
@@ -10,6 +11,7 @@ __all__ = [
     "ContactAdmin",
     "CustomerAdmin",
     "InvoiceAdmin",
+    "OverviewAdmin",
     "ProductAdmin",
     "QuoteAdmin",
     "RejectionAdmin",

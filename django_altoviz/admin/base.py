@@ -6,7 +6,7 @@ import contextlib
 import copy
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
@@ -34,6 +34,7 @@ _LOOKUPS = {
     *("contains", "icontains", "startswith", "istartswith", "endswith", "iendswith"),
     *("date", "year", "month", "day"),
 }
+_Admin = TypeVar("_Admin", bound="ReadOnlyAdmin")
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -174,7 +175,7 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         return super().get_object(request, object_id, from_field)
 
-    def bound_to(self, request: HttpRequest) -> ReadOnlyAdmin:
+    def bound_to(self: _Admin, request: HttpRequest) -> _Admin:
         """Return a copy of this admin for one request, as ``as_view()`` makes a view for each request.
 
         All requests and threads share the instance that is registered, and Django passes a column

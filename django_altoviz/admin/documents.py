@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
-from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
-from django.utils.text import format_lazy
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.base import ReadOnly
 from django_altoviz.admin.display.details import (
     ADDRESSES,
-    DUE_DATES,
     NOTES,
     VAT_AMOUNTS,
     VAT_NOTE,
 )
 from django_altoviz.admin.display.rendering import EMPTY
-from django_altoviz.admin.display.values import (
-    business_signal_labels,
-    column,
-    format_discount,
-    html_to_text,
-)
-from django_altoviz.admin.filters import QuoteStatusFilter
+from django_altoviz.admin.display.states import badges, days_overdue, overdue_for, states_of
+from django_altoviz.admin.display.values import business_signal_labels, column, format_discount
+from django_altoviz.admin.filters import DueFilter, QuoteStatusFilter
+from django_altoviz.admin.lines import lines_of
+from django_altoviz.admin.lists import DocumentChangeList
 from django_altoviz.admin.mirrors import MirrorAdmin
-from django_altoviz.models import Document, Invoice, InvoiceLine, Quote, QuoteLine
-from django_altoviz.models.mirrors.lines import Line
+from django_altoviz.models import Document, Invoice, Quote
 from django_altoviz.models.mirrors.relations import key_of
-
-MAX_LINES = 500
-
 
 _PARTIES: Any = (
     _("Parties"),
     {
         "fields": [
-            "customer_page",
             "customer_number",
             "customer_name",
             column(Document, "customer_type"),
@@ -78,68 +66,28 @@ _NOTES: Any = (_("Notes"), {"fields": NOTES})
 _LINKS: Any = (_("Links"), {"fields": ["public_page", "pdf_url"]})
 
 
-@admin.display(description=_("position"))
-def position(line: Line) -> int:
-    """Return the position, counted from 1."""
-    return line.position + 1
-
-
-class LineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
-    template = "admin/django_altoviz/lines.html"
-    verbose_name_plural = format_lazy(_("lines (at most the first {count})"), count=MAX_LINES)
-    fields: ClassVar[list[Any]] = [
-        position,
-        column(Line, "type"),
-        "plain_description",
-        column(Line, "quantity"),
-        "unit_code",
-        column(Line, "tax_excluded_price"),
-        "discount",
-        column(Line, "vat_rate"),
-        column(Line, "tax_excluded_amount"),
-        column(Line, "tax_included_amount"),
-        "product_page",
-    ]
-    readonly_fields = fields
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True  # a line is part of its document, whose permission is checked
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        lines = super().get_queryset(request).filter(position__lt=MAX_LINES)
-        return lines.select_related("product").defer("data", "product__data")
-
-    @admin.display(description=_("description"))
-    def plain_description(self, line: Line) -> str:
-        if not line.description:
-            return EMPTY
-        return self.renderer.paragraphs(html_to_text(line.description))
-
-    @admin.display(description=_("discount"))
-    def discount(self, line: Line) -> str:
-        return format_discount(line.discount_value, line.discount_type)
-
-    @admin.display(description=_("product"))
-    def product_page(self, line: Line) -> str:
-        return self.link_if_mirrored(line.product, line.product_altoviz_id, line.product_number)
-
-
-class InvoiceLineInline(LineInline):
-    model = InvoiceLine
-
-
-class QuoteLineInline(LineInline):
-    model = QuoteLine
-
-
 class DocumentAdmin(MirrorAdmin):
     ordering = ["-date", "-id"]
+    date_hierarchy = "date"
     list_select_related = ["customer"]
     deferred = ["data", "customer__data"]
     search_help_text = _(
         "Search by any parts of the number, subject, order reference, or Altoviz id, and of the "
         "customer’s name, number, SIRET or VAT number."
     )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DocumentChangeList]:
+        return DocumentChangeList
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["lines"] = lines_of(context["original"], self)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("state"))
+    def state(self, document: Document) -> str:
+        return badges(states_of(document)) or EMPTY
 
     @admin.display(description=_("customer"))
     def customer_page(self, document: Document) -> str:
@@ -170,18 +118,32 @@ class InvoiceAdmin(DocumentAdmin):
         "number",
         "date",
         "customer_page",
-        column(Invoice, "tax_excluded_amount"),
+        "state",
         column(Invoice, "tax_included_amount"),
         column(Invoice, "balance"),
-        "state",
+        column(Invoice, "next_due_date"),
+        "days_overdue",
+        column(Invoice, "tax_excluded_amount"),
         "sent_at",
     ]
-    list_filter = ["is_draft", "is_paid", "is_cancelled", "is_proforma", "date", "sent_at"]
-    inlines = [InvoiceLineInline]
+    list_filter = [
+        DueFilter,
+        *("is_draft", "is_paid", "is_cancelled", "is_proforma", "date", "sent_at"),
+    ]
+    lead = [
+        "customer_page",
+        column(Invoice, "date"),
+        column(Invoice, "tax_excluded_amount"),
+        column(Invoice, "tax_amount"),
+        column(Invoice, "tax_included_amount"),
+        column(Invoice, "balance"),
+        column(Invoice, "next_due_date"),
+        "days_overdue",
+    ]
     fieldsets = [
         (None, {"fields": ["number", "subject", "date", "signals_sent"]}),
         _PARTIES,
-        (_("Amounts"), {"fields": [*_AMOUNTS, column(Invoice, "overdue"), VAT_AMOUNTS, DUE_DATES]}),
+        (_("Amounts"), {"fields": [*_AMOUNTS, column(Invoice, "overdue"), VAT_AMOUNTS]}),
         (
             _("State"),
             {
@@ -204,15 +166,9 @@ class InvoiceAdmin(DocumentAdmin):
         _LINKS,
     ]
 
-    @admin.display(description=_("status"))
-    def state(self, invoice: Invoice) -> str:
-        """Return all states of the invoice: a draft of 0 is also paid, for example."""
-        flags = ("is_draft", "is_proforma", "is_paid", "is_cancelled")
-        names = [name for name in flags if getattr(invoice, name)]
-        if not names and invoice.is_draft is False:
-            return gettext("finalised")
-        fields: list[Any] = [Invoice._meta.get_field(name) for name in names]
-        return ", ".join(str(field.verbose_name) for field in fields) or EMPTY
+    @admin.display(description=_("overdue for"), ordering="next_due_date")
+    def days_overdue(self, invoice: Invoice) -> str:
+        return overdue_for(days) if (days := days_overdue(invoice)) else EMPTY
 
     @admin.display(description=_("replaced by"))
     def replacement(self, invoice: Invoice) -> str:
@@ -229,14 +185,21 @@ class QuoteAdmin(DocumentAdmin):
         "number",
         "date",
         "customer_page",
-        column(Quote, "tax_excluded_amount"),
+        "state",
         column(Quote, "tax_included_amount"),
-        column(Quote, "status"),
         "validity_date",
+        column(Quote, "tax_excluded_amount"),
         "sent_at",
     ]
+    lead = [
+        "customer_page",
+        column(Quote, "date"),
+        column(Quote, "validity_date"),
+        column(Quote, "tax_excluded_amount"),
+        column(Quote, "tax_amount"),
+        column(Quote, "tax_included_amount"),
+    ]
     list_filter = [QuoteStatusFilter, "date", "validity_date", "sent_at"]
-    inlines = [QuoteLineInline]
     fieldsets = [
         (None, {"fields": ["number", "subject", "date", "validity_date", "signals_sent"]}),
         _PARTIES,

@@ -10,16 +10,18 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.actions import ReplayAdmin
 from django_altoviz.admin.base import LightChangeList, parse_id
 from django_altoviz.admin.content import content, may_view_content
-from django_altoviz.admin.display.rendering import EMPTY, badge, indented_body
+from django_altoviz.admin.display.json_tree import folding_body
+from django_altoviz.admin.display.rendering import EMPTY, badge
 from django_altoviz.admin.display.values import format_time
 from django_altoviz.admin.filters import AccountFilter, CauseFilter, DayFilter, EventTypeFilter
 from django_altoviz.admin.history import (
@@ -37,6 +39,8 @@ from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import may_be_replayed
 from django_altoviz.processing.history import FIRST_ATTEMPTS, LAST_ATTEMPTS
+
+_BODY_TEMPLATE = "admin/django_altoviz/webhookevent/body.html"
 
 
 class EventList(LightChangeList):
@@ -132,6 +136,9 @@ class WebhookEventAdmin(ReplayAdmin):
             },
         ),
     ]
+
+    class Media:
+        js = ["django_altoviz/copy.js"]
 
     def get_queryset(self, request: HttpRequest) -> WebhookEventQuerySet:
         return WebhookEvent.with_pruned.all()
@@ -273,9 +280,10 @@ class WebhookEventAdmin(ReplayAdmin):
     def payload(self, event: WebhookEvent) -> str:
         if event.pruned_at is not None:
             return gettext("Pruned.")
-        download = self.link(WebhookEvent, "body", _("Download the body as received"), event.pk)
-        body = self.renderer.preformatted(indented_body(event.body))
-        return format_html("<p>{}</p>{}", download, body)
+        name = "admin:django_altoviz_webhookevent_body"
+        url = reverse(name, args=[event.pk], current_app=self.admin_site.name)
+        body = folding_body(event.body, self.renderer)
+        return render_to_string(_BODY_TEMPLATE, {"url": url, "body": body})
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_altoviz.admin.display.values import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
 from django_altoviz.conf import used_account_names
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.overview.activity import local_today, midnight
 
 Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"
@@ -158,28 +158,42 @@ class DayFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         _label, ago, days = self._PERIODS.get(self.value() or "", ("", 0, 0))
-        first = _today() - datetime.timedelta(days=ago) if days else self.day
+        first = local_today() - datetime.timedelta(days=ago) if days else self.day
         if first is None:
             return queryset
         try:
             last = first + datetime.timedelta(days=days or 1)
-            return queryset.filter(
-                received_at__gte=_midnight(first), received_at__lt=_midnight(last)
-            )
+            return queryset.filter(received_at__gte=midnight(first), received_at__lt=midnight(last))
         except (OverflowError, ValueError):  # no such day in this time zone
             return queryset.none()
 
 
-def _midnight(day: datetime.date) -> datetime.datetime:
-    """Return the time at which the day begins in the project's time zone."""
-    midnight = datetime.datetime.combine(day, datetime.time())
-    if not settings.USE_TZ:
-        return midnight
-    return timezone.make_aware(midnight).astimezone(datetime.timezone.utc)
+class DueFilter(admin.SimpleListFilter):
+    """Filter invoices by the next day on which a part of the balance is due."""
 
+    title = _("due date")
+    parameter_name = "due"
 
-def _today() -> datetime.date:
-    return timezone.localdate() if settings.USE_TZ else datetime.date.today()
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [
+            ("overdue", pgettext_lazy("invoices", "overdue")),
+            ("week", _("In the next 7 days")),
+            ("month", _("In the next 30 days")),
+            ("later", _("Later")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value, first = self.value(), local_today()
+        if value == "overdue":
+            return queryset.filter(next_due_date__lt=first)
+        days = {"week": 7, "month": 30}.get(value or "")
+        if days is not None:
+            last = first + datetime.timedelta(days=days)
+            return queryset.filter(next_due_date__gte=first, next_due_date__lte=last)
+        if value == "later":
+            last = first + datetime.timedelta(days=30)
+            return queryset.filter(next_due_date__gt=last)
+        return queryset
 
 
 class CustomerTypeFilter(KnownValuesFilter):

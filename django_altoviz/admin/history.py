@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from django_altoviz.admin.base import ReadOnly
+from django_altoviz.admin.comparisons import differences_of, with_beginnings
+from django_altoviz.admin.display.bodies import Difference
 from django_altoviz.admin.display.rendering import EMPTY, Renderer
 from django_altoviz.admin.display.values import (
     business_signal_labels,
@@ -27,7 +29,7 @@ _MODULE = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 
 @dataclass(frozen=True)
 class Change:
-    """A column's value before and after an event."""
+    """A value before and after an event: of a column, or of what has no column."""
 
     label: str
     old: str
@@ -36,7 +38,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Entry:
-    """An event. ``error`` and ``link`` are empty if the reader may not view events."""
+    """An event. ``error`` and ``link`` are empty if the reader may not view events.
+
+    ``is_compared`` says that ``changes`` also has what changed of lines, notes and addresses.
+    """
 
     at: str
     label: str
@@ -50,6 +55,7 @@ class Entry:
     is_creation: bool
     is_mirrored: bool
     is_pruned: bool
+    is_compared: bool
 
     @property
     def is_collapsed(self) -> bool:
@@ -69,27 +75,36 @@ class History:
 
 
 def history_of(row: Mirror, page: ReadOnly) -> History:
-    """Read the history of a mirror's row in one query."""
+    """Read the history of a mirror's row in one query. Bodies are compared as far as is affordable."""
     entity = row.entity()
     events = WebhookEvent.with_pruned.filter(
         account=row.account, entity=entity, object_id=row.altoviz_id
     )
     # One more than is shown tells whether there are more.
-    last = list(events.defer("body", "arrival", "history").order_by("-pk")[: MAX_ENTRIES + 1])
+    read = with_beginnings(events.defer("body", "history"))
+    last = list(read.order_by("-pk")[: MAX_ENTRIES + 1])
+    differences = differences_of(last, row, page.renderer)
     return History(
-        entries=[_build_entry(event, page) for event in last[:MAX_ENTRIES]],
+        entries=[
+            _build_entry(event, differences.get(event.pk), page) for event in last[:MAX_ENTRIES]
+        ],
         link=page.link_to_events(entity, row.altoviz_id, row.account),
         is_cut=len(last) > MAX_ENTRIES,
     )
 
 
-def _build_entry(event: WebhookEvent, page: ReadOnly) -> Entry:
+def _build_entry(
+    event: WebhookEvent, differences: list[Difference] | None, page: ReadOnly
+) -> Entry:
     may_view = page.may_view(WebhookEvent)
     return Entry(
         at=format_time(event.received_at),
         label=event_label(event),
         business_signals=business_signal_labels(event.business_signals),
-        changes=changes_of(event, page.renderer),
+        changes=[
+            *changes_of(event, page.renderer),
+            *(Change(*difference) for difference in differences or ()),
+        ],
         source=event.get_source_display(),
         status=status_label(event),
         error=error_summary(event, page.renderer) if may_view else "",
@@ -98,6 +113,7 @@ def _build_entry(event: WebhookEvent, page: ReadOnly) -> Entry:
         is_creation=event.type.endswith("Created"),
         is_mirrored=event.mirrored_at is not None,
         is_pruned=event.pruned_at is not None,
+        is_compared=differences is not None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
@@ -12,7 +12,6 @@ from django.shortcuts import redirect
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.admin.display.details import (
     BILLING_ADDRESS,
     INTERNAL_NOTES,
@@ -21,6 +20,7 @@ from django_altoviz.admin.display.details import (
 )
 from django_altoviz.admin.display.rendering import EMPTY, Renderer, indented
 from django_altoviz.admin.display.values import column, html_to_text
+from django_altoviz.admin.exporting import ExportAdmin
 from django_altoviz.admin.filters import (
     AccountFilter,
     CustomerTypeFilter,
@@ -30,6 +30,8 @@ from django_altoviz.admin.filters import (
 )
 from django_altoviz.admin.history import history_of
 from django_altoviz.admin.problems import problems_of
+from django_altoviz.admin.remote import RemoteAdmin
+from django_altoviz.admin.story import story_of
 from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
 from django_altoviz.models.mirrors.searching import words_of
 
@@ -37,9 +39,12 @@ from django_altoviz.models.mirrors.searching import words_of
 _FOLDED = ["search_text"]
 
 
-class MirrorAdmin(ReadOnlyAdmin):
+class MirrorAdmin(ExportAdmin, RemoteAdmin):
     """Base of the mirrors' pages; adds the account, the history and the complete object to each."""
 
+    change_list_template = "admin/django_altoviz/objects.html"
+    #: The columns that lead the page, as ``story_of`` takes them.
+    lead: ClassVar[list[Any]] = []
     deferred = ["data"]
     ordering = ["-id"]
     search_fields = _FOLDED
@@ -87,9 +92,16 @@ class MirrorAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        context["problems"], context["has_more_problems"] = problems_of(context["original"], self)
-        context["history"] = history_of(context["original"], self)
+        row = context["original"]
+        context["problems"], context["has_more_problems"] = problems_of(row, self)
+        context["story"] = story_of(row, self.lead, self)
+        context["history"] = history_of(row, self)
+        context |= self.remote_buttons(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        buttons = {"can_export": self.has_export_permission(request)}
+        return super().changelist_view(request, buttons | (extra_context or {}))
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
@@ -132,12 +144,19 @@ class CustomerAdmin(MirrorAdmin):
         "active",
     ]
     list_filter = [CustomerTypeFilter, "active"]
+    lead = [
+        column(Customer, "number"),
+        column(Customer, "email"),
+        column(Customer, "phone"),
+        column(Customer, "billing_city"),
+        "documents",
+    ]
     search_help_text = _(
         "Search by any parts of the number, name, email address, zipcode, city, phone, SIRET, VAT "
         "number, or Altoviz id."
     )
     fieldsets = [
-        (None, {"fields": ["number", "name", column(Customer, "type"), "active", "documents"]}),
+        (None, {"fields": ["number", "name", column(Customer, "type"), "active"]}),
         (_("Identity"), {"fields": ["company_name", "siret", "vat_number", "electronic_address"]}),
         (
             _("Contact"),
@@ -175,6 +194,12 @@ class CustomerAdmin(MirrorAdmin):
 @admin.register(Contact)
 class ContactAdmin(MirrorAdmin):
     list_display = ["display_name", "company_name", "function", "email", "phone"]
+    lead = [
+        column(Contact, "company_name"),
+        column(Contact, "function"),
+        column(Contact, "email"),
+        column(Contact, "phone"),
+    ]
     search_help_text = _(
         "Search by any parts of the name, company, function, email address, phone, or Altoviz id."
     )
@@ -196,6 +221,12 @@ class ProductAdmin(MirrorAdmin):
         "active",
     ]
     list_filter = [ProductTypeFilter, "active"]
+    lead = [
+        column(Product, "number"),
+        column(Product, "unit_price"),
+        column(Product, "vat_rate"),
+        column(Product, "unit_code"),
+    ]
     search_help_text = _("Search by any parts of the number, name, or Altoviz id.")
     fieldsets = [
         (

@@ -48,6 +48,31 @@ def dispatch(event: WebhookEvent) -> None:
     get_dispatch()(event)
 
 
+def has_sync_queue() -> bool:
+    """Return True if the dispatcher has a queue whose workers sync.
+
+    Its module then has a function ``enqueue_sync(account, kinds)``, and the workers call
+    ``dispatchers.queued.sync_account``.
+
+    Raises:
+        ImproperlyConfigured: as ``get_dispatch``.
+    """
+    get_dispatch()
+    return hasattr(import_module(app_settings.DISPATCHER), "enqueue_sync")
+
+
+def dispatch_sync(account: str) -> bool:
+    """Enqueue a sync of an account. Return False if there is no queue for that.
+
+    Raises:
+        Exception: the queue does not answer, in the words of its library.
+    """
+    if not has_sync_queue():
+        return False
+    import_module(app_settings.DISPATCHER).enqueue_sync(account, [])
+    return True
+
+
 def dispatch_or_log(event: WebhookEvent) -> None:
     """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
     try:

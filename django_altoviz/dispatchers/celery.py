@@ -41,6 +41,11 @@ def process_due(limit: int = queued.DUE_LIMIT) -> None:
     queued.process_due(limit)
 
 
+@shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
+def sync_account(account: str, kinds: list[str]) -> None:
+    queued.sync_account(account, kinds, enqueue_sync)
+
+
 def queue_name() -> str:
     """Return the name of the queue that the project's Celery app sends the tasks to."""
     name: str = process_event.app.amqp.router.route({}, process_event.name)["queue"].name
@@ -48,28 +53,31 @@ def queue_name() -> str:
 
 
 class Broker:
-    """Publish events to the broker, behind a circuit breaker."""
+    """Publish tasks to the broker, behind a circuit breaker."""
 
     def __init__(self) -> None:
         self.paused_until = 0.0
 
     def publish(self, pk: int) -> None:
+        self.send(process_event, pk)
+
+    def send(self, task: Any, *args: Any) -> None:
         started = time.monotonic()
         if started < self.paused_until:
             raise OperationalError("The circuit breaker is open: the broker failed a moment ago.")
         try:
-            self._publish(pk)
+            self._send(task, args)
         except Exception:
             now = time.monotonic()
             self.paused_until = now + PAUSE * (now - started)
             raise
 
-    def _publish(self, pk: int) -> None:
+    def _send(self, task: Any, args: tuple[Any, ...]) -> None:
         with producers[_connection()].acquire(block=True, timeout=BROKER_TIMEOUT) as producer:
             connection = producer.connection
             was_connected = connection.connected
             try:
-                _send(pk, producer)
+                _apply(task, args, producer)
             except OperationalError:
                 # Not close(): AMQP's closing handshake would wait for an answer from the broker.
                 connection.collect()
@@ -78,11 +86,11 @@ class Broker:
                 # A pooled connection may be stale: the broker was restarted, or a firewall dropped
                 # the idle connection. Try once more on a new one.
                 producer.revive(connection)
-                _send(pk, producer)
+                _apply(task, args, producer)
 
 
-def _send(pk: int, producer: Producer) -> None:
-    process_event.apply_async((pk,), producer=producer, retry=False)
+def _apply(task: Any, args: tuple[Any, ...], producer: Producer) -> None:
+    task.apply_async(args, producer=producer, retry=False)
 
 
 def _connection() -> Connection:
@@ -104,6 +112,10 @@ def _connection() -> Connection:
 
 
 broker = Broker()
+
+
+def enqueue_sync(account: str, kinds: list[str]) -> None:
+    broker.send(sync_account, account, kinds)
 
 
 def dispatch(event: WebhookEvent) -> None:

@@ -27,5 +27,14 @@ def process_due(limit: int = queued.DUE_LIMIT) -> None:
     queued.process_due(limit)
 
 
+@task()  # type: ignore[untyped-decorator]
+def sync_account(account: str, kinds: list[str]) -> None:
+    queued.sync_account(account, kinds, enqueue_sync)
+
+
+def enqueue_sync(account: str, kinds: list[str]) -> None:
+    sync_account.enqueue(account, kinds)
+
+
 def dispatch(event: WebhookEvent) -> None:
     queued.enqueue_after_commit(event, process_event.enqueue)

@@ -1,4 +1,4 @@
-"""Enqueue and process events: the part that all queues (Celery, Django Tasks) have in common.
+"""Enqueue and process events, and sync: the part that all queues (Celery, Django Tasks) have in common.
 
 The queue carries only primary keys. It may lose or repeat them, because the event row is the outbox:
 what remains to be done is in the database.
@@ -7,15 +7,17 @@ what remains to be done is in the database.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, islice
 
 from django.db import transaction
 
+from django_altoviz.event_types import Entity
 from django_altoviz.log import log_about
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.backlog import drain, ready_keys
 from django_altoviz.processing.worker import TIME_BUDGET, process
+from django_altoviz.sync import sync_for
 
 #: The maximum number of due events that one run of ``process_due`` begins with.
 DUE_LIMIT = 1000
@@ -81,6 +83,20 @@ def process_due(limit: int = DUE_LIMIT) -> int:
     """
     deadline = time.monotonic() + TIME_BUDGET
     return sum(1 for _event in drain(_current_events(), limit=limit, deadline=deadline))
+
+
+def sync_account(
+    account: str, kinds: Sequence[str], enqueue: Callable[[str, list[str]], object]
+) -> None:
+    """Sync an account for ``TIME_BUDGET`` seconds, and enqueue the rest.
+
+    Without ``kinds`` of object, all are synced.
+
+    Raises:
+        APIFailure, SyncTakenOver: as ``sync``. Nothing is enqueued.
+    """
+    if left := sync_for(account, TIME_BUDGET, [*map(Entity, kinds)], may_wait=True):
+        enqueue(account, [entity.value for entity in left])
 
 
 def _current_events() -> WebhookEventQuerySet:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from typing import Any
 
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from django_altoviz import registration
 from django_altoviz.conf import Account
 from django_altoviz.event_types import EventType
 from django_altoviz.registration import Registered, Wanted
@@ -46,14 +44,8 @@ def wanted_webhook(
             )
             % {"name": account.name}
         )
-    chosen = [type for group in types for type in group] if types else list(EventType)
-    return Wanted(
-        name=name or registration.default_name(account.name),
-        url=url,
-        types=frozenset(chosen),
-        # The first secret is the current one. Others are accepted during a rotation.
-        secret=account.webhook_secrets[0],
-    )
+    chosen = [type for group in types for type in group] if types else EventType
+    return Wanted.by(account, url=url, name=name, types=chosen)
 
 
 def describe_webhook(webhook: Registered) -> str:
@@ -70,12 +62,3 @@ def describe_webhook(webhook: Registered) -> str:
 def printable(text: str) -> str:
     """Replace non-printable characters: remote text must not send escapes to the terminal."""
     return "".join(each if each.isprintable() else "?" for each in text)
-
-
-def webhook_as_json(webhook: Registered) -> dict[str, Any]:
-    return {
-        "id": webhook.id,
-        "name": webhook.name,
-        "url": webhook.url,
-        "types": sorted(webhook.types),
-    }

@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'contacts',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
+                'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch'),
                 'indexes': [models.Index(fields=['internal_id'], name='altoviz_contact_internal'), models.Index(fields=['search_text'], name='altoviz_contact_search'), models.Index(fields=['synced_at'], name='altoviz_contact_synced'), models.Index(fields=['email'], name='altoviz_contact_email')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_contact_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_contact_key')],
             },
@@ -99,6 +100,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'customers',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
+                'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch'),
                 'indexes': [models.Index(fields=['internal_id'], name='altoviz_customer_internal'), models.Index(fields=['search_text'], name='altoviz_customer_search'), models.Index(fields=['synced_at'], name='altoviz_customer_synced'), models.Index(fields=['number'], name='altoviz_customer_number'), models.Index(fields=['email'], name='altoviz_customer_email')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_customer_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_customer_key')],
             },
@@ -154,6 +156,7 @@ class Migration(migrations.Migration):
                 ('is_cancelled', models.BooleanField(null=True, verbose_name='cancelled')),
                 ('is_proforma', models.BooleanField(null=True, verbose_name='pro forma')),
                 ('overdue', django_altoviz.models.mirrors.fields.AmountField(null=True, verbose_name='overdue')),
+                ('next_due_date', models.DateField(help_text='The first day on which a part of the balance is due; empty if nothing is due.', null=True, verbose_name='next due date')),
                 ('vat_mode', django_altoviz.models.mirrors.fields.ExactCharField(max_length=255, null=True, verbose_name='VAT mode')),
                 ('replaced_by', models.BigIntegerField(help_text='The Altoviz id of the invoice that replaces this one.', null=True, verbose_name='replaced by')),
                 ('cancellation_credit_id', models.BigIntegerField(null=True, verbose_name='cancellation credit id')),
@@ -165,6 +168,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'invoices',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
+                'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch', 'download'),
             },
             managers=[
                 ('with_deleted', django.db.models.manager.Manager()),
@@ -205,6 +209,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'products',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
+                'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch'),
                 'indexes': [models.Index(fields=['internal_id'], name='altoviz_product_internal'), models.Index(fields=['search_text'], name='altoviz_product_search'), models.Index(fields=['synced_at'], name='altoviz_product_synced'), models.Index(fields=['number'], name='altoviz_product_number')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_product_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_product_key')],
             },
@@ -305,6 +310,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'quotes',
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
+                'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch', 'download'),
             },
             managers=[
                 ('with_deleted', django.db.models.manager.Manager()),
@@ -491,6 +497,10 @@ class Migration(migrations.Migration):
             model_name='invoice',
             index=models.Index(fields=['customer_altoviz_id'], name='altoviz_invoice_cust_id'),
         ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['next_due_date'], name='altoviz_invoice_due'),
+        ),
         migrations.AddConstraint(
             model_name='invoice',
             constraint=models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_invoice_identity'),
@@ -566,5 +576,27 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='receiverrun',
             constraint=models.UniqueConstraint(fields=('event', 'receiver'), name='altoviz_receiver_once'),
+        ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['date', 'account', 'deleted_at', 'is_draft', 'is_proforma', 'is_cancelled', 'is_paid', 'tax_included_amount', 'balance'], name='altoviz_invoice_amounts'),
+        ),
+        migrations.CreateModel(
+            name='Overview',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'overview',
+                'verbose_name_plural': 'overview',
+                'permissions': [('ask_altoviz', 'Can check the API key and the webhooks at Altoviz'), ('register_webhook', 'Can register and remove the webhook at Altoviz'), ('start_sync', 'Can start a sync')],
+                'proxy': True,
+                'default_permissions': ('view',),
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('django_altoviz.webhookevent',),
+            managers=[
+                ('with_pruned', django.db.models.manager.Manager()),
+            ],
         ),
     ]

@@ -14,6 +14,7 @@ from django_altoviz.models.mirrors import (
     Quote,
     QuoteLine,
 )
+from django_altoviz.models.overview import Overview
 from django_altoviz.models.queue import Source, Status
 from django_altoviz.models.receiver_runs import ReceiverRun
 from django_altoviz.models.rejections import Rejection
@@ -27,6 +28,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "Mirror",
+    "Overview",
     "Product",
     "Quote",
     "QuoteLine",

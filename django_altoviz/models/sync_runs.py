@@ -101,11 +101,14 @@ class SyncRun(models.Model):
         return {name: getattr(self, name) for name in COUNTS}
 
     @property
+    def drift(self) -> int:
+        """Return how many objects differed. In the first sync, all of them are new."""
+        return self.new + self.changed + self.deleted
+
+    @property
     def is_in_step(self) -> bool:
         """Return True if the sync has finished and found no drift."""
-        return self.finished_at is not None and not (
-            self.new or self.changed or self.deleted or self.failed
-        )
+        return self.finished_at is not None and not (self.drift or self.failed)
 
     def claim(self) -> None:
         """Claim the run. A process that had claimed it before stops at its next write.

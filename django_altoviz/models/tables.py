@@ -13,7 +13,8 @@ _LABEL = "django_altoviz"
 
 def names() -> list[str]:
     """Return the names of this app's tables."""
-    return [model._meta.db_table for model in apps.get_app_config(_LABEL).get_models()]
+    models = apps.get_app_config(_LABEL).get_models()
+    return [model._meta.db_table for model in models if not model._meta.proxy]
 
 
 def missing(using: str) -> list[str]:

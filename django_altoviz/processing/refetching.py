@@ -87,19 +87,29 @@ def _read(account: Account, event: WebhookEvent, object_id: int) -> Reading:
 
 
 def _client(account: Account) -> AltovizClient:
-    """Return this thread's client, which neither repeats a request nor waits for the quota."""
+    """Return this thread's client for the account."""
     clients: dict[Account, AltovizClient] = vars(_clients).setdefault("by_account", {})
     if account not in clients:
-        client = AltovizClient.for_account(
-            account.name,
-            retry=AltovizRetry(total=0),
-            timeout=_TIMEOUT,
-            time_limit=_TIME_LIMIT,
-            read_attempts=1,
-        )
-        client.rate_limiter.on_wait = _refuse_to_wait
-        clients[account] = client
+        clients[account] = impatient_client(account.name)
     return clients[account]
+
+
+def impatient_client(account: str) -> AltovizClient:
+    """Return a client that answers within seconds: it neither repeats a request nor waits.
+
+    Raises:
+        UnknownAccount: ``ALTOVIZ`` has no such account.
+        ImproperlyConfigured: the account has no ``API_KEY``.
+    """
+    client = AltovizClient.for_account(
+        account,
+        retry=AltovizRetry(total=0),
+        timeout=_TIMEOUT,
+        time_limit=_TIME_LIMIT,
+        read_attempts=1,
+    )
+    client.rate_limiter.on_wait = _refuse_to_wait
+    return client
 
 
 def _refuse_to_wait(seconds: float) -> None:

@@ -5,6 +5,7 @@ from django_altoviz.registration.planning import (
     Plan,
     Registered,
     Wanted,
+    compare_webhook,
     default_name,
     delivers_to,
     differences,
@@ -13,6 +14,7 @@ from django_altoviz.registration.planning import (
     id_of,
     is_ours,
     plan,
+    webhook_as_json,
 )
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Registered",
     "RegistrationResult",
     "Wanted",
+    "compare_webhook",
     "default_name",
     "delivers_to",
     "differences",
@@ -30,4 +33,5 @@ __all__ = [
     "plan",
     "register",
     "unregister",
+    "webhook_as_json",
 ]

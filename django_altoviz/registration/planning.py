@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django_altoviz.conf import Account
 from django_altoviz.event_types import EventType
 from django_altoviz.registration import endpoints
 
@@ -22,6 +23,24 @@ class Wanted:
     url: str
     types: frozenset[EventType]
     secret: str = field(repr=False)
+
+    @classmethod
+    def by(
+        cls,
+        account: Account,
+        *,
+        url: str | None = None,
+        name: str | None = None,
+        types: Iterable[EventType] = EventType,
+    ) -> Wanted:
+        """Return the webhook that the account's settings ask for, except for what is given here."""
+        return cls(
+            name=name or default_name(account.name),
+            url=account.webhook_url if url is None else url,
+            types=frozenset(types),
+            # The first secret is the current one. Others are accepted during a rotation.
+            secret=next(iter(account.webhook_secrets), ""),
+        )
 
 
 @dataclass(frozen=True)
@@ -160,3 +179,25 @@ def plan(
             if webhook.id not in ours and (has_name(webhook, wanted.name) or belongs_to_us(webhook))
         ),
     )
+
+
+def compare_webhook(webhook: Registered, wanted: Wanted) -> dict[str, Any]:
+    """Return the findings on a webhook. Only webhooks of this app are searched for differences."""
+    ours = is_ours(webhook, name=wanted.name, url=wanted.url)
+    differs = differences(webhook, wanted) if ours else []
+    return {
+        "ours": ours,
+        "right": ours and not differs,
+        "differs": differs,
+        "secret_compared": has_secret(webhook, wanted.secret) is not None,
+    }
+
+
+def webhook_as_json(webhook: Registered) -> dict[str, Any]:
+    """Return what Altoviz lists, without the secret."""
+    return {
+        "id": webhook.id,
+        "name": webhook.name,
+        "url": webhook.url,
+        "types": sorted(webhook.types),
+    }

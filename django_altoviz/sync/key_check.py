@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeAlias
 
+from django_altoviz.client import AltovizClient
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import AllGone
 from django_altoviz.models import MIRRORS
 from django_altoviz.sync.reconciling import Reconciler, read
 
+#: An object that a key is tried on: its kind and its Altoviz id.
+Probe: TypeAlias = tuple[Entity, int]
 # The number of objects of one kind that are looked up.
 _PROBES = 5
 # A company may delete all of a few objects. That it deleted this many is not believed.
@@ -34,7 +38,8 @@ def check_key(reconciler: Reconciler, ids: Collection[int]) -> None:
     # With few objects of this kind, an object of another kind proves the key as well.
     others = [each for each in MIRRORS if each != run.entity] if number < _SUSPICIOUS else []
     kinds = [Entity(run.entity), *others]
-    if not number or any(_can_read_any(reconciler, entity) for entity in kinds):
+    probes = newest_objects(run.account, kinds, reconciler.using, _PROBES)
+    if not number or can_read_any(reconciler.client, probes):
         return
     raise AllGone(
         f"Altoviz has none of the {number} {run.entity}s that the mirror has. Nothing was applied "
@@ -42,9 +47,16 @@ def check_key(reconciler: Reconciler, ids: Collection[int]) -> None:
     )
 
 
-def _can_read_any(reconciler: Reconciler, entity: Entity) -> bool:
-    """Return True if the key can read one of the newest mirrored objects of this kind."""
-    live = MIRRORS[entity].objects.using(reconciler.using).filter(account=reconciler.run.account)
-    ids = live.order_by("-altoviz_id").values_list("altoviz_id", flat=True)[:_PROBES]
-    resource = reconciler.client.resource(entity)
-    return any(read(resource, id) is not None for id in ids)
+def newest_objects(
+    account: str, kinds: Iterable[Entity], using: str | None, number: int = 1
+) -> Iterator[Probe]:
+    """Yield the newest mirrored objects of each kind, at most ``number``, as look-ups need them."""
+    for entity in kinds:
+        live = MIRRORS[entity].objects.using(using).filter(account=account)
+        ids = live.order_by("-altoviz_id").values_list("altoviz_id", flat=True)[:number]
+        yield from ((entity, id) for id in ids)
+
+
+def can_read_any(client: AltovizClient, probes: Iterable[Probe]) -> bool:
+    """Return True if the key can read one of the objects."""
+    return any(read(client.resource(entity), id) is not None for entity, id in probes)

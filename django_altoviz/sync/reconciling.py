@@ -30,8 +30,8 @@ Counts = Counter[str]
 
 # Errors that concern one object: the sync goes on with the next object.
 _OF_ONE_OBJECT = (UnexpectedAnswer, ServerError, InvalidRequest, Conflict, NoSuchRoute)
-# The attempts to read an object for which events keep coming in.
-_TRIES = 3
+#: The attempts to read an object for which events keep coming in.
+MAX_READINGS = 3
 
 
 class Reconciler:
@@ -132,13 +132,13 @@ class Reconciler:
 
     def reconcile_one(self, id: int) -> Counts:
         """Read one object and apply it. Read it again if an event of it comes in meanwhile."""
-        for _ in range(_TRIES):
+        for _ in range(MAX_READINGS):
             as_of = newest_event(self.using)
             try:
                 object = read(self.resource, id)
             except _OF_ONE_OBJECT as error:
                 return self._count_unreadable(id, error)
-            count = self._apply_one(id, object, as_of)
+            count = self.apply_one(id, object, as_of)
             if count is not None:
                 return Counter({count: 1}) if count else Counter()
         # Each time an event came in that was newer than what was read. The mirror follows the events,
@@ -147,7 +147,7 @@ class Reconciler:
         log.warning("%s %s changes too often to be compared.", self.run.entity, id)
         return Counter(failed=1)
 
-    def _apply_one(self, id: int, object: RemoteObject | None, as_of: int) -> str | None:
+    def apply_one(self, id: int, object: RemoteObject | None, as_of: int) -> str | None:
         """Return which count the object belongs to, "" for none, ``None`` to read it again."""
         if object is None:
             live = self.model.objects.using(self.using)

@@ -19,6 +19,7 @@ from django_altoviz.exceptions import (
     ListsFailed,
     NotFound,
     ServerError,
+    SyncPaused,
     SyncTakenOver,
     UnexpectedAnswer,
 )
@@ -31,8 +32,8 @@ from django_altoviz.sync.progress import Watcher
 from django_altoviz.sync.reading import drop_seen, read_list
 from django_altoviz.sync.reconciling import Reconciler
 
-#: The kinds of object that a sync reads. Customers and products come before the documents that
-#: refer to them.
+#: The kinds of object that a sync reads, in this order by default. Customers and products come before
+#: the documents that refer to them.
 ENTITIES = (Entity.CUSTOMER, Entity.CONTACT, Entity.PRODUCT, Entity.INVOICE, Entity.QUOTE)
 
 # Errors that concern one list: the sync goes on with the next list.
@@ -77,7 +78,7 @@ def sync(
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
         stack.enter_context(_waits_reported(client, watcher))
-        for entity in [each for each in ENTITIES if each in entities]:
+        for entity in dict.fromkeys(entities):
             runs.append(claim_run(account, entity, watcher, is_dry_run=dry_run))
             reconciler = Reconciler(runs[-1], client, signals=signals)
             try:
@@ -128,5 +129,6 @@ def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> N
 
 
 def _reason(error: BaseException) -> str:
-    """Return what may be stored of an error. The text of any other than the client's may quote data."""
-    return storable(str(error)) if isinstance(error, APIFailure) else type(error).__name__
+    """Return what may be stored of an error. The text of any other than ours may quote data."""
+    is_ours = isinstance(error, (APIFailure, SyncPaused))
+    return storable(str(error)) if is_ours else type(error).__name__

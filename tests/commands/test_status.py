@@ -49,9 +49,12 @@ def test_prints_json(post):
     assert value["problems"] == []
     assert (default["account"], default["backlog"], default["failed"]) == ("default", 1, 0)
     assert datetime.datetime.fromisoformat(default["oldest"]) <= timezone.now()
-    empty = dict.fromkeys(["backlog", "failed", "dead", "conflicting", "malformed"], 0)
-    never = dict.fromkeys(["oldest", "last_received_at"])
-    assert acme == {"account": "acme", **empty, **never, "rejected": {}}
+    counts = ["backlog", "pending", "processing", "blocked", "failed"]
+    empty = dict.fromkeys([*counts, "dead", "conflicting", "malformed"], 0)
+    never = dict.fromkeys(["oldest", "last_received_at", "altoviz"])
+    nothing = {"rejected": {}, "syncs": {}, "months": []}
+    assert acme == {"account": "acme", **empty, **never, **nothing}
+    assert value["events"]["hours"][-1]["pending"] == 1
 
 
 def test_without_events(settings):

@@ -212,12 +212,12 @@ class TestBrokerDown:
         self.assert_stored_within(post, SLACK)
         failures = [OperationalError("the connection was reset")]
 
-        def send(pk, producer, send=dispatcher._send):
+        def send(task, args, producer, send=dispatcher._apply):
             if failures:
                 raise failures.pop()
-            send(pk, producer)
+            send(task, args, producer)
 
-        monkeypatch.setattr(dispatcher, "_send", send)
+        monkeypatch.setattr(dispatcher, "_apply", send)
         self.assert_stored_within(post, SLACK)
         assert len(published) == 2
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +12,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.display.rendering import EMPTY, Renderer
+from django_altoviz.admin.display.states import days_overdue, overdue_for
 from django_altoviz.admin.display.values import format_amount, format_percent, html_to_text
 from django_altoviz.exact_json import digits_of
-from django_altoviz.models import Mirror
+from django_altoviz.models import Invoice, Mirror
 from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS
+from django_altoviz.overview.activity import local_today
 
 # The most characters of a number that no column could hold.
 _MOST_DIGITS = 80
@@ -53,6 +55,22 @@ class Detail:
         return show
 
 
+class TextDetail(Detail):
+    """A detail that is a text. ``read`` returns it, or "" if there is none."""
+
+    def __init__(self, name: str, label: Any, read: Callable[[Any], str], *path: str) -> None:
+        super().__init__(name, label, self._paragraphs, *path)
+        self._read = read
+
+    def text(self, data: Any) -> str:
+        """Return the text in an object as Altoviz sent it, or ``EMPTY``."""
+        return self._read(_get(data, *self._path)) or EMPTY
+
+    def _paragraphs(self, value: Any, renderer: Renderer) -> str:
+        text = self._read(value)
+        return renderer.paragraphs(text) if text else EMPTY
+
+
 def _get(value: Any, *path: str) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
@@ -82,16 +100,33 @@ def _day(value: Any) -> Any:
     return value if day is None else date_format(day)
 
 
-def _due_dates(value: Any, renderer: Renderer) -> str:
+def due_dates(invoice: Invoice, renderer: Renderer) -> str:
+    """Return a table of what is due when."""
     rows = [
         (
             _day(due.get("date")),
             _number(due.get("amount"), format_amount),
             _number(due.get("dueAmount"), format_amount),
+            _overdue(invoice, due),
         )
-        for due in _objects(value)
+        for due in _objects(_get(invoice.data, "commitments"))
     ]
-    return renderer.table([_("date"), _("amount"), _("still due")], rows)
+    headers = [_("date"), _("amount"), _("still due"), _("overdue for")]
+    return renderer.table(headers, rows)
+
+
+def _overdue(invoice: Invoice, commitment: dict[str, Any]) -> str:
+    """Say for how long a part of the invoice has been overdue, if it is."""
+    due = commitment.get("dueAmount")
+    # Only of an invoice of which something is due, because a draft has commitments, too.
+    if not days_overdue(invoice) or due == 0:
+        return EMPTY
+    try:
+        day = parse_date(commitment.get("date"))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return EMPTY
+    late = 0 if day is None else (local_today() - day).days
+    return overdue_for(late) if late > 0 else EMPTY
 
 
 def _vat_amounts(value: Any, renderer: Renderer) -> str:
@@ -108,44 +143,43 @@ def _vat_amounts(value: Any, renderer: Renderer) -> str:
     return renderer.table(headers, rows)
 
 
-def _lines(texts: Iterator[Any], renderer: Renderer) -> str:
-    """Render the texts, a line each, without empty and repeated ones."""
-    lines = dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip())
-    return renderer.paragraphs("\n".join(lines)) if lines else EMPTY
+def _lines(texts: Iterable[Any]) -> str:
+    """Return the texts, a line each, without empty and repeated ones."""
+    return "\n".join(
+        dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip())
+    )
 
 
-def _address(value: Any, renderer: Renderer) -> str:
+def _address(value: Any) -> str:
     formatted = _get(value, "formattedAddress")
-    texts = [formatted] if formatted else [_get(value, key) for key in _ADDRESS_KEYS]
-    return _lines(iter(texts), renderer)
+    return _lines([formatted] if formatted else [_get(value, key) for key in _ADDRESS_KEYS])
 
 
-def _contact(value: Any, renderer: Renderer) -> str:
-    return _lines((_get(value, key) for key in _CONTACT_KEYS), renderer)
+def _contact(value: Any) -> str:
+    return _lines(_get(value, key) for key in _CONTACT_KEYS)
 
 
-def _note(value: Any, renderer: Renderer) -> str:
-    if not isinstance(value, str) or not value.strip():
-        return EMPTY
-    return renderer.paragraphs(html_to_text(value))
+def _note(value: Any) -> str:
+    return html_to_text(value) if isinstance(value, str) and value.strip() else ""
 
 
-DUE_DATES: Any = Detail("due_dates", _("due dates"), _due_dates, "commitments")
 VAT_AMOUNTS: Any = Detail("vat_amounts", _("by VAT rate"), _vat_amounts, "vats")
-VAT_NOTE: Any = Detail("vat_note", _("VAT note"), _note, "vatNote")
-INTERNAL_NOTES: Any = Detail("internal_notes", _("internal notes"), _note, "internalNotes")
-BILLING_ADDRESS: Any = Detail("billing_address", _("billing address"), _address, "billingAddress")
-SHIPPING_ADDRESS: Any = Detail(
+VAT_NOTE: Any = TextDetail("vat_note", _("VAT note"), _note, "vatNote")
+INTERNAL_NOTES: Any = TextDetail("internal_notes", _("internal notes"), _note, "internalNotes")
+BILLING_ADDRESS: Any = TextDetail(
+    "billing_address", _("billing address"), _address, "billingAddress"
+)
+SHIPPING_ADDRESS: Any = TextDetail(
     "shipping_address", _("shipping address"), _address, "shippingAddress"
 )
 ADDRESSES: Any = [
-    Detail("billing_contact", _("billing contact"), _contact, "billingContact"),
+    TextDetail("billing_contact", _("billing contact"), _contact, "billingContact"),
     BILLING_ADDRESS,
-    Detail("shipping_contact", _("shipping contact"), _contact, "shippingContact"),
+    TextDetail("shipping_contact", _("shipping contact"), _contact, "shippingContact"),
     SHIPPING_ADDRESS,
 ]
 NOTES: Any = [
-    Detail("header_notes", _("header notes"), _note, "headerNotes"),
-    Detail("footer_notes", _("footer notes"), _note, "footerNotes"),
+    TextDetail("header_notes", _("header notes"), _note, "headerNotes"),
+    TextDetail("footer_notes", _("footer notes"), _note, "footerNotes"),
     INTERNAL_NOTES,
 ]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz import exact_json
-from django_altoviz.intake.envelopes import storable, text_to_body
+from django_altoviz.intake.envelopes import storable
 from django_altoviz.masking import SecretMask
 
 EMPTY = "—"
@@ -48,15 +48,25 @@ class Renderer:
         return format_html('<div class="altoviz-text">{}</div>', self.mask(text)[:MAX_CHARACTERS])
 
     def table(self, headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
-        """Return a table, or ``EMPTY`` if it has no rows."""
+        """Return a table, or ``EMPTY`` if it has no rows.
+
+        It is in a region with a name that keys reach, because it scrolls if it is too wide.
+        """
         lines = [(_cells("<td>{}</td>", map(self.cell, row)),) for row in rows]
         if not lines:
             return EMPTY
         return format_html(
-            '<table class="altoviz-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+            '<div class="altoviz-scroll" tabindex="0" role="region" aria-label="{}">'
+            '<table class="altoviz-table"><thead><tr>{}</tr></thead>'
+            "<tbody>{}</tbody></table></div>",
+            ", ".join(map(str, headers)),
             _cells('<th scope="col">{}</th>', headers),
             format_html_join("", "<tr>{}</tr>", lines),
         )
+
+    def shown(self, value: Any) -> Any:
+        """Return what a column shows: HTML as it is, and anything else as a cell."""
+        return value if isinstance(value, SafeString) else self.cell(value)
 
     def cell(self, value: Any) -> Any:
         """Return a value as a text that fits into a table cell."""
@@ -79,12 +89,3 @@ def indented(value: Any) -> str:
         return storable(exact_json.dumps(value, indent=2, ensure_ascii=False))
     except RecursionError:
         return gettext("Too deeply nested to be shown.")
-
-
-def indented_body(stored: str) -> str:
-    """Return a stored body as indented JSON, or unchanged if it isn't JSON."""
-    body = text_to_body(stored)
-    try:
-        return indented(exact_json.loads(body.decode("utf-8-sig")))
-    except ValueError:
-        return body.decode("utf-8", "backslashreplace")

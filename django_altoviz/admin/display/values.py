@@ -131,8 +131,15 @@ def business_signal_labels(names: list[str]) -> list[str]:
 
 
 def format_amount(value: Decimal) -> str:
-    """Format an amount with all its decimals, and at least two."""
-    return number_format(value, max(2, -int(value.as_tuple().exponent)))
+    """Format an amount in euros with all its decimals, and at least two.
+
+    Altoviz has no other currency [inferred].
+    """
+    decimals = max(2, -int(value.as_tuple().exponent))
+    text = gettext("€%(amount)s") % {
+        "amount": number_format(abs(value), decimals, force_grouping=True)
+    }
+    return f"-{text}" if value < 0 else text
 
 
 def format_percent(value: Decimal) -> str:

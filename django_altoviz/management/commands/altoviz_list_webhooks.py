@@ -12,9 +12,8 @@ from django_altoviz.management.webhooks import (
     event_types,
     url_or_default,
     wanted_webhook,
-    webhook_as_json,
 )
-from django_altoviz.registration import Plan, Registered, Wanted
+from django_altoviz.registration import Plan, Registered, compare_webhook, webhook_as_json
 
 
 class Command(APICommand):
@@ -52,18 +51,6 @@ class Command(APICommand):
         }
         lines = [f"{describe_webhook(webhook)}: {verdict(finding)}" for webhook, finding in listed]
         self.write_result(format, "\n".join([*lines, summary(plan)]), value)
-
-
-def compare_webhook(webhook: Registered, wanted: Wanted) -> dict[str, Any]:
-    """Return the findings on a webhook. Only webhooks of this app are searched for differences."""
-    ours = registration.is_ours(webhook, name=wanted.name, url=wanted.url)
-    differs = registration.differences(webhook, wanted) if ours else []
-    return {
-        "ours": ours,
-        "right": ours and not differs,
-        "differs": differs,
-        "secret_compared": registration.has_secret(webhook, wanted.secret) is not None,
-    }
 
 
 def verdict(finding: dict[str, Any]) -> str:

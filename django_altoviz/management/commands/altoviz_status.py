@@ -14,9 +14,13 @@ from django.utils.translation import gettext as _
 
 from django_altoviz import rejections
 from django_altoviz.conf import used_account_names
-from django_altoviz.health import Health, health_of
+from django_altoviz.health import Health
 from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.selection import add_account
+from django_altoviz.management.webhooks import printable
+from django_altoviz.overview import AccountOverview, overview_of
+from django_altoviz.overview.activity import activity, monthly_amounts
+from django_altoviz.overview.remote import ask
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -62,29 +66,39 @@ class Command(DatabaseCommand):
             metavar="N",
             help="The most deliveries that may have been rejected today and yesterday (UTC).",
         )
+        parser.add_argument(
+            "--remote",
+            action="store_true",
+            help="Also ask Altoviz if the API key is valid and the webhook is right. It takes three "
+            "seconds at most.",
+        )
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
-    def handle(self, *, account: str | None, format: str, **options: Any) -> None:
+    def handle(self, *, account: str | None, format: str, remote: bool, **options: Any) -> None:
         rejected = rejections.recent()
         expected = [account] if account else used_account_names()
-        found = [*health_of(expected, rejected)]
+        answers = ask(expected) if remote else {}
+        is_json = format == "json"
+        amounts = monthly_amounts() if is_json else {}
+        found = [*overview_of(expected, rejected, answers, amounts)]
         if account:
-            found = [health for health in found if health.account == account]
+            found = [each for each in found if each.health.account == account]
         unknown = rejected.get("", {})
         problems = []
-        for health in found:
+        for health in [each.health for each in found]:
             is_silent = health.account not in expected and health.last_received_at is None
             limits = options | {"max_silence": None} if is_silent else options
             problems += exceeded_limits(health, **limits)
-        if format == "json":
+        if is_json:
             value = {
-                "accounts": [health.as_json() for health in found],
+                "accounts": [each.as_json() for each in found],
                 "problems": problems,
                 "unknown_accounts": unknown,
+                "events": activity().as_json(),
             }
             self.stdout.write(json.dumps(value))
         else:
-            self.stdout.write("\n".join(map(health_table, found)))
+            self.stdout.write("\n".join(map(overview_table, found)))
             if unknown:
                 self.stdout.write(
                     _("Deliveries for unknown accounts in %(days)s days: %(count)s")
@@ -135,22 +149,37 @@ def exceeded_limits(
     return problems
 
 
-def health_table(health: Health) -> str:
-    """Return a table with the health of one account."""
+def overview_table(overview: AccountOverview) -> str:
+    """Return a table with the state of one account."""
+    health = overview.health
     backlog = _("%(backlog)s, the oldest for %(age)s") if health.backlog else "%(backlog)s"
     last = health.last_received_at
     lines = {
         _("not settled"): backlog % {"backlog": health.backlog, "age": whole_seconds(health.age)},
+        _("blocked"): health.blocked,
         _("failed"): health.failed,
         _("dead"): health.dead,
         _("conflicting"): health.conflicting,
         _("malformed"): health.malformed,
         _("rejected"): rejected_deliveries(health),
         _("last received"): local(last).isoformat(" ", "seconds") if last else _("never"),
+        _("syncs"): last_states(overview) or _("never"),
     }
+    if answer := overview.altoviz:
+        lines[_("API key")] = f"{answer.key.label} {printable(answer.company)}".rstrip()
+        lines[_("webhook")] = answer.webhook.label
+        if answer.problem:
+            lines[_("problem")] = printable(answer.explain(health.account))
     width = max(map(len, lines))
     table = [f"  {name.ljust(width)}  {value}" for name, value in lines.items()]
     return "\n".join([_("Account “%(name)s”") % {"name": health.account}, *table])
+
+
+def last_states(overview: AccountOverview) -> str:
+    """Return the state of the last sync of each kind of object, and how many objects differed."""
+    return ", ".join(
+        f"{run.get_entity_display()}: {run.state.label} ({run.drift})" for run in overview.syncs
+    )
 
 
 def by_answer(by_day: Mapping[str, Mapping[str, int]]) -> Counter[str]:

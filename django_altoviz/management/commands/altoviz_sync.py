@@ -68,7 +68,7 @@ class Command(APICommand):
             with api_client(configured) as client, on_signals(interrupt, signal.SIGTERM):
                 sync(
                     account,
-                    kinds or ENTITIES,
+                    [entity for entity in ENTITIES if entity in (kinds or ENTITIES)],
                     dry_run=dry_run,
                     signals=options["signals"],
                     all_gone=options["all_gone"],

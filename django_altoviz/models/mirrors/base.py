@@ -94,6 +94,14 @@ class Mirror(models.Model):
         abstract = True
         # dumpdata takes the default manager. Without tombstones, a late event would revive an object.
         default_manager_name = "with_deleted"
+        default_permissions = (
+            "add",
+            "change",
+            "delete",
+            "view",
+            "export",
+            "refetch",
+        )
         indexes = [
             models.Index(fields=["internal_id"], name="altoviz_%(class)s_internal"),
             models.Index(fields=["search_text"], name="altoviz_%(class)s_search"),

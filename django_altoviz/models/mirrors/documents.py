@@ -106,6 +106,10 @@ class Document(Mirror):
 
     class Meta(Mirror.Meta):
         abstract = True
+        default_permissions = (  # type: ignore[assignment]
+            *Mirror.Meta.default_permissions,
+            "download",
+        )
         indexes = [
             *Mirror.Meta.indexes,
             models.Index(fields=["number"], name="altoviz_%(class)s_number"),

@@ -1,0 +1,96 @@
+"""The states of an object, as people speak of them: draft, sent, paid, overdue, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext, pgettext_lazy
+
+from django_altoviz.admin.display.rendering import badge
+from django_altoviz.admin.display.values import QUOTE_STATUSES
+from django_altoviz.models import Customer, Invoice, Mirror, Product, Quote
+from django_altoviz.overview.activity import local_today
+
+#: The customer has not answered the quote yet.
+_OPEN_QUOTE = ("Pending", "Sent")
+_GOOD_QUOTE = ("Accepted", "Invoiced")
+
+
+class State(NamedTuple):
+    label: Any
+    is_wrong: bool = False
+    is_good: bool = False
+
+
+def states_of(row: Mirror) -> list[State]:
+    """Return all states of an object: a draft of 0 is also paid, for example."""
+    return [*_own_states(row), *_states_of_mirror(row)]
+
+
+def badges(states: list[State]) -> SafeString:
+    """Return the states as coloured labels."""
+    return format_html_join(
+        " ",
+        "{}",
+        ((badge(state.label, is_wrong=state.is_wrong, is_good=state.is_good),) for state in states),
+    )
+
+
+def days_overdue(row: Invoice) -> int:
+    """Return the number of days since a part of the invoice was due, or 0."""
+    if row.next_due_date is None or row.deleted_at is not None:
+        return 0
+    return max((local_today() - row.next_due_date).days, 0)
+
+
+def overdue_for(days: int) -> str:
+    return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+
+
+def _own_states(row: Mirror) -> Iterator[State]:
+    if isinstance(row, Invoice):
+        yield from _states_of_invoice(row)
+    elif isinstance(row, Quote):
+        yield from _states_of_quote(row)
+    elif isinstance(row, (Customer, Product)) and row.active is False:
+        yield State(_("inactive"))
+
+
+def _states_of_mirror(row: Mirror) -> Iterator[State]:
+    if row.deleted_at is not None:
+        yield State(pgettext_lazy("object", "deleted"), is_wrong=True)
+    if row.forgotten_at is not None:
+        yield State(pgettext_lazy("object", "forgotten"))
+
+
+def _states_of_invoice(row: Invoice) -> Iterator[State]:
+    if row.is_draft:
+        yield State(pgettext_lazy("invoice", "draft"))
+    if row.is_proforma:
+        yield State(_("pro forma"))
+    if row.is_draft is False and not (row.is_proforma or row.is_paid or row.is_cancelled):
+        yield State(_("finalised"))
+    if row.sent_at is not None:
+        yield State(pgettext_lazy("invoice", "sent"))
+    if row.is_paid:
+        yield State(pgettext_lazy("invoice", "paid"), is_good=True)
+    if days_overdue(row):
+        yield State(pgettext_lazy("invoice", "overdue"), is_wrong=True)
+    if row.is_cancelled:
+        yield State(pgettext_lazy("invoice", "cancelled"))
+
+
+def _states_of_quote(row: Quote) -> Iterator[State]:
+    status = row.status
+    if status:
+        label = QUOTE_STATUSES.get(status, status)
+        yield State(label, is_wrong=status == "Refused", is_good=status in _GOOD_QUOTE)
+    if row.sent_at is not None and status != "Sent":
+        yield State(pgettext_lazy("quote", "sent"))
+    is_open = status in _OPEN_QUOTE and row.deleted_at is None
+    if is_open and row.validity_date is not None and row.validity_date < local_today():
+        yield State(pgettext_lazy("quote", "expired"), is_wrong=True)

@@ -1,0 +1,164 @@
+"""The top of a list of documents: its totals by state, and its years, months and days."""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Case, CharField, Count, Q, QuerySet, Sum, Value, When
+from django.http import HttpRequest
+from django.utils.dates import MONTHS
+from django.utils.formats import date_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from django_altoviz.admin.base import LightChangeList
+from django_altoviz.admin.display.rendering import EMPTY
+from django_altoviz.admin.display.values import QUOTE_STATUSES, format_amount
+from django_altoviz.models import Invoice
+from django_altoviz.overview.activity import local_today
+
+#: The latest years that are offered.
+MAX_YEARS = 12
+_ROUNDED = Decimal("0.01")
+
+
+class Total(NamedTuple):
+    """The number of documents in a state, with the sums of their amounts as texts."""
+
+    label: str
+    number: int
+    tax_excluded: str
+    tax_included: str
+    balance: str
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Links to shorter periods, and one back to the longer one, as Django's template expects them."""
+
+    back: dict[str, str] | None
+    choices: list[dict[str, str]]
+    show: bool = True
+
+
+class DocumentChangeList(LightChangeList):
+    """Change list with ``totals``, which are None if there are too many rows, and ``periods``."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        try:
+            return super().get_queryset(request, exclude_parameters)
+        except OverflowError as error:  # no such year
+            raise IncorrectLookupParameters from error
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        is_capped = self.paginator.is_capped
+        self.totals = None if is_capped else totals_of(self.queryset)
+        self.periods = periods_of(self)
+
+
+def totals_of(rows: QuerySet[Any]) -> list[Total]:
+    """Return the totals of the rows by state, and of all together. No rows have none."""
+    states = _invoice_states() if rows.model is Invoice else _quote_states()
+    conditions = [When(condition, then=Value(name)) for name, (_label, condition) in states.items()]
+    state = Case(*conditions, default=Value(""), output_field=CharField())
+    groups = rows.order_by().annotate(state=state).values_list("state")
+    sums = groups.annotate(
+        Count("pk"), Sum("tax_excluded_amount"), Sum("tax_included_amount"), Sum("balance")
+    )
+    found = {name: figures for name, *figures in sums}
+    totals = [
+        _state_total(label, *found[name])
+        for name, label in [*((name, each[0]) for name, each in states.items()), ("", _("other"))]
+        if name in found
+    ]
+    if len(found) > 1:
+        columns = [
+            [each or Decimal(0) for each in column] for column in zip(*found.values(), strict=True)
+        ]
+        totals.append(_state_total(_("total"), *(sum(column) for column in columns)))
+    return totals
+
+
+def _state_total(label: str, number: Any, *amounts: Any) -> Total:
+    # SQLite computes with binary fractions.
+    texts = [EMPTY if each is None else format_amount(each.quantize(_ROUNDED)) for each in amounts]
+    return Total(str(label), number, *texts)
+
+
+def _invoice_states() -> dict[str, tuple[str, Q]]:
+    """Return the states that an invoice is counted in: the first that it is in."""
+    return {
+        "cancelled": (pgettext("invoices", "cancelled"), Q(is_cancelled=True)),
+        "draft": (pgettext("invoices", "drafts"), Q(is_draft=True) | Q(is_proforma=True)),
+        "paid": (pgettext("invoices", "paid"), Q(is_paid=True)),
+        "overdue": (pgettext("invoices", "overdue"), Q(next_due_date__lt=local_today())),
+        "open": (pgettext("invoices", "not due yet"), Q(next_due_date__gte=local_today())),
+    }
+
+
+def _quote_states() -> dict[str, tuple[str, Q]]:
+    return {name: (label, Q(status=name)) for name, label in QUOTE_STATUSES.items()}
+
+
+def periods_of(changelist: ChangeList) -> Periods:
+    """Return the periods to filter by. Whether each has documents is not looked up.
+
+    Django's own tag does that, and reads all dates.
+    """
+    field = changelist.date_hierarchy
+    chosen = changelist.get_filters_params()
+    parts = [_number_in(chosen, f"{field}__{part}") for part in ("year", "month", "day")]
+    year, month, day = parts
+    if year is None:
+        return Periods(None, [_link(changelist, str(each), each) for each in _years_of(changelist)])
+    if month is None:
+        back = {"link": _link(changelist, "")["link"], "title": _("All dates")}
+        months = [_link(changelist, capfirst(MONTHS[each]), year, each) for each in range(1, 13)]
+        return Periods(back, months)
+    back = _link(changelist, str(year), year)
+    if day is None:
+        last = calendar.monthrange(year, month)[1]
+        days = [
+            _link(changelist, _day_label(year, month, each), year, month, each)
+            for each in range(1, last + 1)
+        ]
+        return Periods(back, days)
+    back = _link(changelist, f"{capfirst(MONTHS[month])} {year}", year, month)
+    return Periods(back, [{"title": _day_label(year, month, day), "link": ""}])
+
+
+def _number_in(chosen: Any, name: str) -> int | None:
+    return int(chosen[name][-1]) if name in chosen else None
+
+
+def _day_label(year: int, month: int, day: int) -> str:
+    return capfirst(date_format(datetime.date(year, month, day), "MONTH_DAY_FORMAT"))
+
+
+def _link(changelist: ChangeList, title: str, *parts: int) -> dict[str, str]:
+    """Return a link to the list of that period: a year, with a month and a day if they are given."""
+    field = changelist.date_hierarchy
+    names = [f"{field}__{part}" for part in ("year", "month", "day")]
+    link = changelist.get_query_string(
+        dict(zip(names, parts, strict=False)), [*names[len(parts) :], "p"]
+    )
+    return {"title": title, "link": link}
+
+
+def _years_of(changelist: ChangeList) -> range:
+    """Return the years from the first document to the last one: two look-ups in the index."""
+    field = changelist.date_hierarchy
+    model: Any = changelist.model
+    dates = model.with_deleted.exclude(**{field: None}).values_list(field, flat=True)
+    first, last = dates.order_by(field).first(), dates.order_by(f"-{field}").first()
+    if first is None or last is None:
+        return range(0)
+    return range(max(first.year, last.year - MAX_YEARS + 1), last.year + 1)

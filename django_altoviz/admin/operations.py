@@ -1,0 +1,251 @@
+"""The buttons of the overview: what each asks before it acts, what it does, and what it says then."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from django.contrib import messages
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_altoviz import registration
+from django_altoviz.admin.actions import MAX_IN_REQUEST, PATIENCE
+from django_altoviz.conf import Account
+from django_altoviz.dispatchers import dispatch_sync, has_sync_queue
+from django_altoviz.exceptions import NotConfirmed, SyncTakenOver, ends_task
+from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.models.sync_runs import SyncState
+from django_altoviz.overview import last_syncs
+from django_altoviz.overview.remote import RemoteState, limited_client, without_user
+from django_altoviz.processing import drain
+from django_altoviz.registration import Plan, Registered, Wanted, endpoints
+from django_altoviz.sync import sync_for
+
+#: The level and the text of a message.
+Said: TypeAlias = tuple[int, str]
+_LONGEST_DESCRIPTION = 300
+_SYNC_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A button: its label, the permission that it requires, and what it does with an account.
+
+    ``plan`` yields the sentences of the page to confirm it, ``run`` the messages afterwards. Both may
+    raise ``APIFailure``.
+    """
+
+    label: str | Promise
+    permission: str
+    plan: Callable[[Account], Iterator[str]]
+    run: Callable[[Account], Iterator[Said]]
+
+
+def failure_text(error: Exception, account: str) -> str:
+    """Return what a failed request to Altoviz means for the reader of the page."""
+    if type(error) is NotConfirmed:
+        return gettext(
+            "Altoviz accepted the change, but its list does not show it yet. No webhook was removed "
+            "before its replacement was listed. Do it again in a minute: that is safe."
+        )
+    state = RemoteState(timezone.now(), problem=type(error).__name__, detail=str(error))
+    return state.explain(account)
+
+
+def _described(webhook: Registered) -> str:
+    return f"{webhook.id} “{webhook.name}” {without_user(webhook.url)}"[:_LONGEST_DESCRIPTION]
+
+
+def _wanted(account: Account) -> Wanted:
+    for name in ("WEBHOOK_URL", "WEBHOOK_SECRET", "API_KEY"):
+        if not (
+            account.webhook_secrets if name == "WEBHOOK_SECRET" else vars(account)[name.lower()]
+        ):
+            text = gettext("Account “%(name)s” has no %(setting)s in ALTOVIZ.")
+            raise ImproperlyConfigured(text % {"name": account.name, "setting": name})
+    return Wanted.by(account)
+
+
+def _plan_registration(account: Account, *, replace: bool) -> Iterator[str]:
+    wanted = _wanted(account)
+    url = without_user(wanted.url)
+    if reason := endpoints.why_not_public(wanted.url):
+        text = gettext("Altoviz may not be able to deliver to %(url)s: %(reason)s.")
+        yield text % {"url": url, "reason": reason}
+    if not endpoints.leads_to_webhook(wanted.url, account.name):
+        text = gettext("%(url)s does not lead to the webhook of account “%(name)s”.")
+        yield text % {"url": url, "name": account.name}
+    with limited_client(account) as client:
+        rows = client.webhooks.all()
+    replaced = {registration.id_of(row) for row in rows} if replace else ()
+    yield from _steps(registration.plan(rows, wanted, replace=replaced), url)
+
+
+def _steps(plan: Plan, url: str) -> Iterator[str]:
+    if plan.keep:
+        yield gettext("Would keep: %(webhook)s") % {"webhook": _described(plan.keep)}
+    else:
+        yield gettext("Would register: %(url)s") % {"url": url}
+    for webhook in plan.remove:
+        yield gettext("Would remove: %(webhook)s") % {"webhook": _described(webhook)}
+    for webhook in plan.leave:
+        text = gettext("Left alone, because it may belong to another project: %(webhook)s")
+        yield text % {"webhook": _described(webhook)}
+
+
+def _patient_sleep() -> Callable[[float], None]:
+    """Return a ``sleep`` that gives up when the request has taken long enough."""
+    deadline = time.monotonic() + PATIENCE
+
+    def sleep(seconds: float) -> None:
+        if time.monotonic() + seconds > deadline:
+            raise NotConfirmed
+        time.sleep(seconds)
+
+    return sleep
+
+
+def _register(account: Account, *, replace: bool) -> Iterator[Said]:
+    with limited_client(account) as client:
+        result = registration.register(
+            client.webhooks, _wanted(account), replace=replace, sleep=_patient_sleep()
+        )
+    text = (
+        gettext("Registered: %(webhook)s")
+        if result.created
+        else gettext("Already registered: %(webhook)s")
+    )
+    yield messages.SUCCESS, text % {"webhook": _described(result.kept)}
+    for id in result.removed:
+        yield messages.SUCCESS, gettext("Removed: %(id)s") % {"id": id}
+
+
+def _to_unregister(account: Account) -> list[Registered]:
+    url = _wanted(account).url
+    with limited_client(account) as client:
+        listed = [Registered.read(row) for row in client.webhooks.all()]
+    return [each for each in listed if each.id and registration.delivers_to(each, url)]
+
+
+def _plan_removal(account: Account) -> Iterator[str]:
+    for webhook in _to_unregister(account):
+        yield gettext("Would remove: %(webhook)s") % {"webhook": _described(webhook)}
+
+
+def _unregister(account: Account) -> Iterator[Said]:
+    chosen = _to_unregister(account)
+    with limited_client(account) as client:
+        registration.unregister(
+            client.webhooks, [each.id for each in chosen], sleep=_patient_sleep()
+        )
+    for webhook in chosen:
+        yield messages.SUCCESS, gettext("Removed: %(webhook)s") % {"webhook": _described(webhook)}
+    if not chosen:
+        yield messages.WARNING, gettext("There is no such webhook.")
+
+
+def _plan_sync(account: Account) -> Iterator[str]:
+    if has_sync_queue():
+        yield gettext(
+            "The workers read all objects at Altoviz, and apply each difference as an event."
+        )
+        return
+    text = gettext(
+        "This request reads objects at Altoviz for about %(seconds)d seconds, and applies each "
+        "difference as an event. The next sync goes on from there."
+    )
+    yield text % {"seconds": _SYNC_SECONDS}
+
+
+def _sync_now(account: Account) -> Iterator[Said]:
+    if any(run.state == SyncState.RUNNING for run in last_syncs(account.name)):
+        yield messages.WARNING, gettext("A sync is running already. Nothing was started.")
+        return
+    try:
+        is_queued = dispatch_sync(account.name)
+    except Exception as error:  # each broker has exceptions of its own
+        if ends_task(error):
+            raise
+        text = gettext("The queue did not take the sync: %(error)s. Nothing was started.")
+        yield messages.ERROR, text % {"error": type(error).__name__}
+        return
+    if is_queued:
+        yield messages.SUCCESS, gettext("The sync waits for a worker now.")
+    else:
+        yield _synced_in_request(account)
+
+
+def _synced_in_request(account: Account) -> Said:
+    try:
+        left = sync_for(account.name, _SYNC_SECONDS)
+    except SyncTakenOver:
+        return messages.WARNING, gettext("Another process has taken over this sync.")
+    if not left:
+        return messages.SUCCESS, gettext("The sync is done.")
+    text = gettext(
+        "The sync is not finished: %(kinds)s. Start it again to go on, or run altoviz_sync."
+    )
+    kinds = ", ".join(str(entity.label) for entity in left)
+    return messages.WARNING, text % {"kinds": kinds}
+
+
+def _plan_processing(account: Account) -> Iterator[str]:
+    text = gettext(
+        "At most %(count)d events that are due are processed in this request, for at most %(seconds)d "
+        "seconds. Their receivers are called."
+    )
+    yield text % {"count": MAX_IN_REQUEST, "seconds": PATIENCE}
+
+
+def _process_due(account: Account) -> Iterator[Said]:
+    deadline = time.monotonic() + PATIENCE
+    events = WebhookEvent.objects.for_write().filter(account=account.name)
+    attempted = drain(events, limit=MAX_IN_REQUEST, deadline=deadline)
+    outcomes = Counter(event.status for event in attempted)
+    is_cut_short = outcomes.total() >= MAX_IN_REQUEST or time.monotonic() >= deadline
+    if outcomes:
+        is_wrong = outcomes[Status.FAILED] or outcomes[Status.DEAD]
+        counts = [f"{status.label}: {outcomes[status]}" for status in Status if outcomes[status]]
+        yield messages.WARNING if is_wrong else messages.SUCCESS, ", ".join(counts)
+    elif not is_cut_short:
+        yield messages.SUCCESS, gettext("No event was due.")
+    if is_cut_short:
+        yield messages.WARNING, gettext("More events may be due.")
+
+
+REGISTER, REPLACE, UNREGISTER, SYNC, PROCESS = (
+    "register",
+    "replace",
+    "unregister",
+    "sync",
+    "process",
+)
+OPERATIONS: Mapping[str, Operation] = {
+    REGISTER: Operation(
+        _("Register the webhook"),
+        "register_webhook",
+        partial(_plan_registration, replace=False),
+        partial(_register, replace=False),
+    ),
+    REPLACE: Operation(
+        _("Replace the webhook"),
+        "register_webhook",
+        partial(_plan_registration, replace=True),
+        partial(_register, replace=True),
+    ),
+    UNREGISTER: Operation(
+        _("Unregister the webhook"), "register_webhook", _plan_removal, _unregister
+    ),
+    SYNC: Operation(_("Sync now"), "start_sync", _plan_sync, _sync_now),
+    PROCESS: Operation(
+        _("Process what is due"), "process_webhookevent", _plan_processing, _process_due
+    ),
+}

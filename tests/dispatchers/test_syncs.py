@@ -1,0 +1,109 @@
+"""Syncs in the workers: in slices, each of which enqueues the rest."""
+
+from __future__ import annotations
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.core.cache import cache
+from django.core.management import call_command
+from django_tasks_db.models import DBTaskResult
+
+from django_altoviz.dispatchers import celery, dispatch_sync, queued
+from django_altoviz.exceptions import NotAuthorized
+from django_altoviz.models import Customer, Invoice, SyncRun
+from django_altoviz.testing import FakeAltoviz
+from tests.test_admin import client_of
+from tests.test_admin_operations import confirmation, run
+from tests.test_admin_overview import OPERATE, VIEW
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PATH = "django_altoviz.dispatchers"
+
+
+@pytest.fixture(autouse=True)
+def altoviz(settings):
+    cache.clear()
+    with FakeAltoviz() as altoviz:
+        altoviz.populate(customers=3, invoices=2)
+        settings.ALTOVIZ = settings.ALTOVIZ | altoviz.settings
+        yield altoviz
+
+
+@pytest.fixture
+def django_tasks(settings):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.django_tasks"}
+    settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
+
+def is_synced():
+    kinds = SyncRun.objects.exclude(finished_at=None).values_list("entity", flat=True)
+    assert len(kinds) == len({*kinds}), "no kind is synced twice"
+    return (len(kinds), Customer.objects.count(), Invoice.objects.count()) == (5, 3, 2)
+
+
+def work():
+    call_command("db_worker", batch=True, reload=False, startup_delay=False, verbosity=0)
+
+
+def test_a_slice_enqueues_the_kinds_that_are_left(monkeypatch):
+    monkeypatch.setattr(queued, "TIME_BUDGET", 0)
+    enqueued = []
+    queued.sync_account("default", [], lambda *rest: enqueued.append(rest))
+    assert enqueued == [("default", ["customer", "contact", "product", "invoice", "quote"])]
+    while enqueued:
+        queued.sync_account(*enqueued.pop(), lambda *rest: enqueued.append(rest))
+    assert is_synced()
+
+
+def test_a_slice_that_fails_enqueues_nothing(altoviz):
+    altoviz.fail_next(*[401] * 5)
+    with pytest.raises(NotAuthorized):
+        queued.sync_account("default", [], pytest.fail)
+
+
+def test_celery_syncs(celery_app, monkeypatch):
+    monkeypatch.setattr(queued, "TIME_BUDGET", 0)
+    celery_app.conf.task_always_eager = True
+    assert dispatch_sync("default")
+    assert is_synced()
+
+
+def test_django_tasks_syncs(django_tasks, monkeypatch):
+    monkeypatch.setattr(queued, "TIME_BUDGET", 0)
+    assert dispatch_sync("default")
+    assert not SyncRun.objects.exists()
+    work()
+    assert DBTaskResult.objects.count() > 1
+    assert is_synced()
+
+
+def test_the_admin_leaves_it_to_the_workers(django_tasks):
+    operator = client_of("operator", *VIEW, *OPERATE)
+    (step,) = confirmation(operator, "sync")
+    assert step.startswith("The workers read all objects at Altoviz")
+    assert run(operator, "sync") == ["The sync waits for a worker now."]
+    assert not SyncRun.objects.exists()
+    work()
+    assert is_synced()
+
+
+def test_a_dispatcher_without_a_queue_does_not_sync(settings):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.deferred"}
+    assert not dispatch_sync("default")
+
+
+def test_a_queue_that_does_not_answer_is_named(celery_app, monkeypatch):
+    celery_app.conf.broker_url = "redis://127.0.0.1:1"
+    operator = client_of("operator", *VIEW, *OPERATE)
+    (message,) = run(operator, "sync")
+    assert message.startswith("The queue did not take the sync: ")
+
+
+def test_a_task_that_ends_is_not_taken_for_a_queue_that_does_not_answer(settings, monkeypatch):
+    def end(*args):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(celery, "enqueue_sync", end)
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.celery"}
+    with pytest.raises(SoftTimeLimitExceeded):
+        run(client_of("operator", *VIEW, *OPERATE), "sync")
