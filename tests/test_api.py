@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import json
 from decimal import Decimal
+from io import StringIO
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from django_altoviz.models import Customer, Invoice, Status, SyncRun, WebhookEvent
+from django_altoviz.testing import FakeAltoviz
 from tests.conftest import SECRETS, body_of
 
 pytestmark = pytest.mark.django_db
@@ -310,6 +313,48 @@ class TestEvents:
         assert answer.status_code == 409
         assert answer.json()["description"] == "malformed body"
         assert api.post(f"{API}events/999999/process/").status_code == 404
+
+
+def test_the_status_is_what_the_command_gives(api, post, django_assert_max_num_queries):
+    post(body_of("InvoiceUpdated", taxIncludedAmount=120, date=f"{timezone.localdate():%Y-%m-01}"))
+    out = StringIO()
+    call_command("altoviz_status", "--format", "json", stdout=out)
+    with django_assert_max_num_queries(25):
+        found = read(api, "status/")["accounts"]
+    assert found == json.loads(out.getvalue())["accounts"]
+    reader = client_with("view_overview")
+    assert not any(account["months"] for account in read(reader, "status/")["accounts"])
+    read(client_with("view_webhookevent"), "status/", 403)
+
+
+class TestSyncs:
+    @pytest.fixture
+    def fake(self, settings):
+        with FakeAltoviz() as fake:
+            settings.ALTOVIZ = settings.ALTOVIZ | fake.settings
+            yield fake
+
+    def test_are_started_by_those_who_may(self, fake):
+        fake.customers.create(name="Fonderie")
+        path = f"{API}syncs/"
+        assert client_with("view_syncrun").post(path).status_code == 403
+        client = client_with("view_syncrun", "start_sync")
+        answer = client.post(path)
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {"account": "default", "outcome": "done"},
+        )
+        assert Customer.objects.get().name == "Fonderie"
+        assert client.post(path, {"account": "nobody"}).json()["account"]
+
+    def test_that_can_not_start_say_why(self, api, fake, settings):
+        SyncRun.objects.create(account="default", entity="invoice", as_of=0, is_import=False)
+        assert api.post(f"{API}syncs/").status_code == 409
+        SyncRun.objects.all().delete()
+        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": ""}
+        answer = api.post(f"{API}syncs/")
+        assert answer.status_code == 503
+        assert "API_KEY" in answer.json()["detail"]
 
 
 def test_syncs_are_listed_with_their_state(api):

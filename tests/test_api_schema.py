@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import pytest
+import requests
 import schemathesis
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -40,8 +39,8 @@ def test_the_description_is_complete(tmp_path):
         assert name in text
 
 
-STATUSES: dict[str, set[int]] = defaultdict(set)
-schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+DESCRIPTION = SchemaGenerator().get_schema(request=None, public=True)
+schema = schemathesis.openapi.from_dict(DESCRIPTION)
 
 
 @pytest.fixture
@@ -68,11 +67,10 @@ def test_every_answer_is_as_described(session, live_server, case):
     response = case.call_and_validate(base_url=live_server.url, headers=session, checks=CHECKS)
     if case.method == "GET" and not case.query and not case.path_parameters:
         assert response.status_code == 200  # the session counts
-    STATUSES[case.operation.path].add(response.status_code)
 
 
-def test_each_list_has_answered_and_refused():
-    """Prove that the test above has reached the views."""
-    lists = [path for path in STATUSES if not path.endswith("}/") and "process" not in path]
-    assert len(lists) == 7
-    assert all({200, 400} <= STATUSES[path] for path in lists), STATUSES
+def test_the_session_of_these_tests_reaches_the_views(session, live_server):
+    paths = [path for path in DESCRIPTION["paths"] if "{" not in path]
+    assert len(paths) == 8
+    for path in paths:
+        assert requests.get(live_server.url + path, headers=session).status_code == 200

@@ -113,7 +113,7 @@ class ParameterFilter(BaseFilterBackend):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [
-            _described(name, _schema_of(field), str(field.help_text or ""))
+            _parameter(name, _schema_of(field), str(field.help_text or ""))
             for name, field in view.filter_class().fields.items()
         ]
 
@@ -144,7 +144,7 @@ class WordSearch(BaseFilterBackend):
         if not view.is_searched:
             return []
         text = "Words that must all be in the number, the name, and so on."
-        return [_described(self.parameter, {"type": "string"}, text)]
+        return [_parameter(self.parameter, {"type": "string"}, text)]
 
 
 class ColumnOrdering(OrderingFilter):
@@ -160,10 +160,10 @@ class ColumnOrdering(OrderingFilter):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         names = [f"{sign}{name}" for name in view.ordering_fields for sign in ("", "-")]
         text = "The column to order by, with a minus for the descending order."
-        return [_described(self.ordering_param, {"type": "string", "enum": names}, text)]
+        return [_parameter(self.ordering_param, {"type": "string", "enum": names}, text)]
 
 
-def _described(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
     return {
         "name": name,
         "in": "query",

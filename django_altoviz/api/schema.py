@@ -36,7 +36,8 @@ else:
                 "404": "There is no such object, or no such page.",
             }
             if self.method == "POST":
-                refusals["409"] = "The event can't be processed now. The answer says why."
+                refusals["409"] = "That can't be done now. The answer says why."
+                refusals["503"] = "Altoviz does not answer, or refuses. The answer says why."
             return refusals
 
         def _our_parameters(self) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from django_altoviz.api.expansion import expansions_of
 from django_altoviz.api.permissions import may_see_content
 from django_altoviz.api.serializer_fields import AmountSerializerField
+from django_altoviz.conf import DEFAULT_ACCOUNT, account_names
 from django_altoviz.models import (
     Contact,
     Customer,
@@ -23,6 +24,7 @@ from django_altoviz.models import (
 from django_altoviz.models.mirrors.fields import AmountField
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.models.sync_runs import SyncState
+from django_altoviz.overview import AccountOverview
 from django_altoviz.processing import Replay
 
 _HIDDEN = {"id", "data", "fingerprint", "search_text"}
@@ -213,6 +215,28 @@ class SyncSerializer(ReadOnlySerializer):
             *("seen", "new", "changed", "deleted", "unchanged", "failed", "error"),
         ]
         read_only_fields = fields
+
+
+class SyncStartSerializer(serializers.Serializer[SyncRun]):
+    """The account to sync, and what became of it."""
+
+    account = serializers.CharField(default=DEFAULT_ACCOUNT, max_length=64)
+    outcome = serializers.ChoiceField(
+        choices=["queued", "done", "unfinished"],
+        read_only=True,
+        help_text="An unfinished sync goes on with the next request, or with altoviz_sync.",
+    )
+
+    def validate_account(self, name: str) -> str:
+        if name not in account_names():
+            raise serializers.ValidationError(f"Unknown. Known: {', '.join(account_names())}.")
+        return name
+
+
+class StatusSerializer(serializers.Serializer[AccountOverview]):
+    """The state of the accounts, as ``altoviz_status --format json`` gives it."""
+
+    accounts = serializers.ListField(child=serializers.DictField(), read_only=True)
 
 
 class ReplaySerializer(serializers.Serializer[WebhookEvent]):

@@ -21,4 +21,5 @@ for _name, _view in (
 ):
     _router.register(_name, _view, basename=_name.removesuffix("s"))
 
-urlpatterns = [path("v1/", include(_router.urls))]
+_paths = [*_router.urls, path("status/", views.StatusView.as_view(), name="status")]
+urlpatterns = [path("v1/", include(_paths))]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
-from rest_framework import status, viewsets
+from rest_framework import generics, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.renderers import JSONRenderer
@@ -15,25 +16,37 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from django_altoviz import rejections
 from django_altoviz.api import filters, serializers
 from django_altoviz.api.expansion import expandable_of, expansions_in, is_asked_for_deleted
 from django_altoviz.api.pagination import EventPagination, StablePagination
 from django_altoviz.api.permissions import ViewPermission, may_view
 from django_altoviz.api.renderers import ExactJSONRenderer
 from django_altoviz.api.schema import DescribedSchema
+from django_altoviz.conf import used_account_names
+from django_altoviz.dispatchers import dispatch_sync
+from django_altoviz.exceptions import APIFailure, SyncTakenOver
 from django_altoviz.masking import SecretMask
 from django_altoviz.models import (
     Contact,
     Customer,
     Invoice,
+    Overview,
     Product,
     Quote,
     SyncRun,
     WebhookEvent,
 )
+from django_altoviz.models.sync_runs import SyncState
+from django_altoviz.overview import last_syncs, overview_of
+from django_altoviz.overview.activity import kept_for_a_minute, monthly_amounts
+from django_altoviz.overview.remote import stored_answers
 from django_altoviz.processing import process_again
+from django_altoviz.sync import sync_for
 from django_altoviz.transactions import own_transactions
 
+# A server may end a request after 30 seconds.
+_SECONDS_TO_SYNC = 10.0
 _defaults: Any = api_settings
 _RENDERERS = [each for each in _defaults.DEFAULT_RENDERER_CLASSES if each is not JSONRenderer]
 _FILTERS = [filters.ParameterFilter, filters.WordSearch, filters.ColumnOrdering]
@@ -154,10 +167,67 @@ class EventViewSet(ReadOnlyViewSet):
         )
 
 
+# Each batch of a sync is a transaction of its own.
+@method_decorator(own_transactions, name="dispatch")
 class SyncViewSet(ReadOnlyViewSet):
+    """The syncs, the latest first, and the way to start one."""
+
     queryset = SyncRun.objects.all()
     serializer_class = serializers.SyncSerializer
     filter_class = filters.SyncFilters
     lookup_value_regex = "[0-9]{1,18}"
     ordering_fields = ["id"]
     ordering = ["-id"]
+
+    def get_serializer_class(self) -> Any:
+        if self.action == "create":
+            return serializers.SyncStartSerializer
+        return super().get_serializer_class()
+
+    def create(self, request: Request) -> Response:
+        """Start a sync: in the workers if there is a queue, and otherwise in the request."""
+        if not request.user.has_perm("django_altoviz.start_sync"):
+            raise PermissionDenied
+        asked = self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        account = asked.validated_data["account"]
+        if any(run.state == SyncState.RUNNING for run in last_syncs(account)):
+            return _refused(status.HTTP_409_CONFLICT, "A sync is running already.")
+        try:
+            outcome = _start_sync(account)
+        except (APIFailure, ImproperlyConfigured, SyncTakenOver) as error:
+            return _refused(status.HTTP_503_SERVICE_UNAVAILABLE, str(error))
+        return Response(
+            {"account": account, "outcome": outcome},
+            status.HTTP_202_ACCEPTED if outcome == "queued" else status.HTTP_200_OK,
+        )
+
+
+def _start_sync(account: str) -> str:
+    if dispatch_sync(account):
+        return "queued"
+    return "unfinished" if sync_for(account, _SECONDS_TO_SYNC) else "done"
+
+
+def _refused(code: int, detail: str) -> Response:
+    return Response({"detail": detail}, code)
+
+
+class StatusView(generics.GenericAPIView[Any]):
+    """The state of all accounts: what ``altoviz_status`` shows, without asking Altoviz."""
+
+    permission_classes = [ViewPermission]
+    renderer_classes = ReadOnlyViewSet.renderer_classes
+    serializer_class = serializers.StatusSerializer
+    queryset = Overview.objects.none()
+    filter_backends = ()
+    pagination_class = None
+    schema = DescribedSchema()
+
+    def get(self, request: Request) -> Response:
+        accounts = used_account_names()
+        amounts = (
+            kept_for_a_minute("amounts", monthly_amounts) if may_view(request.user, Invoice) else {}
+        )
+        found = overview_of(accounts, rejections.recent(), stored_answers(accounts), amounts)
+        return Response({"accounts": [each.as_json() for each in found]})
