@@ -25,12 +25,12 @@ from hypothesis import strategies as st
 
 from django_altoviz.admin import InvoiceAdmin, base
 from django_altoviz.admin.display import details, rendering, values
-from django_altoviz.admin.display.masking import MASK, SecretMask
 from django_altoviz.admin.display.rendering import Renderer
 from django_altoviz.admin.filters import DeletedFilter
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.exceptions import GiveUp
 from django_altoviz.intake.envelopes import body_to_text
+from django_altoviz.masking import MASK, SecretMask
 from django_altoviz.models import (
     MIRRORS,
     Customer,

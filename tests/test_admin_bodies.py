@@ -11,10 +11,10 @@ import pytest
 
 from django_altoviz.admin.display import json_tree
 from django_altoviz.admin.display.json_tree import folding_body
-from django_altoviz.admin.display.masking import MASK
 from django_altoviz.admin.display.rendering import Renderer
 from django_altoviz.event_types import EventType
 from django_altoviz.intake.envelopes import body_to_text
+from django_altoviz.masking import MASK
 from django_altoviz.samples import sample_body
 from tests.conftest import SECRETS
 from tests.test_admin import VIEW, body_page_of, client_of, html, page_of, store

@@ -18,7 +18,7 @@ LAYERS = [
     {"dispatchers", "overview"},
     {"registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
-    {"rejections"},
+    {"masking", "rejections"},
     {"models", "signals", "samples", "client"},
     {"intake"},
     {"exact_json", "conf", "event_types", "log", "spellings", "transactions"},
@@ -134,7 +134,7 @@ def test_no_module_for_odds_and_ends():
 #: What every dispatcher offers, and what every command is called.
 INTERFACES = {
     *("dispatch", "enqueue_sync", "process_event", "process_due", "sync_account"),
-    *("Command", "__all__"),
+    *("Command", "__all__", "app_name", "urlpatterns"),
 }
 
 

@@ -6,4 +6,5 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("altoviz/", include("django_altoviz.urls")),
+    path("api/altoviz/", include("django_altoviz.api.urls")),
 ]

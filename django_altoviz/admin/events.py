@@ -21,7 +21,6 @@ from django_altoviz.admin.actions import ReplayAdmin
 from django_altoviz.admin.base import LightChangeList, parse_id
 from django_altoviz.admin.content import content, may_view_content
 from django_altoviz.admin.display.json_tree import folding_body
-from django_altoviz.admin.display.masking import SecretMask
 from django_altoviz.admin.display.rendering import EMPTY, badge
 from django_altoviz.admin.display.values import format_time
 from django_altoviz.admin.filters import AccountFilter, CauseFilter, DayFilter, EventTypeFilter
@@ -35,6 +34,7 @@ from django_altoviz.admin.history import (
 from django_altoviz.admin.objects import MirroredObjects, ids_by_number, named, objects_of
 from django_altoviz.admin.problems import UNFINISHED, problem_of
 from django_altoviz.intake.envelopes import text_to_body
+from django_altoviz.masking import SecretMask
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import may_be_replayed

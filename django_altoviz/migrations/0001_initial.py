@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
                 'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch'),
-                'indexes': [models.Index(fields=['internal_id'], name='altoviz_contact_internal'), models.Index(fields=['search_text'], name='altoviz_contact_search'), models.Index(fields=['email'], name='altoviz_contact_email')],
+                'indexes': [models.Index(fields=['internal_id'], name='altoviz_contact_internal'), models.Index(fields=['search_text'], name='altoviz_contact_search'), models.Index(fields=['synced_at'], name='altoviz_contact_synced'), models.Index(fields=['email'], name='altoviz_contact_email')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_contact_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_contact_key')],
             },
             managers=[
@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
                 'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch'),
-                'indexes': [models.Index(fields=['internal_id'], name='altoviz_customer_internal'), models.Index(fields=['search_text'], name='altoviz_customer_search'), models.Index(fields=['number'], name='altoviz_customer_number'), models.Index(fields=['email'], name='altoviz_customer_email')],
+                'indexes': [models.Index(fields=['internal_id'], name='altoviz_customer_internal'), models.Index(fields=['search_text'], name='altoviz_customer_search'), models.Index(fields=['synced_at'], name='altoviz_customer_synced'), models.Index(fields=['number'], name='altoviz_customer_number'), models.Index(fields=['email'], name='altoviz_customer_email')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_customer_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_customer_key')],
             },
             managers=[
@@ -210,7 +210,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_manager_name': 'with_deleted',
                 'default_permissions': ('add', 'change', 'delete', 'view', 'export', 'refetch'),
-                'indexes': [models.Index(fields=['internal_id'], name='altoviz_product_internal'), models.Index(fields=['search_text'], name='altoviz_product_search'), models.Index(fields=['number'], name='altoviz_product_number')],
+                'indexes': [models.Index(fields=['internal_id'], name='altoviz_product_internal'), models.Index(fields=['search_text'], name='altoviz_product_search'), models.Index(fields=['synced_at'], name='altoviz_product_synced'), models.Index(fields=['number'], name='altoviz_product_number')],
                 'constraints': [models.UniqueConstraint(fields=('altoviz_id', 'account'), name='altoviz_product_identity'), models.UniqueConstraint(fields=('key',), name='altoviz_product_key')],
             },
             managers=[
@@ -479,6 +479,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='invoice',
+            index=models.Index(fields=['synced_at'], name='altoviz_invoice_synced'),
+        ),
+        migrations.AddIndex(
+            model_name='invoice',
             index=models.Index(fields=['number'], name='altoviz_invoice_number'),
         ),
         migrations.AddIndex(
@@ -532,6 +536,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='quote',
             index=models.Index(fields=['search_text'], name='altoviz_quote_search'),
+        ),
+        migrations.AddIndex(
+            model_name='quote',
+            index=models.Index(fields=['synced_at'], name='altoviz_quote_synced'),
         ),
         migrations.AddIndex(
             model_name='quote',

@@ -13,8 +13,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz import exact_json
-from django_altoviz.admin.display.masking import SecretMask
 from django_altoviz.intake.envelopes import storable
+from django_altoviz.masking import SecretMask
 
 EMPTY = "—"
 #: A browser shows this much without delay.

@@ -105,6 +105,7 @@ class Mirror(models.Model):
         indexes = [
             models.Index(fields=["internal_id"], name="altoviz_%(class)s_internal"),
             models.Index(fields=["search_text"], name="altoviz_%(class)s_search"),
+            models.Index(fields=["synced_at"], name="altoviz_%(class)s_synced"),
         ]
         constraints = [
             # The id comes first, so that a look-up by the id alone is fast.

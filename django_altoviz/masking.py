@@ -1,4 +1,4 @@
-"""Masking: no page shows a secret of ours, even if a remote system has sent it in a body.
+"""Masking: neither a page nor the REST API shows a secret of ours, even if a remote system has sent it in a body.
 
 Altoviz once documented that every call carries the webhook's secret. The database keeps what was
 received; only the display is masked.

@@ -1,0 +1,187 @@
+"""Filters of the lists. A parameter that no filter knows is refused, as it would find too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import BaseFilterBackend, OrderingFilter
+from rest_framework.request import Request
+
+from django_altoviz.api.expansion import DELETED, EXPAND
+from django_altoviz.event_types import Entity
+from django_altoviz.intake.envelopes import MAX_INTEGER
+from django_altoviz.models import Source, Status
+from django_altoviz.models.mirrors.payloads import SHORT_TEXT
+from django_altoviz.models.mirrors.searching import words_of
+
+#: Parameters that pagination and rendering read.
+_READ_ELSEWHERE = {"cursor", "page_size", "format", DELETED, EXPAND}
+
+
+def _text_parameter(**options: Any) -> serializers.CharField:
+    return serializers.CharField(required=False, max_length=SHORT_TEXT, **options)
+
+
+def _id_parameter(**options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(required=False, min_value=0, max_value=MAX_INTEGER, **options)
+
+
+class MirrorFilters(serializers.Serializer[Any]):
+    """The parameters of a list of objects. The source of each is a look-up."""
+
+    account = _text_parameter()
+    altoviz_id = _id_parameter()
+    internal_id = _text_parameter()
+    synced_after = serializers.DateTimeField(
+        required=False,
+        source="synced_at__gte",
+        help_text="Only what was changed here at that time or later.",
+    )
+
+
+class CustomerFilters(MirrorFilters):
+    number = _text_parameter()
+    email = _text_parameter()
+    type = _text_parameter()
+    active = serializers.BooleanField(required=False)
+
+
+class ContactFilters(MirrorFilters):
+    email = _text_parameter()
+
+
+class ProductFilters(MirrorFilters):
+    number = _text_parameter()
+    type = _text_parameter()
+    active = serializers.BooleanField(required=False)
+
+
+class DocumentFilters(MirrorFilters):
+    number = _text_parameter()
+    customer = _text_parameter(source="customer_id", help_text="The key of a customer.")
+    date_from = serializers.DateField(required=False, source="date__gte")
+    date_to = serializers.DateField(required=False, source="date__lte")
+
+
+class InvoiceFilters(DocumentFilters):
+    is_draft = serializers.BooleanField(required=False)
+    is_paid = serializers.BooleanField(required=False)
+    is_cancelled = serializers.BooleanField(required=False)
+
+
+class QuoteFilters(DocumentFilters):
+    status = _text_parameter()
+
+
+class EventFilters(serializers.Serializer[Any]):
+    """The parameters of the list of events."""
+
+    after = _id_parameter(source="pk__gt", help_text="Only events with a greater number.")
+    account = _text_parameter()
+    type = _text_parameter()
+    entity = serializers.ChoiceField(required=False, choices=Entity.choices)
+    object_id = _id_parameter()
+    status = serializers.ChoiceField(required=False, choices=Status.choices)
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        required=False, choices=Source.choices
+    )
+    received_from = serializers.DateTimeField(required=False, source="received_at__gte")
+    received_to = serializers.DateTimeField(required=False, source="received_at__lte")
+
+
+class SyncFilters(serializers.Serializer[Any]):
+    """The parameters of the list of syncs."""
+
+    account = _text_parameter()
+    entity = serializers.ChoiceField(required=False, choices=Entity.choices)
+
+
+class ParameterFilter(BaseFilterBackend):
+    """Filter by the parameters that the view's ``filter_class`` declares."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        # As a plain dictionary. In a form, a missing boolean would be False.
+        given = request.query_params.dict()
+        parameters = view.filter_class(data={name: given[name] for name in given if given[name]})
+        parameters.is_valid(raise_exception=True)
+        _refuse_unknown(given, {*parameters.fields}, view)
+        return queryset.filter(**parameters.validated_data)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            _parameter(name, _schema_of(field), str(field.help_text or ""))
+            for name, field in view.filter_class().fields.items()
+        ]
+
+
+def _refuse_unknown(given: Iterable[str], known: set[str], view: Any) -> None:
+    """Refuse a parameter that nothing reads, unless a filter of the project may read it."""
+    ours = {ParameterFilter, WordSearch, ColumnOrdering}
+    if not {*view.filter_backends} <= ours:
+        return
+    known = known | _READ_ELSEWHERE | {WordSearch.parameter, ColumnOrdering.ordering_param}
+    if unknown := sorted({*given} - known):
+        text = f"Unknown parameter. Known: {', '.join(sorted(known))}."
+        raise ValidationError({name: [text] for name in unknown})
+
+
+class WordSearch(BaseFilterBackend):
+    """Find the rows that have all words, whatever their case and accents, as the admin does."""
+
+    parameter = "search"
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        term = request.query_params.get(self.parameter, "").replace("\0", "")
+        if not view.is_searched:
+            return queryset
+        return queryset.filter(*(Q(search_text__contains=word) for word in words_of(term)))
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        if not view.is_searched:
+            return []
+        text = "Words that must all be in the number, the name, and so on."
+        return [_parameter(self.parameter, {"type": "string"}, text)]
+
+
+class ColumnOrdering(OrderingFilter):
+    """Order by a column without empty values: pages by cursor would leave empty values out."""
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        asked = request.query_params.get(self.ordering_param)
+        if asked and asked.lstrip("-") not in view.ordering_fields:
+            known = ", ".join(view.ordering_fields)
+            raise ValidationError({self.ordering_param: [f"Unknown column. Known: {known}."]})
+        return (asked,) if asked else view.ordering
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        names = [f"{sign}{name}" for name in view.ordering_fields for sign in ("", "-")]
+        text = "The column to order by, with a minus for the descending order."
+        return [_parameter(self.ordering_param, {"type": "string", "enum": names}, text)]
+
+
+def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }
+
+
+def _schema_of(field: serializers.Field[Any, Any, Any, Any]) -> dict[str, Any]:
+    if isinstance(field, serializers.ChoiceField):
+        return {"type": "string", "enum": [*field.choices]}
+    if isinstance(field, serializers.IntegerField):
+        return {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
+    if isinstance(field, serializers.BooleanField):
+        return {"type": "boolean"}
+    if isinstance(field, serializers.DateTimeField):
+        return {"type": "string", "format": "date-time"}
+    if isinstance(field, serializers.DateField):
+        return {"type": "string", "format": "date"}
+    return {"type": "string", "maxLength": SHORT_TEXT}
