@@ -274,7 +274,7 @@ class TestEvents:
             assert len(read(client, "events/", expand="content")["results"]) == 20
 
     def test_can_be_followed_without_a_gap(self, api, post):
-        """Those that are not settled, and those of the last minute, come again."""
+        """Events that are not settled, and events of the last minute, come again."""
         for id in range(1, 6):
             post(body_of("CustomerUpdated", id=id))
         numbers = list(WebhookEvent.objects.order_by("pk").values_list("pk", flat=True))

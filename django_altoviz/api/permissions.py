@@ -1,4 +1,4 @@
-"""Who may read what: Django's permissions of the models, as in the admin."""
+"""Permissions to read: Django's of the models, as in the admin."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class QuoteSerializer(DocumentSerializer):
 
 
 class EventContentSerializer(serializers.Serializer[WebhookEvent]):
-    """What an event says, and what was said about it. Secrets of ours are masked."""
+    """The words of an event, and those about it. Secrets of ours are masked."""
 
     body = serializers.SerializerMethodField()
     changes = serializers.JSONField(read_only=True)
@@ -240,7 +240,7 @@ class StatusSerializer(serializers.Serializer[AccountOverview]):
 
 
 class ReplaySerializer(serializers.Serializer[WebhookEvent]):
-    """How to process an event again, and what became of it."""
+    """A request to process an event again, and the outcome."""
 
     from_scratch = serializers.BooleanField(
         default=False, help_text="Also call the receivers that have handled the event."
