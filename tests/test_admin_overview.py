@@ -112,6 +112,13 @@ class TestPage:
         (rejected,) = [link for link in links(page) if "answer=" in link]
         assert [row.deliveries for row in listed(viewer, rejected)] == [7]
 
+    def test_counts_the_deliveries_for_accounts_that_do_not_exist(self, post, viewer):
+        text = "Deliveries for unknown accounts in 7 days: 1"
+        assert text not in html(viewer, PAGE)
+        post(EventType.CUSTOMER_CREATED, path="/altoviz/webhook/nobody/")
+        assert text in html(viewer, PAGE)
+        assert text not in html(client_of("other", "view_overview"), PAGE)
+
     def test_shows_the_last_syncs_with_what_they_found(self, viewer):
         values = {"account": "default", "as_of": 0, "is_import": False}
         done = {"finished_at": timezone.now()}

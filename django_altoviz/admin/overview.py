@@ -21,10 +21,10 @@ from django_altoviz import rejections
 from django_altoviz.admin.actions import CONFIRMED
 from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.admin.operations import OPERATIONS, Operation, Said, failure_text
-from django_altoviz.admin.panels import Panels, event_charts
+from django_altoviz.admin.panels import Panels, event_charts, unknown_accounts
 from django_altoviz.conf import Account, account_names, get_account, used_account_names
 from django_altoviz.exceptions import APIFailure, UnknownAccount
-from django_altoviz.models import Invoice, Overview, WebhookEvent
+from django_altoviz.models import Invoice, Overview, Rejection, WebhookEvent
 from django_altoviz.overview import overview_of
 from django_altoviz.overview.activity import kept_for_a_minute, monthly_amounts
 from django_altoviz.overview.remote import RemoteState, ask, stored_answers
@@ -58,7 +58,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         answers = stored_answers(used_account_names())
         return self.bound_to(request).page(request, answers, extra_context)
 
-    def account_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def account_view(self, request: HttpRequest, object_id: str = "") -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         return redirect(self._address())
@@ -67,11 +67,12 @@ class OverviewAdmin(ReadOnlyAdmin):
     @own_transactions
     def act_view(self, request: HttpRequest) -> HttpResponse:
         """Ask Altoviz, or confirm and carry out an operation on an account."""
+        if request.method != "POST":  # a reload after a login, for example
+            return self.account_view(request)
         action = request.POST.get("action", "")
         operation = OPERATIONS.get(action)
         permission = operation.permission if operation else "ask_altoviz"
-        is_allowed = self.has_operate_permission(request, permission)
-        if request.method != "POST" or not is_allowed:
+        if not self.has_operate_permission(request, permission):
             raise PermissionDenied
         if operation is not None:
             return self._operate(request, action, operation)
@@ -122,9 +123,10 @@ class OverviewAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Return the page with these answers of Altoviz. Nothing is asked."""
         panels = Panels(self)
+        rejected = rejections.recent() if self.may_view(Rejection) else {}
         overviews = overview_of(
             used_account_names(),
-            rejections.recent(),
+            rejected,
             answers,
             kept_for_a_minute("amounts", monthly_amounts) if self.may_view(Invoice) else {},
         )
@@ -137,6 +139,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         context = {
             **self._context(request, capfirst(self.opts.verbose_name)),
             "panels": shown,
+            "unknown_accounts": unknown_accounts(rejected.get("", {})),
             "charts": event_charts() if self.may_view(WebhookEvent) else [],
             "ask": (ASK, _ASK_LABEL) if self.has_operate_permission(request, "ask_altoviz") else "",
             **(extra_context or {}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 
 from django_altoviz.admin.base import ReadOnlyAdmin
 from django_altoviz.admin.display.charts import Chart, Series
@@ -25,6 +25,7 @@ from django_altoviz.models.sync_runs import SyncState
 from django_altoviz.overview import AccountOverview
 from django_altoviz.overview.activity import Month, Span, activity, kept_for_a_minute
 from django_altoviz.overview.remote import KeyState, RemoteState, WebhookState
+from django_altoviz.rejections import RECENT_DAYS
 
 _BAD_KEYS = (KeyState.REFUSED, KeyState.OTHER_COMPANY, KeyState.MISSING)
 _BAD_WEBHOOKS = (WebhookState.DIFFERS, WebhookState.SEVERAL, WebhookState.MISSING)
@@ -171,6 +172,13 @@ def amounts_chart(number: int, months: Sequence[Month]) -> Chart:
         write=lambda value: format_amount(Decimal(value)),
         is_stacked=False,
     )
+
+
+def unknown_accounts(rejected: Mapping[str, Mapping[str, int]]) -> str:
+    """Return how many deliveries named an account that does not exist, or nothing."""
+    count = sum(sum(by_answer.values()) for by_answer in rejected.values())
+    text = gettext("Deliveries for unknown accounts in %(days)s days: %(count)s")
+    return text % {"days": RECENT_DAYS, "count": number_format(count)} if count else ""
 
 
 def event_charts() -> list[Chart]:
