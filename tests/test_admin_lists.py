@@ -12,7 +12,7 @@ from django.urls import reverse
 from django_altoviz.admin import base, lists
 from django_altoviz.models import Customer, Invoice, Quote
 from tests.conftest import body_of
-from tests.test_admin import VIEW, client_of, html, list_of, listed
+from tests.test_admin import VIEW, client_of, html, list_of, listed, page_of
 from tests.test_admin_objects import OPEN, TODAY, days_from_now, due
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +87,16 @@ def test_the_totals_are_exact_to_the_cent(post, viewer):
         post_invoice_of(post, id, balance=Decimal("0.1"))
     [row] = totals(viewer, list_of(Invoice))
     assert row.balance == "€1.00"
+
+
+def test_amounts_of_any_length_are_added_up(post, viewer):
+    post(body_of("CustomerUpdated"))
+    for id, amount in ((1, Decimal(10) ** 34), (2, Decimal("-0.123456789012345678901234567"))):
+        post_invoice_of(post, id, due(id), balance=abs(amount), taxIncludedAmount=amount)
+    post_invoice_of(post, 3, isDraft=True, balance=Decimal(10) ** 34 + 1)
+    assert len(totals(viewer, list_of(Invoice))) == 3
+    page = html(viewer, page_of(Customer.objects.get()))
+    assert f"€10,{',000' * 11}.123456789012345678901234567".replace(",,", ",") in page
 
 
 def test_a_list_too_long_to_be_added_up_says_so(invoices, viewer, monkeypatch):

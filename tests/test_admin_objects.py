@@ -57,7 +57,7 @@ def states(client, row):
     [
         ({"isDraft": True, "sentAt": None}, [("", "draft")]),
         ({"sentAt": None}, [("", "finalised")]),
-        ({}, [("", "finalised"), ("", "sent")]),
+        ({}, [("", "sent")]),
         ({"isPaid": True, "sentAt": None}, [("altoviz-good", "paid")]),
         ({"isCancelled": True, "sentAt": None}, [("", "cancelled")]),
         ({"isProforma": True, "sentAt": None}, [("", "pro forma")]),

@@ -81,7 +81,7 @@ class LightChangeList(ChangeList):
 
 
 class ReadOnly:
-    """Mixin for admins and inlines that show rows, and links to other pages, but change nothing."""
+    """Mixin for admins that show rows, and links to other pages, but change nothing."""
 
     admin_site: admin.AdminSite
     empty_value_display = EMPTY
@@ -194,13 +194,6 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         bound = self.bound_to(request)
         return super(ReadOnlyAdmin, bound).changeform_view(request, *args, **kwargs)
-
-    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        renderer = self.renderer
-        inlines: list[Any] = [*super().get_inline_instances(request, obj)]
-        for inline in inlines:
-            inline.request, inline._renderer = request, renderer
-        return inlines
 
 
 def parse_id(text: str) -> int | None:

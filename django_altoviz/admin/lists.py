@@ -5,7 +5,6 @@ from __future__ import annotations
 import calendar
 import datetime
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -20,13 +19,17 @@ from django.utils.translation import pgettext
 
 from django_altoviz.admin.base import LightChangeList
 from django_altoviz.admin.display.rendering import EMPTY
-from django_altoviz.admin.display.values import QUOTE_STATUSES, format_amount
+from django_altoviz.admin.display.values import (
+    QUOTE_STATUSES,
+    add_up,
+    format_amount,
+    to_cents,
+)
 from django_altoviz.models import Invoice
 from django_altoviz.overview.activity import local_today
 
 #: The latest years that are offered.
 MAX_YEARS = 12
-_ROUNDED = Decimal("0.01")
 
 
 class Total(NamedTuple):
@@ -80,16 +83,13 @@ def totals_of(rows: QuerySet[Any]) -> list[Total]:
         if name in found
     ]
     if len(found) > 1:
-        columns = [
-            [each or Decimal(0) for each in column] for column in zip(*found.values(), strict=True)
-        ]
-        totals.append(_state_total(_("total"), *(sum(column) for column in columns)))
+        numbers, *columns = zip(*found.values(), strict=True)
+        totals.append(_state_total(_("total"), sum(numbers), *map(add_up, columns)))
     return totals
 
 
 def _state_total(label: str, number: Any, *amounts: Any) -> Total:
-    # SQLite computes with binary fractions.
-    texts = [EMPTY if each is None else format_amount(each.quantize(_ROUNDED)) for each in amounts]
+    texts = [EMPTY if each is None else format_amount(to_cents(each)) for each in amounts]
     return Total(str(label), number, *texts)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ from django_altoviz.admin.base import ReadOnly
 from django_altoviz.admin.display.details import due_dates
 from django_altoviz.admin.display.rendering import EMPTY
 from django_altoviz.admin.display.states import badges, states_of
-from django_altoviz.admin.display.values import format_amount, format_value
+from django_altoviz.admin.display.values import add_up, format_amount, format_value
 from django_altoviz.models import Customer, Document, Invoice, Mirror
 
 #: The unpaid invoices that a customer's page lists, and those that it adds up.
@@ -71,11 +70,11 @@ def _unpaid_of(customer: Customer, page: ReadOnly) -> Unpaid | None:
     invoices: Any = Invoice.objects
     rows = invoices.filter(UNPAID, customer=customer.key).defer("data")
     found = list(rows.order_by("next_due_date", "date", "pk")[: MAX_ADDED + 1])
-    balances = [invoice.balance or Decimal(0) for invoice in found[:MAX_ADDED]]
+    balances = [invoice.balance for invoice in found[:MAX_ADDED]]
     return Unpaid(
         invoices=[_unpaid_row(invoice, page) for invoice in found[:MAX_UNPAID]],
         number=len(balances),
-        total=format_amount(sum(balances, Decimal(0))),
+        total=format_amount(add_up(balances)),
         link=page.link(Invoice, "changelist", "", customer__exact=customer.key),
         is_cut=len(found) > MAX_UNPAID,
         is_partial=len(found) > MAX_ADDED,

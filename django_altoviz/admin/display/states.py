@@ -72,7 +72,8 @@ def _states_of_invoice(row: Invoice) -> Iterator[State]:
         yield State(pgettext_lazy("invoice", "draft"))
     if row.is_proforma:
         yield State(_("pro forma"))
-    if row.is_draft is False and not (row.is_proforma or row.is_paid or row.is_cancelled):
+    has_moved_on = row.is_proforma or row.is_paid or row.is_cancelled or row.sent_at
+    if row.is_draft is False and not has_moved_on:
         yield State(_("finalised"))
     if row.sent_at is not None:
         yield State(pgettext_lazy("invoice", "sent"))

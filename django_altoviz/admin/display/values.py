@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime
 import html
 import re
-from decimal import Decimal
+from collections.abc import Iterable
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from django.contrib import admin
@@ -78,6 +79,8 @@ BUSINESS_SIGNALS: Labels = {
     "quote_invoiced": _("quote invoiced"),
 }
 
+# More digits than any sum of columns has.
+_EXACT = Context(prec=200)
 _AMOUNT_COLUMNS = ("amount", "price", "balance", "overdue")
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _TAG_OR_ENTITY = re.compile(rf"{_TAG.pattern}|&#?\w+;", re.IGNORECASE)
@@ -137,9 +140,20 @@ def format_amount(value: Decimal) -> str:
     """
     decimals = max(2, -int(value.as_tuple().exponent))
     text = gettext("€%(amount)s") % {
-        "amount": number_format(abs(value), decimals, force_grouping=True)
+        "amount": number_format(value.copy_abs(), decimals, force_grouping=True)
     }
     return f"-{text}" if value < 0 else text
+
+
+def add_up(amounts: Iterable[Decimal | None]) -> Decimal:
+    """Return the exact sum of amounts, however long they are."""
+    with localcontext(_EXACT):
+        return sum((amount for amount in amounts if amount is not None), Decimal(0))
+
+
+def to_cents(amount: Decimal) -> Decimal:
+    """Round to cents what a database has added up: SQLite computes with binary fractions."""
+    return amount.quantize(Decimal("0.01"), context=_EXACT)
 
 
 def format_percent(value: Decimal) -> str:
