@@ -601,7 +601,7 @@ def test_a_value_too_deep_to_be_indented_is_replaced_by_a_message():
 def test_the_page_of_an_event_lists_its_business_signals(post, viewer):
     post(body_of("InvoiceUpdated", isDraft=False, sentAt="2026-11-20T10:00:00Z", isPaid=True))
     page = html(viewer, page_of(WebhookEvent.objects.get()))
-    assert ">invoice_finalized, invoice_sent, invoice_paid<" in page
+    assert ">invoice finalised, invoice sent, invoice paid<" in page
 
 
 def test_a_column_can_be_called_outside_a_page(post):
