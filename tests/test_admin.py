@@ -1267,7 +1267,7 @@ def test_an_event_shows_its_next_attempt_and_the_receivers_that_gave_up(viewer):
         invoice_updated.disconnect(give_up)
     page = html(viewer, page_of(event))
     assert "there is no such client" in page
-    assert "invoice_finalized" in page
+    assert "invoice finalised" in page
     failing = store(body_of("CustomerUpdated", name=5))
     process(failing)
     assert date_format(localtime(failing.next_attempt_at), "DATETIME_FORMAT") in html(

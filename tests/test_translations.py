@@ -182,7 +182,7 @@ def test_checks_are_translated(french, settings):
     ],
 )
 def test_what_the_app_notes_of_an_event_is_shown_in_french(french, body, shown):
-    """Such a note is stored in English, because nobody knows who will read it."""
+    """Notes are stored in English, because nobody knows who will read them."""
     event = WebhookEvent.from_delivery(body, "default", {})
     assert event.error.isascii()
     assert translate_note(event.error).startswith(shown)
