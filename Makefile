@@ -31,7 +31,7 @@ chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, M
 	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
 
 browser: $(VENV)/.installed-browser ## Use every page of the admin in Chromium; needs chromium and npm
-	BROWSER=required $(BIN)/python -m pytest tests/browser
+	BROWSER=required $(BIN)/python -m pytest -n auto tests/browser
 
 screenshots: $(VENV)/.installed-browser ## Take pictures of all pages of the admin (SCREENSHOTS=screenshots)
 	$(BIN)/python -m tests.browser.screenshots $(SCREENSHOTS)

@@ -44,18 +44,25 @@ def pytest_report_header(config):
     return "hypothesis: the same examples each time"
 
 
-#: Tests that share a server or a project that is expensive to start.
-TOGETHER = ("tests/test_example_project.py", "tests/test_readme.py", "tests/browser/")
+#: Files whose tests share a server or a project that is expensive to start.
+TOGETHER = {
+    "tests/browser/test_journeys.py",
+    "tests/browser/test_pages.py",
+    "tests/browser/test_themes.py",
+    "tests/test_example_project.py",
+    "tests/test_readme.py",
+}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give each of these to one worker, first, and the other tests to whichever is free."""
+    """Give these files to one worker each, first, and the other tests to whichever is free."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return next(filter(nodeid.startswith, TOGETHER), nodeid)
+            path = nodeid.partition("::")[0]
+            return path if path in TOGETHER else nodeid
 
     return Scheduling(config, log) if config.getoption("dist") == "load" else None
 

@@ -602,7 +602,7 @@ def test_a_value_too_deep_to_be_indented_is_replaced_by_a_message():
 def test_the_page_of_an_event_lists_its_business_signals(post, viewer):
     post(body_of("InvoiceUpdated", isDraft=False, sentAt="2026-11-20T10:00:00Z", isPaid=True))
     page = html(viewer, page_of(WebhookEvent.objects.get()))
-    assert ">invoice_finalized, invoice_sent, invoice_paid<" in page
+    assert ">invoice finalised, invoice sent, invoice paid<" in page
 
 
 def test_a_column_can_be_called_outside_a_page(post):
@@ -1294,7 +1294,7 @@ def test_an_event_shows_its_next_attempt_and_the_receivers_that_gave_up(viewer):
         invoice_updated.disconnect(give_up)
     page = html(viewer, page_of(event))
     assert "there is no such client" in page
-    assert "invoice_finalized" in page
+    assert "invoice finalised" in page
     failing = store(body_of("CustomerUpdated", name=5))
     process(failing)
     assert date_format(localtime(failing.next_attempt_at), "DATETIME_FORMAT") in html(

@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from django_altoviz.admin import filters
+from django_altoviz.admin.display.rendering import EMPTY
 from django_altoviz.models import Invoice, Status, WebhookEvent
 from django_altoviz.signals import invoice_updated
 from tests.conftest import body_of
@@ -177,3 +178,8 @@ def test_coloured_states_say_in_words_what_they_mean(post, viewer):
     assert '<span class="altoviz-badge altoviz-wrong">failed</span>' in page
     assert '<span class="altoviz-badge altoviz-good">processed</span>' in page
     assert Invoice.objects.count() == 1
+
+
+def test_an_event_without_type_shows_that_it_has_none(viewer):
+    store(b"not an event", status=Status.MALFORMED)
+    assert f'<td class="field-label">{EMPTY}</td>' in html(viewer, EVENTS)

@@ -14,10 +14,13 @@ from django.utils import translation
 
 import django_altoviz
 from django_altoviz.admin.actions import messages_about
+from django_altoviz.admin.display.values import arrival_facts, translate_note
 from django_altoviz.checks import check_settings
 from django_altoviz.event_types import EventType
-from django_altoviz.models import Customer, Invoice, Quote, Status
+from django_altoviz.models import Customer, Invoice, Quote, Status, WebhookEvent
 from django_altoviz.processing import Replay
+from django_altoviz.processing.history import LOST_WORKER
+from django_altoviz.processing.mirroring import TOO_LATE
 
 PACKAGE = Path(django_altoviz.__file__).parent
 CATALOGUE = PACKAGE / "locale" / "fr" / "LC_MESSAGES"
@@ -168,3 +171,37 @@ def test_checks_are_translated(french, settings):
     settings.ALTOVIZ = {}
     (warning,) = check_settings()
     assert warning.msg == "Le compte «\xa0default\xa0» n’a pas de WEBHOOK_SECRET."
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"[]", "Le corps n’est pas un objet JSON."),
+        (b"no", "Le corps n’est pas du JSON en UTF-8: Expecting value: line 1 column 1 (char 0)"),
+        (b'{"id": "a", "type": "X", "data": {}}', "Cette version ne connaît pas"),
+    ],
+)
+def test_what_the_app_notes_of_an_event_is_shown_in_french(french, body, shown):
+    """Notes are stored in English, because nobody knows who will read them."""
+    event = WebhookEvent.from_delivery(body, "default", {})
+    assert event.error.isascii()
+    assert translate_note(event.error).startswith(shown)
+
+
+@pytest.mark.parametrize("note", [*[decision.value for decision in TOO_LATE], LOST_WORKER])
+def test_each_reason_to_ignore_or_give_up_an_event_is_translated(french, note):
+    assert translate_note(note) != note
+
+
+def test_what_others_say_of_an_event_is_not_translated(french):
+    for text in ("", "Error", "yes: no", "KeyError: 'copy'", ": "):
+        assert translate_note(text) == text
+
+
+def test_the_facts_about_an_arrival_are_shown_in_french(french):
+    arrival = {"address": "::1", "read_again": "gone", "else": "gone"}
+    assert [(str(name), str(value)) for name, value in arrival_facts(arrival)] == [
+        ("adresse de l’expéditeur", "::1"),
+        ("lors de la relecture", "l’objet n’existait plus"),
+        ("else", "gone"),
+    ]

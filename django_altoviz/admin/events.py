@@ -22,7 +22,12 @@ from django_altoviz.admin.base import LightChangeList, parse_id
 from django_altoviz.admin.content import content, may_view_content
 from django_altoviz.admin.display.json_tree import folding_body
 from django_altoviz.admin.display.rendering import EMPTY, badge
-from django_altoviz.admin.display.values import format_time
+from django_altoviz.admin.display.values import (
+    arrival_facts,
+    business_signal_labels,
+    format_time,
+    translate_note,
+)
 from django_altoviz.admin.filters import AccountFilter, CauseFilter, DayFilter, EventTypeFilter
 from django_altoviz.admin.history import (
     WENT_WRONG,
@@ -64,14 +69,7 @@ class WebhookEventAdmin(ReplayAdmin):
         "attempts",
         "account",
     ]
-    list_filter = [
-        "status",
-        CauseFilter,
-        EventTypeFilter,
-        DayFilter,
-        "source",
-        AccountFilter,
-    ]
+    list_filter = ["status", CauseFilter, EventTypeFilter, DayFilter, "source", AccountFilter]
     search_fields = ["event_id__exact", "object_id__exact"]
     search_help_text = _(
         "Search by the full id of an event, or by the Altoviz id or the full number of an object."
@@ -189,11 +187,11 @@ class WebhookEventAdmin(ReplayAdmin):
 
     @admin.display(description=_("cause"))
     def reason(self, event: WebhookEvent) -> str:
-        return event.cause if event.status in WENT_WRONG and event.cause else EMPTY
+        return translate_note(event.cause) if event.status in WENT_WRONG and event.cause else EMPTY
 
     @admin.display(description=_("type"))
     def label(self, event: WebhookEvent) -> str:
-        return event_label(event)
+        return event_label(event) or EMPTY
 
     @admin.display(description=_("received at"))
     def received(self, event: WebhookEvent) -> str:
@@ -230,7 +228,7 @@ class WebhookEventAdmin(ReplayAdmin):
     @admin.display(description=_("error"))
     @content
     def error_details(self, event: WebhookEvent) -> str:
-        return self.renderer.preformatted(event.error)
+        return self.renderer.preformatted(translate_note(event.error))
 
     @admin.display(description=_("history"))
     @content
@@ -240,7 +238,7 @@ class WebhookEventAdmin(ReplayAdmin):
             (
                 parse_datetime(attempt["at"]),
                 labels.get(attempt["status"], attempt["status"]),
-                attempt["error"],
+                translate_note(attempt["error"]),
             )
             for attempt in event.history
         ]
@@ -263,7 +261,7 @@ class WebhookEventAdmin(ReplayAdmin):
     @admin.display(description=_("business signals"))
     @content
     def signals_sent(self, event: WebhookEvent) -> str:
-        return ", ".join(event.business_signals) or EMPTY
+        return ", ".join(business_signal_labels(event.business_signals)) or EMPTY
 
     @admin.display(description=_("changes"))
     @content
@@ -273,7 +271,7 @@ class WebhookEventAdmin(ReplayAdmin):
 
     @admin.display(description=_("arrival"))
     def arrival_details(self, event: WebhookEvent) -> str:
-        return self.renderer.table([_("name"), _("value")], event.arrival.items())
+        return self.renderer.table([_("name"), _("value")], arrival_facts(event.arrival))
 
     @admin.display(description=_("body"))
     @content

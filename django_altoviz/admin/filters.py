@@ -15,7 +15,12 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from django_altoviz.admin.display.values import CUSTOMER_TYPES, PRODUCT_TYPES, QUOTE_STATUSES
+from django_altoviz.admin.display.values import (
+    CUSTOMER_TYPES,
+    PRODUCT_TYPES,
+    QUOTE_STATUSES,
+    translate_note,
+)
 from django_altoviz.conf import used_account_names
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
@@ -110,7 +115,8 @@ class CauseFilter(admin.SimpleListFilter):
         failed = WebhookEvent.objects.filter(status__in=_WITH_CAUSE).exclude(cause="")
         counts = Counter(failed.order_by().values_list("cause", flat=True)[:_MAX_FAILED])
         found = [
-            (cause, f"{cause} ({number})") for cause, number in counts.most_common(_MAX_CAUSES)
+            (cause, f"{translate_note(cause)} ({number})")
+            for cause, number in counts.most_common(_MAX_CAUSES)
         ]
         if (chosen := self.value()) and chosen not in dict(found):
             found.append((chosen, chosen))

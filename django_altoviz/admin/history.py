@@ -16,6 +16,7 @@ from django_altoviz.admin.display.values import (
     business_signal_labels,
     format_time,
     format_value,
+    translate_note,
 )
 from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
 
@@ -130,7 +131,7 @@ def status_label(event: WebhookEvent) -> str:
 def error_summary(event: WebhookEvent, renderer: Renderer) -> str:
     """Return the last line of the event's error, or nothing."""
     last_line = event.error.strip().rpartition("\n")[2]
-    return str(renderer.cell(_MODULE.sub("", last_line))) if last_line else ""
+    return str(renderer.cell(translate_note(_MODULE.sub("", last_line)))) if last_line else ""
 
 
 def mirror_model(event: WebhookEvent) -> type[Mirror] | None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from django_altoviz.admin.base import ReadOnly
 from django_altoviz.admin.content import may_view_content
-from django_altoviz.admin.display.values import format_time
+from django_altoviz.admin.display.values import format_time, translate_note
 from django_altoviz.admin.history import WENT_WRONG, error_summary, event_label, status_label
 from django_altoviz.conf import app_settings
 from django_altoviz.models import Mirror, Status, WebhookEvent, queue
@@ -82,7 +82,7 @@ def _cause_and_error(event: WebhookEvent, page: ReadOnly) -> str:
     summary = error_summary(event, page.renderer) if may_view_content(page, event) else ""
     receiver, _colon, kind = event.cause.rpartition(": ")
     if not summary or not event.cause:
-        return summary or event.cause
+        return summary or translate_note(event.cause)
     if receiver in summary:
         return summary
     return f"{receiver}: {summary}" if summary.startswith(kind) else f"{event.cause}. {summary}"

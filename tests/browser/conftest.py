@@ -95,8 +95,8 @@ def browsing(chromium, site, user="admin", **options):
         context.add_init_script(WATCH)
         page = context.new_page()
         page.goto("/admin/")
-        page.fill("#id_username", user)
-        page.fill("#id_password", PASSWORD)
+        page.fill("[name=username]", user)
+        page.fill("[name=password]", PASSWORD)
         page.click("[type=submit]")
         yield page
 

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import os
 
+from tests.browser.themes import THEMES
 from tests.settings import *  # noqa: F403
 from tests.settings import ALTOVIZ, DATABASES, INSTALLED_APPS, MIDDLEWARE
 
-#: The apps of each theme, which stand before Django's admin.
-THEMES = {
-    "jazzmin": ["jazzmin"],
-    "unfold": ["unfold"],
-    "grappelli": ["grappelli"],
-    "admin_interface": ["admin_interface", "colorfield"],
-}
 THEME = os.environ.get("BROWSER_THEME", "")
 
 DATABASES = {"default": DATABASES["default"] | {"NAME": os.environ["BROWSER_DATABASE"]}}

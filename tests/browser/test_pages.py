@@ -48,3 +48,15 @@ def test_each_scrolling_region_has_a_name_and_is_reached_by_keys(visits):
 
 def test_the_pages_are_accessible_in_light_and_dark(visits):
     assert found(visits, "inaccessible") == {}
+
+
+def test_no_english_is_left_on_a_french_page(chromium, site):
+    """Errors and their tracebacks are in English, as Python writes them."""
+    english = re.compile(
+        r"\b(the|this|has|been|was|were|not|event|events|search|show|all|yes)\b", re.I
+    )
+    quoted = re.compile(r"Error|InvalidPayload|script>|line \d|^ ")
+    with browsing(chromium, site, locale="fr-FR") as page:
+        visits = visit_all(page, lambda page, visited: None)
+    lines = {line for visit in visits for line in visit.text.splitlines()}
+    assert [line for line in lines if english.search(line) and not quoted.search(line)] == []

@@ -30,7 +30,7 @@ class _Members(list[tuple[str, Any]]):
     """The members of an object, in their order, with names that occur twice."""
 
 
-_verbatim_decoder = json.JSONDecoder(
+_received = json.JSONDecoder(
     parse_int=_Number,
     parse_float=_Number,
     parse_constant=exact_json.refuse_constant,
@@ -42,7 +42,7 @@ def folding_body(stored: str, renderer: Renderer) -> str:
     """Return a stored body as a tree, or as text if it isn't JSON."""
     body = text_to_body(stored)
     try:
-        value = _verbatim_decoder.decode(body.decode("utf-8-sig"))
+        value = _received.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return renderer.preformatted(body.decode("utf-8", "backslashreplace"))
     parts = _Tree(renderer).parts("", value, "", 0)

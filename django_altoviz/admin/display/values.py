@@ -6,9 +6,10 @@ Altoviz's enum values are translated; a value that isn't known here is shown unc
 from __future__ import annotations
 
 import datetime
+import functools
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, localcontext
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import is_aware, localtime
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.display.rendering import EMPTY
@@ -81,6 +82,28 @@ BUSINESS_SIGNALS: Labels = {
 
 # More digits than any sum of columns has.
 _EXACT = Context(prec=200)
+#: The facts about the arrival of an event.
+ARRIVAL = {
+    "address": _("sender’s address"),
+    "content_type": _("content type"),
+    "user_agent": _("user agent"),
+    "signature": _("encoding of the signature"),
+    "read_again": _("when it was read again"),
+}
+READ_AGAIN = {"alive": _("it was there"), "gone": _("it was gone")}
+#: What the app notes of an event, in English. It is translated where it is shown.
+APP_NOTES = (
+    _("Another body under the same id"),
+    _("Another event came in after the object had been read."),
+    _("Each worker that took it up died, or was silent too long."),
+    _("The body is not JSON in UTF-8"),
+    _("The body is not a JSON object."),
+    _("The object was deleted before this event arrived."),
+    _("The object was seen alive after this event."),
+    _("The worker died, or was silent for longer than its lease."),
+    _("This version knows no such event type."),
+)
+
 _AMOUNT_COLUMNS = ("amount", "price", "balance", "overdue")
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _TAG_OR_ENTITY = re.compile(rf"{_TAG.pattern}|&#?\w+;", re.IGNORECASE)
@@ -131,6 +154,26 @@ def _translate(column: str, value: str) -> str:
 
 def business_signal_labels(names: list[str]) -> list[str]:
     return [str(BUSINESS_SIGNALS.get(name, name)) for name in names]
+
+
+def translate_note(note: str) -> str:
+    """Translate what the app has noted of an event. Return what others have said unchanged."""
+    text, colon, rest = note.partition(": ")
+    return f"{_notes_by_text().get(text, text)}{colon}{rest}"
+
+
+@functools.cache
+def _notes_by_text() -> dict[str, Any]:
+    with override(None):  # in no language, a text is as it was written
+        return {str(note): note for note in APP_NOTES}
+
+
+def arrival_facts(arrival: Mapping[str, str]) -> list[tuple[Any, Any]]:
+    """Return the labels and the values of the facts about an event's arrival."""
+    return [
+        (ARRIVAL.get(name, name), READ_AGAIN.get(value, value) if name == "read_again" else value)
+        for name, value in arrival.items()
+    ]
 
 
 def format_amount(value: Decimal) -> str:
