@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from django_altoviz.admin import exporting
-from django_altoviz.admin.display.masking import MASK
+from django_altoviz.masking import MASK
 from django_altoviz.models import MIRRORS, Customer, Invoice
 from tests.conftest import SECRETS, body_of
 from tests.test_admin import VIEW, client_of, html, list_of, post_samples
