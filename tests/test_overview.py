@@ -1,56 +1,28 @@
-"""The overview as data: events by hour and day, amounts by month, syncs, and what Altoviz answers."""
+"""The overview as data: events by hour and day, amounts by month, what is blocked, and the last syncs."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import threading
-import time
 from decimal import Decimal
-from io import StringIO
 
 import pytest
-from django.core.cache import cache
-from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_altoviz.client import AltovizClient
-from django_altoviz.event_types import EventType
 from django_altoviz.health import health_of
 from django_altoviz.models import Invoice, Status, SyncRun, WebhookEvent
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.models.sync_runs import SyncState
-from django_altoviz.overview import activity, last_syncs, overview_of, remote
-from django_altoviz.registration import default_name
-from django_altoviz.testing import FakeAltoviz
-from tests.conftest import SECRETS, body_of
+from django_altoviz.overview import activity, last_syncs, overview_of
+from tests.conftest import body_of
 from tests.test_admin import store
 
 pytestmark = pytest.mark.django_db
 
 URL = "https://shop.example/altoviz/webhook/"
 NOON = datetime.datetime(2026, 11, 25, 12, 30, tzinfo=datetime.timezone.utc)
-
-
-@pytest.fixture
-def altoviz(settings):
-    """A fake Altoviz that the default account uses."""
-    cache.clear()
-    with FakeAltoviz() as altoviz:
-        altoviz.behave(list_lag=())
-        settings.ALTOVIZ = settings.ALTOVIZ | altoviz.settings | {"WEBHOOK_URL": URL}
-        yield altoviz
-
-
-def registered(altoviz, **options):
-    values = {"url": URL, "secret": SECRETS["default"], "name": default_name("default")}
-    return altoviz.webhooks.register(**values | options)
-
-
-def ask(name="default"):
-    return remote.ask([name])[name]
 
 
 def store_at(received_at, **values):
@@ -202,147 +174,3 @@ class TestSyncs:
         assert told["syncs"]["invoice"]["drift"] == 6
         assert told["syncs"]["customer"]["finished_at"] is None
         json.dumps(told)
-
-
-class TestRemote:
-    def test_a_right_webhook_and_a_valid_key(self, altoviz):
-        made = registered(altoviz)
-        altoviz.webhooks.register("https://n8n.example/hook?token=s3cret", "theirs", name="n8n")
-        answer = ask()
-        assert (answer.key, answer.webhook) == ("valid", "right")
-        assert answer.company
-        ours, theirs = answer.webhooks
-        assert (ours["id"], ours["right"], ours["url"]) == (made.id, True, URL)
-        assert theirs["url"] == "https://n8n.example/hook"
-        assert remote.stored_answers(["default", "nobody"]) == {"default": answer}
-        assert answer.problem == answer.explain("default") == ""
-
-    @pytest.mark.parametrize(
-        ("webhooks", "state"),
-        [
-            ([], "missing"),
-            ([{"types": ["InvoiceCreated"]}], "differs"),
-            ([{"secret": "another"}], "differs"),
-            ([{}, {}], "several"),
-        ],
-    )
-    def test_what_is_wrong_with_the_webhook_is_named(self, altoviz, webhooks, state):
-        for options in webhooks:
-            registered(altoviz, **options)
-        assert ask().webhook == state
-
-    def test_a_url_with_a_password_shows_none(self, altoviz):
-        registered(altoviz, url="https://user:s3cret@shop.example/altoviz/webhook/")
-        registered(altoviz, url="https://us:s3cret/@[x]:/", name="n8n")
-        text = repr(ask())
-        assert "s3cret@" not in text
-        assert SECRETS["default"] not in text
-        assert altoviz.api_key not in text
-
-    def test_without_a_url_or_a_secret_there_is_nothing_to_compare(self, altoviz, settings):
-        settings.ALTOVIZ = settings.ALTOVIZ | {"WEBHOOK_URL": ""}
-        assert ask().webhook == "not configured"
-
-    def test_without_a_key_nothing_is_asked(self):
-        answer = ask()
-        assert (answer.key, answer.webhook, answer.problem) == ("missing", "unknown", "")
-
-    def test_a_refused_key(self, altoviz, settings):
-        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": "another"}
-        answer = ask()
-        assert (answer.key, answer.webhook) == ("refused", "unknown")
-        assert "does not accept the API key of account “default”" in answer.explain("default")
-
-    def test_a_key_that_reads_no_object_of_the_mirror_is_another_companys(self, altoviz, post):
-        post(EventType.CUSTOMER_CREATED)
-        assert ask().key == "other company"
-        altoviz.populate(customers=1)
-        with AltovizClient.for_account() as client:
-            [customer] = client.customers.all()
-        post(body_of("CustomerCreated", id=customer["id"]))
-        assert ask().key == "valid"
-
-    def test_a_fault_after_the_key_was_accepted_leaves_the_key_valid(self, altoviz):
-        altoviz.fail_next(None, 500)
-        answer = ask()
-        assert (answer.key, answer.webhook, answer.problem) == ("valid", "unknown", "ServerError")
-        assert answer.explain("default") == answer.detail != ""
-
-    def test_a_host_that_is_down(self, settings):
-        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": "k", "BASE_URL": "http://127.0.0.1:1"}
-        answer = ask()
-        assert (answer.key, answer.problem) == ("unknown", "Unreachable")
-        assert "can't be reached" in answer.explain("default")
-
-    def test_a_slow_account_delays_no_other_and_is_known_later(
-        self, altoviz, settings, monkeypatch
-    ):
-        release = threading.Event()
-        with FakeAltoviz() as slow:
-            answer = slow._api.answer
-            monkeypatch.setattr(slow._api, "answer", lambda r: release.wait(30) and answer(r))
-            acme = settings.ALTOVIZ["ACCOUNTS"]["acme"] | slow.settings
-            settings.ALTOVIZ = settings.ALTOVIZ | {"ACCOUNTS": {"acme": acme}}
-            started = time.monotonic()
-            answers = remote.ask(["acme", "default"], seconds=0.5)
-            assert time.monotonic() - started < 2
-            assert answers["default"].key == "valid"
-            assert answers["acme"].problem == "TimeoutError"
-            assert "has not answered yet" in answers["acme"].explain("acme")
-            release.set()
-            for _ in range(100):
-                if found := remote.stored_answers(["acme"]):
-                    break
-                time.sleep(0.05)
-            assert found["acme"].key == "valid"
-
-    def test_a_used_up_rate_limit_is_not_waited_for(self, altoviz, settings):
-        settings.ALTOVIZ = settings.ALTOVIZ | {"API_REQUESTS_PER_MINUTE": 1}
-        answer = ask()
-        assert (answer.key, answer.problem) == ("valid", "QuotaUsedUp")
-        assert "is used up" in answer.explain("default")
-
-    def test_broken_settings_are_named(self, settings):
-        settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": 5}
-        answer = ask()
-        assert answer.problem == "ImproperlyConfigured"
-        assert (
-            answer.explain("default") == 'ALTOVIZ["API_KEY"] must be a text, but is a whole number.'
-        )
-        assert remote.stored_answers(["default"]) == {}
-
-    def test_an_error_that_nobody_expects_is_named_by_its_kind_only(self, altoviz, monkeypatch):
-        def fail(self):
-            raise RuntimeError("a secret")
-
-        monkeypatch.setattr(AltovizClient, "hello", fail)
-        answer = ask()
-        assert answer.explain("default") == "RuntimeError"
-
-    def test_an_answer_about_other_settings_does_not_count(self, altoviz, settings):
-        ask()
-        settings.ALTOVIZ = settings.ALTOVIZ | {"WEBHOOK_URL": "https://other.example/"}
-        assert remote.stored_answers(["default"]) == {}
-
-    def test_a_cache_that_fails_only_forgets(self, altoviz, settings):
-        settings.CACHES = {"default": {"BACKEND": "tests.test_refetching.UnreachableCache"}}
-        assert ask().key == "valid"
-        assert remote.stored_answers(["default"]) == {}
-
-    def test_the_command_asks_only_if_it_is_told_to(self, altoviz):
-        registered(altoviz)
-        out = StringIO()
-        call_command("altoviz_status", "--format", "json", stdout=out)
-        assert altoviz.requests == []
-        assert json.loads(out.getvalue())["accounts"][0]["altoviz"] is None
-        out = StringIO()
-        call_command("altoviz_status", "--remote", "--format", "json", stdout=out)
-        told = json.loads(out.getvalue())["accounts"][0]["altoviz"]
-        assert (told["key"], told["webhook"]) == ("valid", "right")
-        out = StringIO()
-        call_command("altoviz_status", "--remote", "--account", "default", stdout=out)
-        assert "API key        valid " in out.getvalue()
-        altoviz.fail_next(500)
-        out = StringIO()
-        call_command("altoviz_status", "--remote", stdout=out)
-        assert "problem " in out.getvalue()
