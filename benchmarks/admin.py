@@ -167,7 +167,7 @@ def differ(row, entity, index, chance, customers, today):
         row.number = f"{'FA' if entity == 'invoice' else 'DE'}{index:06}"
         row.date = today - datetime.timedelta(days=chance.randrange(DAYS))
         row.customer_altoviz_id = FIRST_ID["customer"] + chance.randrange(customers)
-        row.customer_id = None
+        row.customer_id = f"default:{row.customer_altoviz_id}"
         row.customer_name = name
         row.tax_excluded_amount = Decimal(chance.randrange(1_000_000)) / 100
         row.tax_included_amount = row.tax_excluded_amount * Decimal("1.2")
