@@ -103,23 +103,28 @@ def post_hostile_deliveries():
 def add_hostile_rows():
     from django_altoviz.models import Rejection, SyncRun, WebhookEvent
 
-    first = WebhookEvent.objects.order_by("pk")[0]
-    first.changes = {EVIL: [EVIL, EVIL], "number": [EVIL, None]}
-    first.arrival = {EVIL: EVIL}
-    first.error = f"Traceback\n{EVIL}"
-    first.history = [{"at": "2026-11-25T10:00:00Z", "status": EVIL, "error": EVIL}]
-    first.save()
+    last, before = WebhookEvent.objects.order_by("-pk")[:2]
+    last.changes = {EVIL: [EVIL, EVIL], "number": [EVIL, None]}
+    last.arrival = {EVIL: EVIL}
+    last.error = f"Traceback\n{EVIL}"
+    last.history = [{"at": "2026-11-25T10:00:00Z", "status": EVIL, "error": EVIL}]
+    last.save()
+    # As a later version may have left it.
+    before.status, before.source, before.entity = "<b>new</b>", "<b>new</b>", "<b>new</b>"
+    before.business_signals = [EVIL]
+    before.save()
     sync = {"account": "default", "is_import": False, "as_of": 0}
-    ended = {"finished_at": first.received_at, "error": EVIL}
+    ended = {"finished_at": last.received_at, "error": EVIL}
     SyncRun.objects.create(entity="invoice", **sync, **ended)
     SyncRun.objects.create(entity="customer", **sync)
+    SyncRun.objects.create(entity="<b>new</b>", **sync)
     Rejection.objects.create(
         account="default",
-        day=first.received_at.date(),
+        day=last.received_at.date(),
         answer=EVIL[:32],
         status_code=401,
         deliveries=3,
-        last_at=first.received_at,
+        last_at=last.received_at,
     )
 
 
