@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from django_altoviz.admin import base, lists
+from django_altoviz.admin import InvoiceAdmin, base, lists
 from django_altoviz.models import Customer, Invoice, Quote
 from tests.conftest import body_of
 from tests.test_admin import VIEW, client_of, html, list_of, listed, page_of
@@ -117,6 +117,16 @@ def test_a_deleted_invoice_is_not_in_the_totals_unless_listed(post, viewer):
 def test_other_lists_have_no_totals(post, viewer):
     post(body_of("CustomerUpdated"))
     assert "altoviz-totals" not in html(viewer, list_of(Customer))
+
+
+def test_a_page_of_a_long_list_is_sorted_before_its_rows_are_read(
+    invoices, viewer, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(InvoiceAdmin, "list_per_page", 4)
+    with django_assert_num_queries(LOGIN_QUERIES + 6):
+        rows = listed(viewer, list_of(Invoice, o="-4", p=2))
+    assert [row.altoviz_id for row in rows] == [7, 6, 5, 4]
+    assert rows[0].get_deferred_fields() == {"data"}
 
 
 # Due dates

@@ -20,7 +20,7 @@ from django_altoviz.admin.display.states import badges, days_overdue, overdue_fo
 from django_altoviz.admin.display.values import business_signal_labels, column, format_discount
 from django_altoviz.admin.filters import DueFilter, QuoteStatusFilter
 from django_altoviz.admin.lines import lines_of
-from django_altoviz.admin.lists import DocumentChangeList
+from django_altoviz.admin.lists import DocumentChangeList, DocumentPaginator
 from django_altoviz.admin.mirrors import MirrorAdmin
 from django_altoviz.models import Document, Invoice, Quote
 from django_altoviz.models.mirrors.relations import key_of
@@ -69,6 +69,7 @@ _LINKS: Any = (_("Links"), {"fields": ["public_page", "pdf_url"]})
 class DocumentAdmin(MirrorAdmin):
     ordering = ["-date", "-id"]
     date_hierarchy = "date"
+    paginator = DocumentPaginator
     list_select_related = ["customer"]
     deferred = ["data", "customer__data"]
     search_help_text = _(

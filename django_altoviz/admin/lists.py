@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Page
 from django.db.models import Case, CharField, Count, Q, QuerySet, Sum, Value, When
 from django.http import HttpRequest
 from django.utils.dates import MONTHS
@@ -17,7 +18,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from django_altoviz.admin.base import LightChangeList
+from django_altoviz.admin.base import CappedPaginator, LightChangeList
 from django_altoviz.admin.display.rendering import EMPTY
 from django_altoviz.admin.display.values import (
     QUOTE_STATUSES,
@@ -49,6 +50,17 @@ class Periods:
     back: dict[str, str] | None
     choices: list[dict[str, str]]
     show: bool = True
+
+
+class DocumentPaginator(CappedPaginator):
+    """Paginator that sorts keys, which an index has with the amounts, and then reads a page of rows."""
+
+    def page(self, number: int | str) -> Page[Any]:
+        page: Any = super().page(number)
+        keys = [*page.object_list.values_list("pk", flat=True)]
+        rows = self.object_list.in_bulk(keys)
+        page.object_list = [rows[key] for key in keys if key in rows]
+        return page  # type: ignore[no-any-return]
 
 
 class DocumentChangeList(LightChangeList):
