@@ -20,7 +20,11 @@ document.addEventListener("securitypolicyviolation",
 #: Returns what is wider than the screen, and the scrolling regions that no key or name reaches.
 LAYOUT = """() => {
     const root = document.documentElement;
-    const wide = root.scrollWidth > root.clientWidth ? [`${root.scrollWidth} px`] : [];
+    const wide = root.scrollWidth <= root.clientWidth ? [] :
+        [...document.querySelectorAll("body *")]
+            .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 1
+                && !element.closest('[role="region"]'))
+            .map((element) => `${element.tagName} ${element.className}`).slice(-3);
     const dumb = [...document.querySelectorAll("main *")].filter((element) => {
         const scrolls = ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
         // Django's own is the list of results.
