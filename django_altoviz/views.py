@@ -16,7 +16,7 @@ from django_altoviz import rejections
 from django_altoviz.conf import DEFAULT_ACCOUNT, Account, app_settings, get_account
 from django_altoviz.dispatchers import dispatch_or_log
 from django_altoviz.exceptions import InvalidSignature, UnknownAccount
-from django_altoviz.intake import addresses, bodies, signing
+from django_altoviz.intake import addresses, bodies, probing, signing
 from django_altoviz.log import log_about
 from django_altoviz.models import Status, WebhookEvent, tables
 from django_altoviz.signals import event_received, webhook_rejected
@@ -66,6 +66,9 @@ class WebhookView(View):
             return self.reject(request, account, rejection)
 
     def reject(self, request: HttpRequest, account: str, rejection: Rejected) -> JsonResponse:
+        if probing.is_probe(request):
+            about = {"error": rejection.answer, "reason": str(rejection)}
+            return JsonResponse(about, status=rejection.status_code)
         log = log_about(account=account)
         log.warning("Delivery for account %r rejected: %s", account, rejection)
         if webhook_rejected.has_listeners(type(self)):  # otherwise the digest is of no use
@@ -108,6 +111,8 @@ class WebhookView(View):
             "signature": self.verify(request, body, account),
         }
         event = WebhookEvent.from_delivery(body, account.name, arrival)
+        if probing.is_probe(request):
+            return JsonResponse({"status": "probed"})
         is_new = self.store(event)
         rejections.tally.write()
         if event.status == Status.MALFORMED:

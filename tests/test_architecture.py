@@ -14,7 +14,9 @@ PACKAGE = Path(django_altoviz.__file__).parent
 #: From the top down. Modules of one row do not know each other, unless they are one package.
 LAYERS = [
     {"apps", "urls", "pytest_plugin"},
-    {"views", "admin", "api", "checks", "management"},
+    {"views", "admin", "api", "management"},
+    {"doctor"},
+    {"checks"},
     {"dispatchers", "overview"},
     {"registration", "sync", "testing"},
     {"processing", "retention", "privacy", "health"},
@@ -134,6 +136,7 @@ def test_no_module_for_odds_and_ends():
 #: What every dispatcher offers, and what every command is called.
 INTERFACES = {
     *("dispatch", "enqueue_sync", "process_event", "process_due", "sync_account"),
+    *("go_round", "answer_round"),
     *("Command", "__all__", "app_name", "urlpatterns"),
 }
 

@@ -73,6 +73,22 @@ def dispatch_sync(account: str) -> bool:
     return True
 
 
+def goes_round(seconds: float) -> bool:
+    """Send a task without effect to the queue. Return True if a worker answers it in that time.
+
+    The dispatcher's module then has a function ``go_round(seconds)``.
+
+    Raises:
+        NotImplementedError: the dispatcher has no such function, or its queue gives no answers.
+        Exception: the queue does not take the task, in the words of its library.
+    """
+    module = import_module(app_settings.DISPATCHER)
+    if not hasattr(module, "go_round"):
+        raise NotImplementedError
+    has_answered: bool = module.go_round(seconds)
+    return has_answered
+
+
 def dispatch_or_log(event: WebhookEvent) -> None:
     """Dispatch the event. Log an error instead of raising it, because the event is stored already."""
     try:

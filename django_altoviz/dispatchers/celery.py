@@ -8,6 +8,7 @@ events whose task was lost by the broker or a worker.
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any
 
 from celery import shared_task
@@ -15,6 +16,7 @@ from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from kombu.messaging import Producer
 from kombu.pools import producers
+from kombu.simple import SimpleQueue
 
 from django_altoviz.dispatchers import queued
 from django_altoviz.models import WebhookEvent
@@ -25,6 +27,8 @@ BROKER_TIMEOUT = 2.0
 #: took. So a broker that hangs costs a process at most a sixth of its time, and one that refuses
 #: connections immediately is tried again almost at once.
 PAUSE = 5
+# The time after which a broker removes the queue of an answer that nobody waits for.
+_REPLY_SECONDS = 600
 
 
 @shared_task(  # type: ignore[untyped-decorator]
@@ -44,6 +48,45 @@ def process_due(limit: int = queued.DUE_LIMIT) -> None:
 @shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
 def sync_account(account: str, kinds: list[str]) -> None:
     queued.sync_account(account, kinds, enqueue_sync)
+
+
+@shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
+def answer_round(reply_to: str) -> None:
+    """Answer ``go_round``, on the queue that it waits at."""
+    with _connection() as connection, _reply_queue(connection, reply_to) as replies:
+        replies.put("answered")
+
+
+def go_round(seconds: float) -> bool:
+    """Send a task to the queue of the events. Return True if a worker answers it in that time.
+
+    The answer comes on a queue of its own, because a project need not have a result backend.
+    """
+    name = f"{queue_name()}.{uuid.uuid4().hex}"
+    with _connection() as connection, _reply_queue(connection, name) as replies:
+        answer_round.apply_async(
+            (name,), queue=queue_name(), expires=seconds, connection=connection, retry=False
+        )
+        try:
+            replies.get(timeout=seconds)
+        except replies.Empty:
+            return False
+        finally:
+            # RabbitMQ would tell a consumer that its queue is gone.
+            replies.consumer.cancel()
+            replies.queue.delete()
+    return True
+
+
+def _reply_queue(connection: Connection, name: str) -> SimpleQueue:
+    # It goes away by itself if this process is killed.
+    return SimpleQueue(  # type: ignore[no-untyped-call]
+        connection,
+        name,
+        no_ack=True,
+        queue_opts={"auto_delete": True, "expires": _REPLY_SECONDS},
+        exchange_opts={"auto_delete": True},
+    )
 
 
 def queue_name() -> str:

@@ -6,6 +6,7 @@ installs it, and its database backend ``django-tasks-db``.
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 
 import django
@@ -14,6 +15,8 @@ from django_altoviz.dispatchers import queued
 from django_altoviz.models import WebhookEvent
 
 task = import_module("django.tasks" if django.VERSION >= (6, 0) else "django_tasks").task
+# The seconds between two looks at a task.
+_LOOK_EVERY = 0.1
 
 
 @task()  # type: ignore[untyped-decorator]
@@ -30,6 +33,21 @@ def process_due(limit: int = queued.DUE_LIMIT) -> None:
 @task()  # type: ignore[untyped-decorator]
 def sync_account(account: str, kinds: list[str]) -> None:
     queued.sync_account(account, kinds, enqueue_sync)
+
+
+@task()  # type: ignore[untyped-decorator]
+def answer_round() -> None:
+    """Do nothing. That a worker has done it is the answer to ``go_round``."""
+
+
+def go_round(seconds: float) -> bool:
+    """Enqueue a task. Return True if a worker has done it in that time."""
+    deadline = time.monotonic() + seconds
+    result = answer_round.enqueue()
+    while not result.is_finished and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY)
+        result.refresh()
+    return bool(result.is_finished)
 
 
 def enqueue_sync(account: str, kinds: list[str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, models, router
+from django.db import Error, connections, models, router
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -160,7 +160,9 @@ class _Question(threading.Thread):
         self.answer = RemoteState(queue.clock(), problem=TimeoutError.__name__)
         # Read here, because a thread would have a connection to the database of its own.
         using = router.db_for_write(SyncRun)
-        self._probes = list(newest_objects(account, MIRRORS, using))
+        self._probes: list[Probe] = []
+        with suppress(Error):  # without the database, the key and the webhook can be asked for
+            self._probes = list(newest_objects(account, MIRRORS, using))
 
     def run(self) -> None:
         try:
