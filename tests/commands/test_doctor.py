@@ -1,4 +1,9 @@
-"""The doctor: each mistake of newcomers with its cause and its cure, and a project that is well."""
+"""The doctor: each mistake of newcomers with its cause and its cure, and a project that is well.
+
+The numbers are those of the mistakes. With some of them no command of Django runs (5: the settings read a
+variable that is not set; 27: ``INSTALLED_APPS`` is wrong), or another command tells of itself (25 and
+26: options of ``altoviz_fake`` and ``altoviz_send_event``).
+"""
 
 from __future__ import annotations
 
@@ -162,6 +167,8 @@ def test_settings_that_are_no_dictionary_are_told(settings, healthy):
     told = said("--offline")
     assert "failure The setting ALTOVIZ must be a dictionary." in told
     assert "skipped The settings of no account can be read." in told
+    with pytest.raises(CommandError):
+        call_command("altoviz_doctor", "--offline", stdout=io.StringIO())
 
 
 def test_mistake_18_a_queue_without_its_package_is_told(change, monkeypatch):
@@ -170,6 +177,23 @@ def test_mistake_18_a_queue_without_its_package_is_told(change, monkeypatch):
     change(DISPATCHER="django_altoviz.dispatchers.celery")
     assert "Install the extra: django-altoviz[celery]." in said(subject="settings")
     assert said(name="dispatcher").startswith("failure ")
+
+
+def test_receivers_that_can_not_be_told_apart_are_told(healthy):
+    def make():
+        def receiver(**kwargs):
+            """Receiver whose name another one has."""
+
+        return receiver
+
+    receivers = make(), make()
+    for receiver in receivers:
+        invoice_paid.connect(receiver)
+    told = said(name="W013")
+    for receiver in receivers:
+        invoice_paid.disconnect(receiver)
+    assert told.startswith("warning Several receivers of invoice_paid have the name")
+    assert "Connect each with a dispatch_uid of its own." in told
 
 
 class TestMistakesOnTheWay:
@@ -241,6 +265,18 @@ class TestDatabase:
         assert "failure The database “default” does not answer, or refuses: server closed" in told
         assert "ok The key of account “default” is valid" in told
         assert "ok A signed delivery for account “default” reaches the webhook" in told
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="a mode of SQLite")
+    def test_a_sqlite_without_wal_is_told(self, healthy):
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode=DELETE")
+        try:
+            told = said(name="mode")
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA journal_mode=WAL")
+        assert told.startswith("warning SQLite is not in WAL mode (“default”: delete)")
+        assert "PRAGMA journal_mode=WAL;" in told
 
     def test_a_database_that_does_not_store_is_told(self, healthy):
         def refuse(execute, sql, *rest):
@@ -507,6 +543,7 @@ class TestEvents:
         call_command("altoviz_doctor", "--offline", stdout=out)
         assert "Account “former”: 1 deliveries were authentic" in out.getvalue()
         assert "Account “former”: nothing" not in out.getvalue()
+        assert "former" not in said()
 
 
 class TestAltoviz:
@@ -584,6 +621,7 @@ class TestOutput:
         assert "✘ API key: " in text
         assert "!" not in text
         assert error == "1 problem was found."
+        assert examined("--verbosity", "0", "--fail-on-warning")[1] == "2 problems were found."
 
     def test_redacts_a_password_that_an_error_quotes(self, change, settings):
         settings.DATABASES["default"]["PASSWORD"] = "hunter2-hunter2"
