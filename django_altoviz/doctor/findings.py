@@ -116,9 +116,10 @@ def findings_of(name: str, examination: Examination, visit: Visit) -> Iterator[F
 
 
 def without_secrets(finding: Finding) -> Finding:
-    """Return the finding without the secrets of the settings, and not endlessly long."""
+    """Return the finding without the secrets of the settings, on one line, and not endlessly long."""
     redact = redactor(_secrets())
-    cause, cure = (redact(text)[:_MOST_CHARACTERS] for text in (finding.cause, finding.cure))
+    texts = (" ".join(redact(text).split()) for text in (finding.cause, finding.cure))
+    cause, cure = (text[:_MOST_CHARACTERS] for text in texts)
     return replace(finding, cause=cause, cure=cure)
 
 

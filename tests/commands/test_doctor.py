@@ -208,7 +208,7 @@ class TestMistakesOnTheWay:
         [
             ({"signature": "0" * 64}, "“invalid signature”", "with --body and --signature"),
             ({"REMOTE_ADDR": "10.0.0.1"}, "“forbidden”", "list it in TRUSTED_PROXIES"),
-            ({"path": "/altoviz/webhook/nobody/"}, "named an account that does not exist", "ACCOUNTS"),
+            ({"path": "/altoviz/webhook/nobody/"}, "for an account that does not exist", "ACCOUNTS"),
         ],
     )  # fmt: skip
     def test_2_and_20_rejected_deliveries_are_told(self, change, post, rejected, cause, cure):
@@ -508,7 +508,7 @@ class TestEvents:
         error = "Traceback\nKeyError: 'vat'"
         WebhookEvent.objects.filter(type="CustomerUpdated").update(status=status, error=error)
         told = said(name=status.value)
-        assert "3 events" in told
+        assert "(3): " in told
         assert "KeyError: 'vat' (3)" in told
         assert f"altoviz_process_events --status {status.value}" in told
 
@@ -520,7 +520,7 @@ class TestEvents:
         WebhookEvent.objects.filter(object_id=1).update(received_at=ago)
         told = said(name="backlog")
         assert told.startswith(
-            "failure Account “default”: 1 events wait to be processed, the oldest for 2:00:0"
+            "failure Account “default”: events that wait to be processed: 1, the oldest for 2:00:0"
         )
         assert "Run altoviz_process_events now" in told
         WebhookEvent.objects.update(received_at=timezone.now() + datetime.timedelta(hours=2))
@@ -528,7 +528,7 @@ class TestEvents:
 
     def test_that_are_malformed_are_told(self, healthy, post):
         post(b"ping")
-        assert "1 deliveries were authentic, but no events: " in said(name="malformed")
+        assert "authentic deliveries that are no events (1): " in said(name="malformed")
 
     def test_that_stay_away_are_told(self, healthy):
         WebhookEvent.objects.update(received_at=timezone.now() - datetime.timedelta(days=9))
@@ -541,7 +541,7 @@ class TestEvents:
         WebhookEvent.objects.update(account="former")
         out = io.StringIO()
         call_command("altoviz_doctor", "--offline", stdout=out)
-        assert "Account “former”: 1 deliveries were authentic" in out.getvalue()
+        assert "Account “former”: authentic deliveries that are no events (1)" in out.getvalue()
         assert "Account “former”: nothing" not in out.getvalue()
         assert "former" not in said()
 
