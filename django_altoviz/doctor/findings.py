@@ -137,7 +137,9 @@ def _secrets() -> Iterator[str]:
     except ImproperlyConfigured:
         accounts = []
     for account in accounts:
-        yield from (*account.webhook_secrets, account.api_key, *passwords_in(account.base_url))
+        yield from (*account.webhook_secrets, account.api_key)
+        for url in (account.base_url, account.webhook_url):
+            yield from passwords_in(url)
     databases: dict[str, Any] = settings.DATABASES
     for database in databases.values():
         yield str(database.get("PASSWORD") or "")

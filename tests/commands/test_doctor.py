@@ -21,6 +21,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.models.signals import post_save, pre_save
 from django.test import override_settings
+from django.urls import set_script_prefix
 from django.utils import timezone
 
 from django_altoviz import rejections
@@ -325,6 +326,21 @@ class TestProbe:
         assert said(name="probe").startswith("ok ")
         assert rows() == before
 
+    def test_knows_the_prefix_under_which_the_project_is_served(self, change):
+        set_script_prefix("/shop/")
+        try:
+            change(WEBHOOK_URL="https://shop.example/shop/altoviz/webhook/")
+            assert said(name="probe").startswith("ok ")
+        finally:
+            set_script_prefix("/")
+
+    def test_hides_a_password_in_the_url(self, change):
+        change(WEBHOOK_URL="https://user:pass-word@shop.example/elsewhere/?token=abcdefgh")
+        told = said()
+        assert "shop.example/elsewhere/" in told
+        assert "pass-word" not in told
+        assert "abcdefgh" not in told
+
     def test_is_no_way_in_for_a_request_from_outside(self, healthy, post):
         post(
             EventType.CUSTOMER_UPDATED,
@@ -553,6 +569,13 @@ class TestAltoviz:
         for id in healthy.ids:
             healthy.webhooks.unregister(id=id)
         assert "No webhook of account “default” is registered" in said(name="registration")
+
+    def test_that_hides_the_secret_of_the_webhook_leaves_that_open(self, healthy):
+        assert "hidden" not in said(name="registration")
+        healthy.behave(shows_secrets="masked")
+        told = said(name="registration")
+        assert told.startswith("ok ")
+        assert "as far as Altoviz shows it: its secret is hidden." in told
 
     def test_with_another_companys_key_is_told(self, healthy, post):
         healthy.customers.delete(WebhookEvent.objects.get().object_id)
