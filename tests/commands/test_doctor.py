@@ -72,6 +72,7 @@ def healthy(altoviz, settings, post):
     settings.ALTOVIZ = {
         name: settings.ALTOVIZ[name] for name in settings.ALTOVIZ if name != "ACCOUNTS"
     }
+    altoviz.behave(list_lag=())
     customer = altoviz.customers.create()["id"]
     altoviz.add_ours()
     post(body_of("CustomerCreated", id=customer))
