@@ -92,9 +92,13 @@ def _about_webhook(account: Account, answer: RemoteState) -> Iterator[Finding]:
         cure = _("Set both in ALTOVIZ, and run altoviz_register_webhook.")
         yield doubtful(name, cause, cure)
     elif answer.webhook == WebhookState.RIGHT:
-        yield well(
-            name, _("The webhook of account “%(name)s” is registered as it should be.") % about
-        )
+        cause = _("The webhook of account “%(name)s” is registered as it should be.")
+        if not any(each["right"] and each["secret_compared"] for each in answer.webhooks):
+            cause = _(
+                "The webhook of account “%(name)s” is registered as it should be, as far as Altoviz "
+                "shows it: its secret is hidden."
+            )
+        yield well(name, cause % about)
     elif answer.webhook == WebhookState.DIFFERS:
         fields = {field for webhook in answer.webhooks for field in webhook["differs"]}
         cause = _(

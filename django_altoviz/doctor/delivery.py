@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, connections, transaction
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import NoReverseMatch, get_script_prefix, reverse
@@ -46,10 +47,12 @@ def _probe(account: Account, visit: Visit) -> Iterator[Finding]:
         yield failing(_NAME, cause % {"name": account.name, "url": url}, cure)
         return
     with ExitStack() as stack:
-        if not visit.why_no_database:
-            # A middleware may write sessions, logs or counts.
-            stack.enter_context(transaction.atomic(using=visit.alias))
-            stack.callback(transaction.set_rollback, True, using=visit.alias)
+        # A middleware may write sessions, logs or counts, into any database that answers.
+        for alias in connections:
+            if alias != visit.alias or not visit.why_no_database:
+                with suppress(Error, ImproperlyConfigured):
+                    stack.enter_context(transaction.atomic(using=alias))
+                    stack.callback(transaction.set_rollback, True, using=alias)
         response = _post_probe(account, url)
     yield _finding_about(response, account, url)
 

@@ -48,7 +48,7 @@ def examine_events(visit: Visit) -> Iterator[Finding]:
     if unknown:
         yield doubtful(
             "rejected",
-            _("%(count)s deliveries in %(days)s days named an account that does not exist.")
+            _("Deliveries in %(days)s days for an account that does not exist: %(count)s.")
             % {"count": unknown, "days": rejections.RECENT_DAYS},
             _("Compare the URLs registered at Altoviz (altoviz_list_webhooks) with ACCOUNTS."),
         )
@@ -74,14 +74,16 @@ def _backlog(health: Health, about: Mapping[str, Any]) -> Finding:
         return doubtful("backlog", cause % values, cure)
     if waiting and health.age > _LONGEST_WAIT:
         cause = _(
-            "Account “%(name)s”: %(count)s events wait to be processed, the oldest for %(age)s."
+            "Account “%(name)s”: events that wait to be processed: %(count)s, the oldest for %(age)s."
         )
         cure = _(
             "Run altoviz_process_events now, and then every minute from cron or with --watch. With a "
             "queue, see that its workers run."
         )
         return failing("backlog", cause % values, cure)
-    return well("backlog", _("Account “%(name)s”: %(count)s events wait to be processed.") % values)
+    return well(
+        "backlog", _("Account “%(name)s”: events that wait to be processed: %(count)s.") % values
+    )
 
 
 def _failures(health: Health, about: Mapping[str, Any], visit: Visit) -> Iterator[Finding]:
@@ -94,15 +96,15 @@ def _failures(health: Health, about: Mapping[str, Any], visit: Visit) -> Iterato
             values = {**about, "count": count, "causes": _causes(health, status, visit)}
             if status == Status.FAILED:
                 cause = _(
-                    "Account “%(name)s”: %(count)s events failed and are tried again: %(causes)s"
+                    "Account “%(name)s”: events that failed and are tried again (%(count)s): %(causes)s"
                 )
             else:
-                cause = _("Account “%(name)s”: %(count)s events were given up: %(causes)s")
+                cause = _("Account “%(name)s”: events that were given up (%(count)s): %(causes)s")
             kind = doubtful if status == Status.FAILED else failing
             yield kind(str(status.value), cause % values, cure % {"status": status.value})
     if health.malformed:
         cause = _(
-            "Account “%(name)s”: %(count)s deliveries were authentic, but no events: %(causes)s"
+            "Account “%(name)s”: authentic deliveries that are no events (%(count)s): %(causes)s"
         )
         causes = _causes(health, Status.MALFORMED, visit)
         cure = _("Look at their bodies in the admin, and report those that Altoviz has sent.")
@@ -165,7 +167,7 @@ def _rejected(health: Health, about: Mapping[str, Any]) -> Iterator[Finding]:
         yield doubtful(
             "rejected",
             _(
-                "Account “%(name)s”: %(count)s deliveries in %(days)s days were answered “%(answer)s”."
+                "Account “%(name)s”: deliveries in %(days)s days that were answered “%(answer)s”: %(count)s."
             )
             % {**about, "count": count, "days": rejections.RECENT_DAYS, "answer": answer},
             str(_REJECTION_CURES.get(answer, _LOOK_UP)),

@@ -116,9 +116,10 @@ def findings_of(name: str, examination: Examination, visit: Visit) -> Iterator[F
 
 
 def without_secrets(finding: Finding) -> Finding:
-    """Return the finding without the secrets of the settings, and not endlessly long."""
+    """Return the finding without the secrets of the settings, on one line, and not endlessly long."""
     redact = redactor(_secrets())
-    cause, cure = (redact(text)[:_MOST_CHARACTERS] for text in (finding.cause, finding.cure))
+    texts = (" ".join(redact(text).split()) for text in (finding.cause, finding.cure))
+    cause, cure = (text[:_MOST_CHARACTERS] for text in texts)
     return replace(finding, cause=cause, cure=cure)
 
 
@@ -136,7 +137,9 @@ def _secrets() -> Iterator[str]:
     except ImproperlyConfigured:
         accounts = []
     for account in accounts:
-        yield from (*account.webhook_secrets, account.api_key, *passwords_in(account.base_url))
+        yield from (*account.webhook_secrets, account.api_key)
+        for url in (account.base_url, account.webhook_url):
+            yield from passwords_in(url)
     databases: dict[str, Any] = settings.DATABASES
     for database in databases.values():
         yield str(database.get("PASSWORD") or "")

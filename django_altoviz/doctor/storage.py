@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import Error, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from django_altoviz import checks
 from django_altoviz.conf import DEFAULT_ACCOUNT
@@ -41,7 +42,7 @@ def examine_database(visit: Visit) -> Iterator[Finding]:
     yield from findings_of("migrations", _examine_migrations, visit)
     yield from findings_of("storing", _examine_storing, visit)
     yield from findings_of("database checks", _examine_checks, visit)
-    yield from findings_of("encoding", _examine_session, visit)
+    yield from findings_of("mode", _examine_session, visit)
 
 
 def _examine_migrations(visit: Visit) -> Iterator[Finding]:
@@ -49,7 +50,8 @@ def _examine_migrations(visit: Visit) -> Iterator[Finding]:
     targets = executor.loader.graph.leaf_nodes(_APP)
     plan = [f"{app}.{name}" for (app, name) in _own_steps(executor, targets)]
     missing = visit.missing_tables
-    cure = _("Run manage.py migrate.")
+    option = "" if visit.alias == DEFAULT_DB_ALIAS else f" --database {visit.alias}"
+    cure = _("Run manage.py migrate%(option)s.") % {"option": option}
     if plan:
         cause = _("Migrations are not applied: %(names)s") % {"names": ", ".join(plan)}
         yield failing("migrations", cause, cure)
@@ -104,33 +106,46 @@ def _examine_checks(visit: Visit) -> Iterator[Finding]:
 
 
 def _examine_session(visit: Visit) -> Iterator[Finding]:
-    vendor = connections[visit.alias].vendor
-    question = _QUESTIONS.get(vendor)
-    if question is None:
-        return
-    with connections[visit.alias].cursor() as cursor:
-        cursor.execute(question)
-        value = str(cursor.fetchone()[0]).lower()
-    about = {"alias": visit.alias, "value": value}
-    if vendor == "sqlite" and value not in ("wal", "memory"):
-        yield doubtful(
-            "journal",
-            _("SQLite is not in WAL mode (“%(alias)s”: %(value)s): readers block the writer.")
-            % about,
-            _('Set "init_command": "PRAGMA journal_mode=WAL;" in OPTIONS of the database.'),
-        )
-    elif vendor != "sqlite" and value not in ("utf8", "utf8mb4"):
-        yield failing(
-            "encoding",
-            _("The database “%(alias)s” has the encoding %(value)s.") % about,
-            _("Use UTF8 on PostgreSQL, and utf8mb4 on MySQL and MariaDB: texts may contain emoji."),
-        )
-    else:
-        yield well("encoding", _("The mode of the database is right: %(value)s.") % about)
+    connection = connections[visit.alias]
+    for question, right, cause, cure in (
+        mode for vendor, *mode in _MODES if vendor == connection.vendor
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            value = str(cursor.fetchone()[0]).lower()
+        about = {"alias": visit.alias, "value": value}
+        if value in right:
+            yield well("mode", _("The mode of the database is right: %(value)s.") % about)
+        else:
+            yield doubtful("mode", str(cause) % about, str(cure))
 
 
-_QUESTIONS = {
-    "sqlite": "PRAGMA journal_mode",
-    "postgresql": "SHOW server_encoding",
-    "mysql": "SELECT @@character_set_connection",
-}
+_ENCODING = gettext_lazy("The database “%(alias)s” has the encoding %(value)s.")
+#: Of each vendor, the question, the right answers, and what to say of others.
+_MODES: list[tuple[str, str, tuple[str, ...], Any, Any]] = [
+    (
+        "sqlite",
+        "PRAGMA journal_mode",
+        ("wal", "memory"),
+        gettext_lazy(
+            "SQLite is not in WAL mode (“%(alias)s”: %(value)s): readers block the writer."
+        ),
+        gettext_lazy('Set "init_command": "PRAGMA journal_mode=WAL;" in OPTIONS of the database.'),
+    ),
+    (
+        "postgresql",
+        "SHOW server_encoding",
+        ("utf8",),
+        _ENCODING,
+        gettext_lazy("Create it with the encoding UTF8: texts may contain any character."),
+    ),
+    (
+        "mysql",
+        "SELECT @@character_set_connection",
+        ("utf8mb4",),
+        _ENCODING,
+        gettext_lazy(
+            "Set the charset utf8mb4 in OPTIONS of the database: texts may contain emoji."
+        ),
+    ),
+]

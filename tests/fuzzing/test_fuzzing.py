@@ -116,6 +116,7 @@ def use_everything(admin_client):
         *(("altoviz_forget", "customer", str(id)) for id in range(1, 6)),
         *(("altoviz_forget", "contact", str(id)) for id in range(1, 6)),
         ("altoviz_prune_events", "--dry-run"),
+        ("altoviz_doctor", "--offline"),
         ("dumpdata", "django_altoviz"),
     ]
     for command in commands:

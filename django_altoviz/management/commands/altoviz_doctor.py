@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,8 @@ class Command(BaseCommand):
         if (body is None) != (signature is None):
             raise CommandError(_("--body and --signature belong together."))
         found = examine(Visit(account, offline, wait, captured(body), signature or ""))
-        if verbosity == 0:
-            found = (each for each in found if each[1].state == FindingState.FAILURE)
-        states = self.write_json(found) if format == "json" else self.write_text(found)
+        shown = {FindingState.FAILURE} if verbosity == 0 else {*FindingState}
+        states = (self.write_json if format == "json" else self.write_text)(found, shown)
         serious = [FindingState.FAILURE, *([FindingState.WARNING] if fail_on_warning else [])]
         if number := sum(states[state] for state in serious):
             text = ngettext(
@@ -92,22 +91,33 @@ class Command(BaseCommand):
             )
             raise CommandError(text % {"count": number})
 
-    def write_json(self, found: Iterable[tuple[str, Finding]]) -> Counter[FindingState]:
-        findings = [{"subject": subject, **finding.as_json()} for subject, finding in found]
-        states = Counter(FindingState(finding["state"]) for finding in findings)
+    def write_json(
+        self, found: Iterable[tuple[str, Finding]], shown: Collection[FindingState]
+    ) -> Counter[FindingState]:
+        found = [*found]
+        states = Counter(finding.state for _subject, finding in found)
+        findings = [
+            {"subject": subject, **finding.as_json()}
+            for subject, finding in found
+            if finding.state in shown
+        ]
         counts = {state.value: states[state] for state in FindingState}
         self.stdout.write(json.dumps({"findings": findings, "counts": counts}))
         return states
 
-    def write_text(self, found: Iterable[tuple[str, Finding]]) -> Counter[FindingState]:
+    def write_text(
+        self, found: Iterable[tuple[str, Finding]], shown: Collection[FindingState]
+    ) -> Counter[FindingState]:
         """Write each finding as soon as it is made, because some take seconds."""
         states: Counter[FindingState] = Counter()
         last = ""
         for subject, finding in found:
+            states[finding.state] += 1
+            if finding.state not in shown:
+                continue
             if subject != last:
                 self.write_line(str(SUBJECTS[subject][0]), self.style.MIGRATE_HEADING)
                 last = subject
-            states[finding.state] += 1
             style = _STYLES[finding.state]
             line = f"  {_MARKS[finding.state]} {finding.name}: {printable(finding.cause)}"
             self.write_line(line, getattr(self.style, style))
