@@ -462,7 +462,7 @@ class TestPages:
     def test_needs_no_sphinx(self, page):
         text = page.read_text()
         directives = {*re.findall(r"^ *\.\. ([\w-]+)::", text, re.MULTILINE)}
-        assert directives <= {"code-block", "contents"}
+        assert directives <= {"code-block", "contents", "image"}
         assert not re.search(r":[a-z:]+:`", text)
 
     def test_its_relative_links_lead_to_files(self, page):
