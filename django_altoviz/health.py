@@ -53,9 +53,13 @@ class Health:
     @property
     def recently_rejected(self) -> int:
         """Return how many deliveries were rejected today and yesterday, in UTC."""
+        return sum(sum(counts.values()) for counts in self.recent_rejections)
+
+    @property
+    def recent_rejections(self) -> list[Mapping[str, int]]:
+        """Return the counts of today and of yesterday, in UTC, by answer."""
         yesterday = (today() - datetime.timedelta(days=1)).isoformat()
-        recent = [counts for day, counts in self.rejected.items() if day >= yesterday]
-        return sum(sum(counts.values()) for counts in recent)
+        return [counts for day, counts in self.rejected.items() if day >= yesterday]
 
     @property
     def age(self) -> datetime.timedelta:

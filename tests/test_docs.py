@@ -31,6 +31,7 @@ from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
 from django_altoviz.event_types import Entity, EventType
 from django_altoviz.log import FIELDS
 from django_altoviz.models import Invoice, Quote, Status, WebhookEventQuerySet
+from django_altoviz.overview.metrics import GAUGES
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE
 from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.conftest import body_of
@@ -565,7 +566,11 @@ class TestCode:
     def test_the_monitoring_commands_and_table(self, post):
         shown = section(OPERATING, "What to monitor")
         names = terms(shown)
-        assert [*names] == ["--max-age", "--max-failed", "--max-rejected", "--max-silence"]
+        limits = [name for name in names if name.startswith("--")]
+        assert limits == ["--max-age", "--max-failed", "--max-rejected", "--max-silence"]
+        alerts = [re.split("[{ ]", name)[0] for name in names if name not in limits]
+        assert alerts
+        assert {*alerts} <= {*GAUGES}
         post(body_of("CustomerCreated", id=1))
         post(body_of("CustomerCreated", id=2), account="acme")
         _look, check = re.findall(r"manage\.py altoviz_status(.*)", shown)

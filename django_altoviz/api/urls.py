@@ -21,5 +21,9 @@ for _name, _view in (
 ):
     _router.register(_name, _view, basename=_name.removesuffix("s"))
 
-_paths = [*_router.urls, path("status/", views.StatusView.as_view(), name="status")]
+_paths = [
+    *_router.urls,
+    path("status/", views.StatusView.as_view(), name="status"),
+    path("metrics/", views.MetricsView.as_view(), name="metrics"),
+]
 urlpatterns = [path("v1/", include(_paths))]

@@ -15,13 +15,14 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 from django_altoviz import rejections
 from django_altoviz.api import filters, serializers
 from django_altoviz.api.expansion import expandable_of, expansions_in, is_asked_for_deleted
 from django_altoviz.api.pagination import EventPagination, StablePagination
 from django_altoviz.api.permissions import ViewPermission, may_view
-from django_altoviz.api.renderers import ExactJSONRenderer
+from django_altoviz.api.renderers import ExactJSONRenderer, OpenMetricsRenderer
 from django_altoviz.api.schema import DescribedSchema
 from django_altoviz.conf import used_account_names
 from django_altoviz.dispatchers import dispatch_sync
@@ -40,6 +41,7 @@ from django_altoviz.models import (
 from django_altoviz.models.sync_runs import SyncState
 from django_altoviz.overview import last_syncs, overview_of
 from django_altoviz.overview.activity import kept_for_a_minute, monthly_amounts
+from django_altoviz.overview.metrics import CONTENT_TYPE, open_metrics
 from django_altoviz.overview.remote import stored_answers
 from django_altoviz.processing import process_again
 from django_altoviz.sync import sync_for
@@ -211,6 +213,19 @@ def _start_sync(account: str) -> str:
 
 def _refused(code: int, detail: str) -> Response:
     return Response({"detail": detail}, code)
+
+
+class MetricsView(APIView):
+    """The state of all accounts for Prometheus, without Altoviz's answers and without amounts."""
+
+    permission_classes = [ViewPermission]
+    renderer_classes = [OpenMetricsRenderer]
+    queryset = Overview.objects.none()  # of which the permission is asked for
+    schema = None
+
+    def get(self, request: Request) -> Response:
+        found = overview_of(used_account_names(), rejections.recent(), {}, {})
+        return Response(open_metrics(found), content_type=CONTENT_TYPE)
 
 
 class StatusView(generics.GenericAPIView[Any]):

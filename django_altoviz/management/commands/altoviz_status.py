@@ -20,6 +20,7 @@ from django_altoviz.management.selection import add_account
 from django_altoviz.management.webhooks import printable
 from django_altoviz.overview import AccountOverview, overview_of
 from django_altoviz.overview.activity import activity, monthly_amounts
+from django_altoviz.overview.metrics import open_metrics
 from django_altoviz.overview.remote import ask
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -72,7 +73,7 @@ class Command(DatabaseCommand):
             help="Also ask Altoviz if the API key is valid and the webhook is right. It takes three "
             "seconds at most.",
         )
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        parser.add_argument("--format", choices=["text", "json", "openmetrics"], default="text")
 
     def handle(self, *, account: str | None, format: str, remote: bool, **options: Any) -> None:
         rejected = rejections.recent()
@@ -97,6 +98,8 @@ class Command(DatabaseCommand):
                 "events": activity().as_json(),
             }
             self.stdout.write(json.dumps(value))
+        elif format == "openmetrics":
+            self.stdout.write(open_metrics(found), ending="")
         else:
             self.stdout.write("\n".join(map(overview_table, found)))
             if unknown:
