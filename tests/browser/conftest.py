@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from django_altoviz.testing import FakeAltoviz
 from tests.browser.content import PASSWORD
 from tests.browser.visits import AXE, WATCH
 from tests.chaos.servers import free_port, wait_for_port
@@ -17,6 +19,7 @@ from tests.processes import Process, run
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WEBHOOK_URL = "https://shop.example/altoviz/webhook/"
 HOW = "make browser installs all that the browser tests need"
 
 
@@ -46,21 +49,26 @@ def chromium():
 
 
 class Site:
-    """The project that a browser visits; ``trap`` is the file that lets its receiver fail."""
+    """The project that a browser visits, and the fake Altoviz that it asks.
 
-    def __init__(self, url, directory):
-        self.url, self.trap = url, directory / "trap"
+    ``trap`` is the file that lets its receiver fail.
+    """
+
+    def __init__(self, url, directory, altoviz):
+        self.url, self.trap, self.altoviz = url, directory / "trap", altoviz
 
 
 @contextlib.contextmanager
-def served(directory, theme=""):
+def served(directory, theme="", altoviz=None):
     """Fill a database, serve the project with it, and yield the site."""
+    values = {**altoviz.settings, "WEBHOOK_URL": WEBHOOK_URL} if altoviz else {}
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": "tests.browser.settings",
         "BROWSER_DATABASE": str(directory / "browser.sqlite3"),
         "BROWSER_TRAP": str(directory / "trap"),
         "BROWSER_THEME": theme,
+        "BROWSER_ALTOVIZ": json.dumps(values),
         "DATABASE": "sqlite",
     }
     filling = [sys.executable, "-m", "tests.browser.content"]
@@ -77,13 +85,15 @@ def served(directory, theme=""):
             stderr=log,
         ):
             wait_for_port(port)
-            yield Site(f"http://127.0.0.1:{port}", directory)
+            yield Site(f"http://127.0.0.1:{port}", directory, altoviz)
 
 
 @pytest.fixture(scope="session")
 def site(chromium, tmp_path_factory):
-    with served(tmp_path_factory.mktemp("site")) as site:
-        yield site
+    with FakeAltoviz() as altoviz:
+        altoviz.behave(list_lag=())
+        with served(tmp_path_factory.mktemp("site"), altoviz=altoviz) as site:
+            yield site
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from tests.browser.themes import THEMES
@@ -17,3 +18,4 @@ X_FRAME_OPTIONS = "SAMEORIGIN"  # as django-admin-interface demands
 if not THEME:  # the themes need inline scripts
     MIDDLEWARE = ["tests.browser.csp.strict", *MIDDLEWARE]
 ALTOVIZ = ALTOVIZ | {"API_KEY": "key-of-the-browser-tests"}
+ALTOVIZ |= json.loads(os.environ.get("BROWSER_ALTOVIZ", "{}"))

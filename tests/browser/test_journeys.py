@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
-from tests.browser.conftest import browsing
+from tests.browser.conftest import WEBHOOK_URL, browsing
 from tests.browser.content import CUSTOMER
 from tests.browser.visits import AXE, PHONE, look_closely, visit
 from tests.conftest import SECRETS, body_of
@@ -65,6 +65,26 @@ def test_a_failed_event_is_found_and_processed_again(page, failing_invoice):
     assert page.locator(".altoviz-note").count() == 0
     find(page, failing_invoice)
     assert page.locator("#history li.altoviz-wrong").count() == 0
+
+
+def test_the_webhook_is_registered_from_the_overview(page, site):
+    page.goto("/admin/")
+    page.locator("main").get_by_role("link", name="Overview", exact=True).click()
+    default = page.locator("section", has_text="Account “default”")
+    assert "Not asked yet." in default.inner_text()
+    default.get_by_role("button", name="Register the webhook", exact=True).click()
+    assert f"Would register: {WEBHOOK_URL}" in page.inner_text("main")
+    assert site.altoviz.webhooks.registered() == []
+    page.get_by_role("button", name="Yes, do it").click()
+    assert WEBHOOK_URL in page.inner_text(".messagelist")
+    [webhook] = site.altoviz.webhooks.registered()
+    assert webhook.url == WEBHOOK_URL
+    page.context.add_init_script(path=AXE)
+    page.get_by_role("button", name="Ask Altoviz now").click()
+    assert "right" in default.inner_text()
+    assert SECRETS["default"] not in page.content()
+    visited = visit(page, look_closely)
+    assert visited.problems == {}
 
 
 def test_a_failed_event_is_processed_again_from_its_invoice(page, failing_invoice):
