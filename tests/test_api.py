@@ -11,8 +11,10 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.utils import timezone
-from rest_framework.test import APIClient
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
+from django_altoviz.api.views import CustomerViewSet
 from django_altoviz.models import Customer, Invoice, Status, SyncRun, WebhookEvent
 from django_altoviz.testing import FakeAltoviz
 from tests.conftest import SECRETS, body_of
@@ -160,6 +162,19 @@ class TestObjects:
     def test_a_wrong_parameter_is_named(self, api, path, query):
         """A filter that is ignored would find too much."""
         assert read(api, path, 400, **query).keys() & query.keys()
+
+    def test_a_parameter_is_left_to_the_filters_of_the_project(self, post):
+        post(body_of("CustomerUpdated", id=5, billingAddress={"city": "Lyon"}))
+        post(body_of("CustomerUpdated", id=6, billingAddress={"city": "Brest"}))
+
+        class Customers(CustomerViewSet):
+            filter_backends = [*CustomerViewSet.filter_backends, DjangoFilterBackend]
+            filterset_fields = ["billing_city"]
+
+        request = APIRequestFactory().get("/", {"billing_city": "Brest", "account": "default"})
+        force_authenticate(request, User.objects.create_superuser("root"))
+        found = Customers.as_view({"get": "list"})(request).data["results"]
+        assert [customer["altoviz_id"] for customer in found] == [6]
 
     @pytest.mark.parametrize("key", ["default:9", "default", "9", "a\0b", "x" * 5000, "default:é"])
     def test_an_unknown_key_is_not_found(self, api, key):

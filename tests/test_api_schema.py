@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+from unittest import mock
+
 import pytest
 import requests
 import schemathesis
@@ -10,8 +14,11 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
+from rest_framework.routers import SimpleRouter
+from rest_framework.settings import api_settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -19,6 +26,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from django_altoviz.api import schema as schema_module
+from django_altoviz.api.views import CustomerViewSet
 from django_altoviz.event_types import EventType
 from tests.conftest import body_of
 
@@ -74,3 +83,22 @@ def test_the_session_of_these_tests_reaches_the_views(session, live_server):
     assert len(paths) == 8
     for path in paths:
         assert requests.get(live_server.url + path, headers=session).status_code == 200
+
+
+def test_the_api_needs_no_description():
+    """Without drf-spectacular, the views have the default schema of Django REST framework."""
+    without = {"drf_spectacular": None, "drf_spectacular.openapi": None}
+    with mock.patch.dict(sys.modules, without):
+        names = runpy.run_path(schema_module.__file__)
+    assert names["DescribedSchema"] is api_settings.DEFAULT_SCHEMA_CLASS
+
+
+def test_a_view_that_a_project_excludes_is_not_described():
+    @extend_schema(exclude=True)
+    class Hidden(CustomerViewSet):
+        pass
+
+    router = SimpleRouter()
+    router.register("hidden", Hidden)
+    generator = SchemaGenerator(patterns=router.urls)
+    assert generator.get_schema(request=None, public=True)["paths"] == {}

@@ -10,7 +10,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from rest_framework import generics, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +26,7 @@ from django_altoviz.api.renderers import ExactJSONRenderer, OpenMetricsRenderer
 from django_altoviz.api.schema import DescribedSchema
 from django_altoviz.conf import used_account_names
 from django_altoviz.dispatchers import dispatch_sync
-from django_altoviz.exceptions import APIFailure, SyncTakenOver
+from django_altoviz.exceptions import APIFailure, SyncTakenOver, ends_task
 from django_altoviz.masking import SecretMask
 from django_altoviz.models import (
     Contact,
@@ -205,8 +205,21 @@ class SyncViewSet(ReadOnlyViewSet):
         )
 
 
+class QueueDown(APIException):
+    """The answer if the queue does not take a task."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The queue did not take the sync. Nothing was started."
+
+
 def _start_sync(account: str) -> str:
-    if dispatch_sync(account):
+    try:
+        is_queued = dispatch_sync(account)
+    except Exception as error:  # each broker has exceptions of its own
+        if ends_task(error):
+            raise
+        raise QueueDown from error
+    if is_queued:
         return "queued"
     return "unfinished" if sync_for(account, _SECONDS_TO_SYNC) else "done"
 

@@ -6,9 +6,11 @@ import time
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.management import call_command
 from django_tasks_db.models import DBTaskResult
+from rest_framework.test import APIClient
 
 from django_altoviz.dispatchers import celery, dispatch_sync, queued
 from django_altoviz.exceptions import NotAuthorized, SyncPaused
@@ -102,6 +104,30 @@ def test_a_queue_that_does_not_answer_is_named(celery_app, monkeypatch):
     assert message.startswith("The queue did not take the sync: ")
 
 
+def starts_by_api():
+    client = APIClient()
+    client.force_authenticate(User.objects.create_superuser("root"))
+    return client.post("/api/altoviz/v1/syncs/")
+
+
+def test_the_rest_api_leaves_a_sync_to_the_workers(django_tasks):
+    answer = starts_by_api()
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "queued")
+    work()
+    assert is_synced()
+
+
+def test_the_rest_api_says_that_the_queue_does_not_answer(settings, monkeypatch):
+    def refuse(*args):
+        raise OSError("no broker")
+
+    monkeypatch.setattr(celery, "enqueue_sync", refuse)
+    settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.celery"}
+    answer = starts_by_api()
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("The queue did not take the sync.")
+
+
 def test_a_task_that_ends_is_not_taken_for_a_queue_that_does_not_answer(settings, monkeypatch):
     def end(*args):
         raise SoftTimeLimitExceeded
@@ -110,6 +136,8 @@ def test_a_task_that_ends_is_not_taken_for_a_queue_that_does_not_answer(settings
     settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": f"{PATH}.celery"}
     with pytest.raises(SoftTimeLimitExceeded):
         run(client_of("operator", *VIEW, *OPERATE), "sync")
+    with pytest.raises(SoftTimeLimitExceeded):
+        starts_by_api()
 
 
 def test_in_a_worker_a_pause_does_not_end_the_slice():
