@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 
+from django.core.exceptions import ImproperlyConfigured
+
 from django_altoviz.conf import account_names, get_account
+from django_altoviz.exceptions import UnknownAccount
 from django_altoviz.spellings import pattern_of
 
 MASK = "••••••••"
@@ -40,10 +44,11 @@ class SecretMask:
 
 def _configured_secrets() -> Iterator[str]:
     for name in account_names():
-        account = get_account(name)
-        yield from account.webhook_secrets
-        if account.api_key:
-            yield account.api_key
+        with suppress(UnknownAccount, ImproperlyConfigured):  # a broken account hides no other page
+            account = get_account(name)
+            yield from account.webhook_secrets
+            if account.api_key:
+                yield account.api_key
 
 
 def _pattern_of_word(secret: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Iterator
 from urllib.parse import quote
 
 
@@ -14,24 +15,30 @@ def pattern_of(text: str) -> str:
 
 
 def _pattern_of_character(character: str) -> str:
-    spellings = {re.escape(each) for each in _short_spellings(character)}
+    plain = {character, quote(character, safe=""), html.escape(character)}
+    if character == " ":
+        plain.add("+")  # in a form
     units = character.encode("utf-16-be").hex()  # two of them beyond U+FFFF
-    escapes = (rf"\\u{_any_case(units[i : i + 4])}" for i in range(0, len(units), 4))
     percents = (f"%{_any_case(f'{byte:02x}')}" for byte in character.encode())
     number = ord(character)
-    spellings |= {"".join(escapes), "".join(percents)}
-    spellings |= {f"&#0*{number};", f"&#[xX]0*{_any_case(f'{number:x}')};"}
+    spellings = {
+        *map(re.escape, plain),
+        *_json_escapes(character, [units[i : i + 4] for i in range(0, len(units), 4)]),
+        "".join(percents),
+        f"&#0*{number};",
+        f"&#[xX]0*{_any_case(f'{number:x}')};",
+    }
     return f"(?:{'|'.join(sorted(spellings))})"
 
 
-def _short_spellings(character: str) -> set[str]:
+def _json_escapes(character: str, units: list[str]) -> Iterator[str]:
+    """Yield patterns of the escapes. JSON in a text of JSON has several backslashes before each."""
+    yield "".join(rf"\\+u{_any_case(unit)}" for unit in units)
     as_json = json.dumps(character, ensure_ascii=False)[1:-1]
-    spellings = {character, as_json, quote(character, safe=""), html.escape(character)}
+    if as_json != character:
+        yield rf"\\+{re.escape(as_json[1:])}"
     if character == "/":
-        spellings.add(r"\/")  # as PHP writes it
-    if character == " ":
-        spellings.add("+")  # in a form
-    return spellings
+        yield r"\\+/"  # as PHP writes it
 
 
 def _any_case(digits: str) -> str:

@@ -658,6 +658,8 @@ SPELLINGS = [
     lambda text: "".join(
         f"\\u{unit:04X}" for unit in struct.unpack(f">{len(text) + 1}H", text.encode("utf-16-be"))
     ),
+    lambda text: json.dumps(json.dumps(text))[3:-3],
+    lambda text: json.dumps(json.dumps(text, ensure_ascii=False).replace("/", r"\/"))[3:-3],
     urllib.parse.quote,
     urllib.parse.quote_plus,
     lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),

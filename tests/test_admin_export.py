@@ -56,6 +56,16 @@ def test_every_list_can_be_exported(post, clerk, model):
     assert "Export as CSV" in html(clerk, list_of(model))
 
 
+def test_the_whole_file_is_in_the_language_of_its_request(post, clerk):
+    """Read it after the middleware has left that language."""
+    post(body_of("InvoiceUpdated", balance=Decimal("1.50"), sentAt=None))
+    answer = export(clerk, Invoice, "fr")
+    with translation.override("en"):
+        text = text_of(answer)
+    assert text.startswith('\ufeff"état";')
+    assert ';"1,5' in text
+
+
 def test_a_file_has_what_the_list_is_filtered_by(post, clerk):
     for id, name in ((1, "Martin"), (2, "Durand"), (3, "Martin")):
         post(body_of("CustomerUpdated", id=id, name=name, active=id != 3))
@@ -143,11 +153,11 @@ def test_an_export_is_noted_with_the_number_of_its_rows(post, clerk):
     post(body_of("CustomerUpdated"))
     answer = export(clerk, Customer, q="fonderie")
     entry = LogEntry.objects.get()
-    assert entry.change_message == "CSV export, not finished. Filter: q=fonderie"
+    assert entry.change_message == "CSV export, not finished. Filtered by: q"
     assert entry.get_admin_url() is None
     text_of(answer)
     entry.refresh_from_db()
-    assert entry.change_message == "CSV export, 1 rows. Filter: q=fonderie"
+    assert entry.change_message == "CSV export, 1 rows. Filtered by: q"
 
 
 def test_only_those_who_may_can_export(post):

@@ -100,7 +100,10 @@ def test_an_object_is_read_again_after_a_confirmation(row, clerk, altoviz):
     assert Invoice.objects.get().subject == "As it is"
     event = WebhookEvent.objects.last()
     assert (event.source, event.status, event.type) == (Source.SYNC, "processed", "InvoiceUpdated")
-    assert LogEntry.objects.get().change_message == "Read again from Altoviz: changed"
+    entry = LogEntry.objects.get()
+    assert entry.change_message == "Read again from Altoviz: changed"
+    # An erasure does not look into Django's log.
+    assert (entry.object_repr, entry.get_edited_object()) == (row.key, row)
 
 
 def test_receivers_are_told_of_what_was_read_again(row, clerk, altoviz):

@@ -15,7 +15,8 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
 from django_altoviz.api.views import CustomerViewSet
-from django_altoviz.models import Customer, Invoice, Status, SyncRun, WebhookEvent
+from django_altoviz.masking import MASK
+from django_altoviz.models import Contact, Customer, Invoice, Status, SyncRun, WebhookEvent
 from django_altoviz.testing import FakeAltoviz
 from tests.conftest import SECRETS, body_of
 
@@ -111,7 +112,7 @@ class TestObjects:
         [
             ({}, [3, 2, 1]),
             ({"ordering": "altoviz_id"}, [1, 2, 3]),
-            ({"ordering": "-last_event_id"}, [3, 2, 1]),
+            ({"ordering": "-synced_at"}, [3, 2, 1]),
             ({"is_paid": "true"}, [2]),
             ({"is_paid": "false"}, [3, 1]),
             ({"customer": "default:9"}, [3]),
@@ -155,6 +156,10 @@ class TestObjects:
             ("customers/", {"status": "sent"}),
             ("events/", {"after": "-1"}),
             ("events/", {"status": "nonsense"}),
+            ("events/", {"ordering": "--id"}),
+            ("events/", {"received_from": "0001-01-01T00:00:00"}),
+            ("events/", {"received_to": "9999-12-31T23:59:59"}),
+            ("customers/", {"ordering": "last_event_id"}),
             ("events/", {"search": "x", "received_from": "x"}),
             ("syncs/", {"entity": "payment"}),
         ],
@@ -175,6 +180,37 @@ class TestObjects:
         force_authenticate(request, User.objects.create_superuser("root"))
         found = Customers.as_view({"get": "list"})(request).data["results"]
         assert [customer["altoviz_id"] for customer in found] == [6]
+
+    @pytest.mark.parametrize("cursor", ["cD1hYmM=", "cD0xAA==", "!", "bz0x", "cD05OTk5LTk5"])
+    @pytest.mark.parametrize("ordering", [{}, {"ordering": "synced_at"}])
+    def test_a_made_up_cursor_leads_nowhere(self, api, cursor, ordering):
+        for path in ("invoices/", "customers/"):
+            code = api.get(f"{API}{path}", {"cursor": cursor, **ordering}).status_code
+            assert code in (200, 404)
+        assert api.get(f"{API}events/", {"cursor": cursor}).status_code in (200, 404)
+        assert api.get(f"{API}events/", {"after": "5.0"}).status_code == 200
+
+    def test_rows_with_an_equal_value_are_all_listed(self, api, post):
+        """An import may give the same time to all rows of a batch."""
+        post(body_of("ContactCreated", id=1))
+        contact = Contact.objects.get()
+        values = {
+            field.attname: getattr(contact, field.attname)
+            for field in Contact._meta.concrete_fields
+            if field.name not in ("id", "key", "altoviz_id")
+        }
+        rows = [Contact(altoviz_id=id, key=f"default:{id}", **values) for id in range(2, 1252)]
+        Contact.objects.bulk_create(rows)
+        Contact.objects.update(synced_at=timezone.now())
+        found = read_all(api, "contacts/", ordering="synced_at", page_size=500)
+        assert len(found) == len({row["key"] for row in found}) == 1251
+
+    def test_whole_objects_come_in_small_pages(self, api, post):
+        for id in range(1, 53):
+            post(body_of("ProductUpdated", id=id))
+        page = read(api, "products/", expand="data", page_size=500)
+        assert len(page["results"]) == 50 and page["next"]
+        assert len(read_all(api, "products/", expand="data", page_size=500)) == 52
 
     @pytest.mark.parametrize("key", ["default:9", "default", "9", "a\0b", "x" * 5000, "default:é"])
     def test_an_unknown_key_is_not_found(self, api, key):
@@ -275,11 +311,27 @@ class TestEvents:
         sees_all = "view_webhookevent_content" in permissions
         assert (second["content"] is not None) == sees_all
 
-    def test_mask_our_secrets(self, api, post):
-        post(body_of("CustomerUpdated", secret=SECRETS["default"]))
-        text = api.get(f"{API}events/?expand=content").content.decode()
-        assert "CustomerUpdated" in text
-        assert SECRETS["default"] not in text
+    def test_mask_our_secrets_on_every_path(self, api, post):
+        secret = SECRETS["default"]
+        post(body_of("InvoiceUpdated", id=7, subject="old"))
+        post(body_of("InvoiceUpdated", id=7, subject=secret, odd={secret: [secret]}))
+        event = WebhookEvent.objects.latest("pk")
+        event.error, event.history = secret, [{"error": f"no {secret}"}]
+        event.save()
+        SyncRun.objects.create(
+            account="default", entity="invoice", as_of=0, is_import=False, error=secret
+        )
+        for path in (
+            "events/?expand=content",
+            f"events/{event.pk}/?expand=content",
+            "invoices/?expand=data,lines",
+            "invoices/default:7/?expand=data",
+            "syncs/",
+            "status/",
+        ):
+            text = api.get(f"{API}{path}").content.decode()
+            assert MASK in text, path
+            assert secret not in text, path
 
     def test_take_few_queries(self, post, django_assert_num_queries):
         for id in range(1, 21):
@@ -306,6 +358,20 @@ class TestEvents:
         assert page["next_after"] == numbers[2] - 1
         assert [event["id"] for event in page["results"]] == numbers[4:]
         assert "next_after" not in read(api, "events/", ordering="-id")
+
+    def test_an_event_that_settles_between_two_pages_comes_again(self, api, post):
+        for id in range(1, 4):
+            post(body_of("CustomerUpdated", id=id))
+        long_ago = timezone.now() - datetime.timedelta(hours=1)
+        WebhookEvent.objects.update(received_at=long_ago)
+        first, *_rest = WebhookEvent.objects.order_by("pk")
+        WebhookEvent.objects.filter(pk=first.pk).update(status=Status.FAILED)
+        page = read(api, "events/", page_size=1)
+        WebhookEvent.objects.filter(pk=first.pk).update(status=Status.DEAD)
+        while page["next"]:
+            page = api.get(page["next"]).json()
+        assert page["next_after"] == first.pk - 1
+        assert read(api, "events/", after=first.pk - 1)["results"][0]["status"] == "dead"
 
     def test_are_processed_again_by_those_who_may(self, post, deferred):
         post(body_of("CustomerUpdated", id=5))
@@ -338,7 +404,13 @@ def test_the_status_is_what_the_command_gives(api, post, django_assert_max_num_q
         found = read(api, "status/")["accounts"]
     assert found == json.loads(out.getvalue())["accounts"]
     reader = client_with("view_overview")
-    assert not any(account["months"] for account in read(reader, "status/")["accounts"])
+    assert [[*account] for account in read(reader, "status/")["accounts"]] == [
+        ["account", "altoviz"],
+        ["account", "altoviz"],
+    ]
+    reader = client_with("view_overview", "view_rejection", "view_syncrun", "view_invoice")
+    shown = read(reader, "status/")["accounts"][0]
+    assert [*shown] == ["account", "rejected", "syncs", "months", "altoviz"]
     read(client_with("view_webhookevent"), "status/", 403)
 
 
@@ -366,6 +438,8 @@ class TestSyncs:
         SyncRun.objects.create(account="default", entity="invoice", as_of=0, is_import=False)
         assert api.post(f"{API}syncs/").status_code == 409
         SyncRun.objects.all().delete()
+        settings.ALTOVIZ = settings.ALTOVIZ | {"ACCOUNTS": {"acme": None}}
+        assert api.post(f"{API}syncs/", {"account": "acme"}).status_code == 503
         settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": ""}
         answer = api.post(f"{API}syncs/")
         assert answer.status_code == 503

@@ -86,6 +86,10 @@ def test_a_scraper_needs_the_permission(post):
     client.force_login(user)
     assert client.get(URL).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_overview"))
+    client.force_login(User.objects.get())
+    assert client.get(URL).status_code == 403
+    more = ["view_webhookevent", "view_rejection", "view_syncrun"]
+    user.user_permissions.add(*Permission.objects.filter(codename__in=more))
     answer = client.get(URL)
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")

@@ -20,7 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.admin.base import ReadOnlyAdmin
+from django_altoviz.admin.base import ReadOnlyAdmin, redirect_within
 from django_altoviz.conf import app_settings
 from django_altoviz.dispatchers import dispatch_or_log, inline
 from django_altoviz.models import ReceiverRun, WebhookEvent, WebhookEventQuerySet
@@ -119,9 +119,7 @@ class ReplayAdmin(ReadOnlyAdmin):
             fields = {FROM_SCRATCH: "1", NEXT: to}
             return self._confirmation(request, chosen, fields, from_scratch=True)
         self._replay(request, chosen, from_scratch=from_scratch)
-        return (
-            redirect(to) if to else redirect("admin:django_altoviz_webhookevent_change", event.pk)
-        )
+        return redirect(to) if to else redirect_within(self, "change", event.pk)
 
     def _replay(
         self, request: HttpRequest, chosen: WebhookEventQuerySet, *, from_scratch: bool

@@ -16,6 +16,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.db import DataError, NotSupportedError, models
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -194,6 +195,12 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         bound = self.bound_to(request)
         return super(ReadOnlyAdmin, bound).changeform_view(request, *args, **kwargs)
+
+
+def redirect_within(page: ReadOnlyAdmin, view: str, *args: Any) -> HttpResponse:
+    """Redirect to a page of the model on the reader's own admin site, whatever its name is."""
+    name = f"admin:{page.opts.app_label}_{page.opts.model_name}_{view}"
+    return redirect(reverse(name, args=args, current_app=page.admin_site.name))
 
 
 def parse_id(text: str) -> int | None:

@@ -16,7 +16,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone, translation
 from django.utils.formats import get_format
@@ -24,7 +23,7 @@ from django.utils.http import content_disposition_header
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
-from django_altoviz.admin.base import ReadOnlyAdmin
+from django_altoviz.admin.base import ReadOnlyAdmin, redirect_within
 from django_altoviz.admin.display.rendering import Renderer
 from django_altoviz.admin.display.states import states_of
 from django_altoviz.admin.display.values import format_value
@@ -70,22 +69,23 @@ class ExportAdmin(ReadOnlyAdmin):
         try:
             rows = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        export = _Export(rows, self._note_export(request, query.urlencode()))
+            return redirect_within(self, "changelist")
+        export = _Export(rows, self._note_export(request, ", ".join(query)))
         response = StreamingHttpResponse(export.chunks(), content_type="text/csv; charset=utf-8")
         name = f"{self.opts.model_name}s-{local_today().isoformat()}.csv"
         response["Content-Disposition"] = content_disposition_header(True, name)
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def _note_export(self, request: HttpRequest, query: str) -> LogEntry:
+    def _note_export(self, request: HttpRequest, filters: str) -> LogEntry:
         """Note in the log that an export begins. The number of its rows follows at its end."""
         return LogEntry.objects.create(
             user=request.user,  # type: ignore[misc]
             content_type=ContentType.objects.get_for_model(self.model),
             object_repr=str(self.opts.verbose_name_plural)[:200],
             action_flag=CHANGE,
-            change_message=f"CSV export, not finished. Filter: {query[:_MAX_QUERY] or 'none'}",
+            # Without the values, which may name somebody.
+            change_message=f"CSV export, not finished. Filtered by: {filters[:_MAX_QUERY] or 'nothing'}",
         )
 
 
@@ -105,8 +105,10 @@ class _Export:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the file, reading a page of rows at a time. Note the number of rows at the end."""
-        head = [_("state"), *(field.verbose_name for field in self._fields)]
-        yield (_BYTE_ORDER + self._csv([[self._text(str(name)) for name in head]])).encode()
+        with translation.override(self._language):
+            head = [_("state"), *(field.verbose_name for field in self._fields)]
+            names = [self._text(str(name)) for name in head]
+        yield (_BYTE_ORDER + self._csv([names])).encode()
         last, number = 0, 0
         while page := list(self._rows.filter(pk__gt=last)[:PAGE]):
             yield self._render(page)

@@ -8,10 +8,10 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from django_altoviz.admin.base import redirect_within
 from django_altoviz.admin.display.details import (
     BILLING_ADDRESS,
     INTERNAL_NOTES,
@@ -108,8 +108,7 @@ class MirrorAdmin(ExportAdmin, RemoteAdmin):
     ) -> HttpResponse:
         # Django's own view lists changes made in the admin, of which there are none. The object's
         # page has its history.
-        opts = self.opts
-        return redirect(f"admin:{opts.app_label}_{opts.model_name}_change", object_id)
+        return redirect_within(self, "change", object_id)
 
     @admin.display(description=_("data"))
     def complete_object(self, row: Mirror) -> str:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz import registration
 from django_altoviz.admin.actions import MAX_IN_REQUEST, PATIENCE
+from django_altoviz.admin.display.values import labelled
 from django_altoviz.conf import Account
 from django_altoviz.dispatchers import dispatch_sync, has_sync_queue
 from django_altoviz.exceptions import NotConfirmed, SyncTakenOver, ends_task
@@ -215,7 +216,7 @@ def _process_due(account: Account) -> Iterator[Said]:
     is_cut_short = outcomes.total() >= MAX_IN_REQUEST or time.monotonic() >= deadline
     if outcomes:
         is_wrong = outcomes[Status.FAILED] or outcomes[Status.DEAD]
-        counts = [f"{status.label}: {outcomes[status]}" for status in Status if outcomes[status]]
+        counts = [labelled(each.label, outcomes[each]) for each in Status if outcomes[each]]
         yield messages.WARNING if is_wrong else messages.SUCCESS, ", ".join(counts)
     elif not is_cut_short:
         yield messages.SUCCESS, gettext("No event was due.")

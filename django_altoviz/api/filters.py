@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -12,6 +13,7 @@ from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
 
 from django_altoviz.api.expansion import DELETED, EXPAND
+from django_altoviz.api.following import FLOOR
 from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import MAX_INTEGER
 from django_altoviz.models import Source, Status
@@ -30,13 +32,24 @@ def _id_parameter(**options: Any) -> serializers.IntegerField:
     return serializers.IntegerField(required=False, min_value=0, max_value=MAX_INTEGER, **options)
 
 
+class _Time(serializers.DateTimeField):
+    """A time that every database can compare in every time zone."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        with suppress(OverflowError):
+            moment = super().to_internal_value(value)
+            if 1 < moment.year < 9999:
+                return moment
+        raise ValidationError("Give a year from 2 to 9998.")
+
+
 class MirrorFilters(serializers.Serializer[Any]):
     """The parameters of a list of objects. The source of each is a look-up."""
 
     account = _text_parameter()
     altoviz_id = _id_parameter()
     internal_id = _text_parameter()
-    synced_after = serializers.DateTimeField(
+    synced_after = _Time(
         required=False,
         source="synced_at__gte",
         help_text="Only what was changed here at that time or later.",
@@ -89,8 +102,9 @@ class EventFilters(serializers.Serializer[Any]):
     source = serializers.ChoiceField(  # type: ignore[assignment]
         required=False, choices=Source.choices
     )
-    received_from = serializers.DateTimeField(required=False, source="received_at__gte")
-    received_to = serializers.DateTimeField(required=False, source="received_at__lte")
+    received_from = _Time(required=False, source="received_at__gte")
+    received_to = _Time(required=False, source="received_at__lte")
+    floor = _id_parameter()
 
 
 class SyncFilters(serializers.Serializer[Any]):
@@ -109,12 +123,15 @@ class ParameterFilter(BaseFilterBackend):
         parameters = view.filter_class(data={name: given[name] for name in given if given[name]})
         parameters.is_valid(raise_exception=True)
         _refuse_unknown(given, {*parameters.fields}, view)
-        return queryset.filter(**parameters.validated_data)
+        view.parameters = parameters.validated_data
+        lookups = {name: value for name, value in view.parameters.items() if name != FLOOR}
+        return queryset.filter(**lookups)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [
             _parameter(name, _schema_of(field), str(field.help_text or ""))
             for name, field in view.filter_class().fields.items()
+            if name != FLOOR
         ]
 
 
@@ -152,7 +169,7 @@ class ColumnOrdering(OrderingFilter):
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
         asked = request.query_params.get(self.ordering_param)
-        if asked and asked.lstrip("-") not in view.ordering_fields:
+        if asked and asked.removeprefix("-") not in view.ordering_fields:
             known = ", ".join(view.ordering_fields)
             raise ValidationError({self.ordering_param: [f"Unknown column. Known: {known}."]})
         return (asked,) if asked else view.ordering

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.utils import encoders
 
 from django_altoviz.exact_json import ExactJSONEncoder
+from django_altoviz.masking import SecretMask
 
 
 class _Encoder(ExactJSONEncoder, encoders.JSONEncoder):
@@ -26,4 +28,26 @@ class OpenMetricsRenderer(BaseRenderer):
 
 
 class ExactJSONRenderer(JSONRenderer):
+    """JSON without our secrets, which Altoviz or a sender may have put into any text."""
+
     encoder_class = _Encoder
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
+    ) -> bytes:
+        rendered: bytes = super().render(data, accepted_media_type, renderer_context)
+        mask, text = SecretMask(), rendered.decode()
+        if mask(text) == text:
+            return rendered
+        hidden: bytes = super().render(_masked(data, mask), accepted_media_type, renderer_context)
+        return hidden
+
+
+def _masked(value: Any, mask: SecretMask) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, Mapping):
+        return {_masked(key, mask): _masked(item, mask) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item, mask) for item in value]
+    return value

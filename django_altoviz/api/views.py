@@ -21,13 +21,17 @@ from django_altoviz import rejections
 from django_altoviz.api import filters, serializers
 from django_altoviz.api.expansion import expandable_of, expansions_in, is_asked_for_deleted
 from django_altoviz.api.pagination import EventPagination, StablePagination
-from django_altoviz.api.permissions import ViewPermission, may_view
+from django_altoviz.api.permissions import (
+    ViewAllOfOverview,
+    ViewPermission,
+    may_view,
+    shown_to,
+)
 from django_altoviz.api.renderers import ExactJSONRenderer, OpenMetricsRenderer
 from django_altoviz.api.schema import DescribedSchema
 from django_altoviz.conf import used_account_names
 from django_altoviz.dispatchers import dispatch_sync
-from django_altoviz.exceptions import APIFailure, SyncTakenOver, ends_task
-from django_altoviz.masking import SecretMask
+from django_altoviz.exceptions import APIFailure, SyncTakenOver, UnknownAccount, ends_task
 from django_altoviz.models import (
     Contact,
     Customer,
@@ -76,9 +80,9 @@ class MirrorViewSet(ReadOnlyViewSet):
     """The base of the objects of Altoviz. They are found by their key, ``account:id``."""
 
     lookup_field = "key"
-    lookup_value_regex = "[^/]+"
+    lookup_value_regex = r"[^/\x00]+"
     is_searched = True
-    ordering_fields = ["altoviz_id", "last_event_id", "synced_at"]
+    ordering_fields = ["altoviz_id", "synced_at"]
     ordering = ["-altoviz_id"]
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -149,9 +153,6 @@ class EventViewSet(ReadOnlyViewSet):
         events = super().get_queryset().defer("arrival")
         return events if "content" in self.expansions else events.defer(*content)
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "mask": SecretMask()}
-
     @action(detail=True, methods=["post"], serializer_class=serializers.ReplaySerializer)
     def process(self, request: Request, pk: str | None = None) -> Response:
         """Process the event again, whatever became of it."""
@@ -197,7 +198,9 @@ class SyncViewSet(ReadOnlyViewSet):
             return _refused(status.HTTP_409_CONFLICT, "A sync is running already.")
         try:
             outcome = _start_sync(account)
-        except (APIFailure, ImproperlyConfigured, SyncTakenOver) as error:
+        except SyncTakenOver as error:
+            return _refused(status.HTTP_409_CONFLICT, str(error))
+        except (APIFailure, ImproperlyConfigured, UnknownAccount) as error:
             return _refused(status.HTTP_503_SERVICE_UNAVAILABLE, str(error))
         return Response(
             {"account": account, "outcome": outcome},
@@ -231,7 +234,7 @@ def _refused(code: int, detail: str) -> Response:
 class MetricsView(APIView):
     """The state of all accounts for Prometheus, without Altoviz's answers and without amounts."""
 
-    permission_classes = [ViewPermission]
+    permission_classes = [ViewPermission, ViewAllOfOverview]
     renderer_classes = [OpenMetricsRenderer]
     queryset = Overview.objects.none()  # of which the permission is asked for
     schema = None
@@ -258,4 +261,4 @@ class StatusView(generics.GenericAPIView[Any]):
             kept_for_a_minute("amounts", monthly_amounts) if may_view(request.user, Invoice) else {}
         )
         found = overview_of(accounts, rejections.recent(), stored_answers(accounts), amounts)
-        return Response({"accounts": [each.as_json() for each in found]})
+        return Response({"accounts": [shown_to(request.user, each.as_json()) for each in found]})

@@ -10,6 +10,8 @@ from typing import Any
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
+from django_altoviz.admin.display.values import labelled
+
 # The units of the drawing, which is stretched to the width of the page. So it has no text in it.
 _SLOT, _GAP, _HEIGHT = 10, 2, 100
 
@@ -69,7 +71,7 @@ class Chart:
     def description(self) -> str:
         """Return what a screen reader says of the drawing."""
         totals = "; ".join(
-            f"{series.label}: {self.write(sum(series.values))}" for series in self.series
+            labelled(series.label, self.write(sum(series.values))) for series in self.series
         )
         text = gettext("%(first)s to %(last)s. %(totals)s. The table has all numbers.")
         return text % {"first": self.labels[0], "last": self.labels[-1], "totals": totals or "0"}
@@ -90,7 +92,8 @@ class Chart:
 
     def _bar(self, place: int, number: int, geometry: tuple[float, ...]) -> Bar:
         series = self.series[number]
-        tip = f"{self.labels[place]} · {series.label}: {self.write(series.values[place])}"
+        value_text = labelled(series.label, self.write(series.values[place]))
+        tip = f"{self.labels[place]} · {value_text}"
         x, y, width, height = (f"{value:.2f}" for value in geometry)
         return Bar(x, y, width, height, series.css, tip)
 

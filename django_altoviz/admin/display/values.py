@@ -176,6 +176,11 @@ def arrival_facts(arrival: Mapping[str, str]) -> list[tuple[Any, Any]]:
     ]
 
 
+def labelled(label: Any, value: Any) -> str:
+    """Return a value behind its label, with the colon that the language has."""
+    return gettext("%(label)s: %(value)s") % {"label": label, "value": value}
+
+
 def format_amount(value: Decimal) -> str:
     """Format an amount in euros with all its decimals, and at least two.
 
