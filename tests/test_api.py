@@ -9,6 +9,7 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
@@ -31,6 +32,12 @@ def client_with(*permissions):
     client = APIClient()
     client.force_authenticate(user)
     return client
+
+
+@pytest.fixture(autouse=True)
+def empty_cache():
+    """Forget the amounts, which are kept for a minute."""
+    cache.clear()
 
 
 @pytest.fixture
