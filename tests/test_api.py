@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db.models import F
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
@@ -18,6 +19,7 @@ from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from django_altoviz.api.views import CustomerViewSet
 from django_altoviz.masking import MASK
 from django_altoviz.models import Contact, Customer, Invoice, Status, SyncRun, WebhookEvent
+from django_altoviz.signals import customer_updated
 from django_altoviz.testing import FakeAltoviz
 from tests.conftest import SECRETS, body_of
 
@@ -440,6 +442,23 @@ class TestSyncs:
         )
         assert Customer.objects.get().name == "Fonderie"
         assert client.post(path, {"account": "nobody"}).json()["account"]
+
+    def test_that_are_taken_over_say_so(self, fake):
+        customer = fake.customers.create(name="Fonderie")
+        client = client_with("view_syncrun", "start_sync")
+        assert client.post(f"{API}syncs/").json()["outcome"] == "done"
+        fake.customers.change(customer["id"], name="Fonderie Brûlé")
+
+        def take_over(**kwargs):
+            SyncRun.objects.filter(finished_at=None).update(claims=F("claims") + 1)
+
+        customer_updated.connect(take_over, dispatch_uid="takes over")
+        try:
+            answer = client.post(f"{API}syncs/")
+        finally:
+            customer_updated.disconnect(dispatch_uid="takes over")
+        assert answer.status_code == 409
+        assert answer.json()["detail"].startswith("Another process has taken over sync")
 
     def test_that_can_not_start_say_why(self, api, fake, settings):
         SyncRun.objects.create(account="default", entity="invoice", as_of=0, is_import=False)
