@@ -172,7 +172,11 @@ class ColumnOrdering(OrderingFilter):
         if asked and asked.removeprefix("-") not in view.ordering_fields:
             known = ", ".join(view.ordering_fields)
             raise ValidationError({self.ordering_param: [f"Unknown column. Known: {known}."]})
-        return (asked,) if asked else view.ordering
+        first = asked or view.ordering[0]
+        if first.removeprefix("-") == "id":
+            return (first,)
+        # Rows with an equal value need an order, too, or a page repeats what another one had.
+        return (first, "-pk" if first.startswith("-") else "pk")
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         names = [f"{sign}{name}" for name in view.ordering_fields for sign in ("", "-")]
