@@ -20,6 +20,7 @@ _MARKED_NUMBER = re.compile(f'"{_MARK}([^"]*)"')
 _MAX_INTEGER_DIGITS = 4000
 # Altoviz's objects have about five levels. Python can neither copy nor compare some hundreds.
 MAX_DEPTH = 100
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _SPACE = r"[ \t\n\r]*"
 _OPENING = re.compile(rf"{_SPACE}\[{_SPACE}(\]{_SPACE}\Z)?")
 _SEPARATOR = re.compile(rf"{_SPACE}(?:,{_SPACE}|(\]{_SPACE}\Z))")
@@ -80,7 +81,9 @@ def loads(text: str) -> Any:
         ValueError: the text is not JSON, is nested deeper than ``MAX_DEPTH`` levels, or has a number
             that is too large.
     """
-    return _with_value_errors(_decoder.decode, text)
+    value = _with_value_errors(_decoder.decode, text)
+    _refuse_deep(value, text)
+    return value
 
 
 def loads_items(text: str) -> Iterator[tuple[Any, str]]:
@@ -91,7 +94,9 @@ def loads_items(text: str) -> Iterator[tuple[Any, str]]:
     while not match[1]:
         start = match.end()
         item, end = _with_value_errors(_decoder.raw_decode, text, start)
-        yield item, text[start:end]
+        own_text = text[start:end]
+        _refuse_deep(item, own_text)
+        yield item, own_text
         match = _SEPARATOR.match(text, end)
         if match is None:
             raise ValueError(f"neither a comma nor the end of the list at character {end}")
@@ -99,17 +104,17 @@ def loads_items(text: str) -> Iterator[tuple[Any, str]]:
 
 def _with_value_errors(decode: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        value = decode(*arguments)
-    except RecursionError:
-        is_deep = True
+        return decode(*arguments)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
     except ArithmeticError as error:
         raise ValueError("a number has too large an exponent") from error
-    else:
-        text = arguments[0]
-        is_deep = text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value)
-    if is_deep:
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    return value
+
+
+def _refuse_deep(value: Any, text: str) -> None:
+    """Raise ``ValueError`` if the value, which ``text`` alone says, is nested too deep."""
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
+        raise ValueError(_TOO_DEEP)
 
 
 def _is_deep(value: Any) -> bool:

@@ -686,6 +686,21 @@ class TestTraces:
         assert (f"Check them: {event.pk}" in out) == (event_type == "OrderPacked")
         assert altoviz_forget("customer", CUSTOMER).startswith("There are no personal data left")
 
+    def test_a_byte_order_mark_breaks_no_erasure(self, post):
+        """Altoviz may send one, and a parser of text refuses it."""
+        mail = Customer.objects.get().email
+        other = {"customerId": 1, "headerNotes": mail}
+        for body in (
+            body_of("InvoiceUpdated", id=3, **other),
+            envelope_of(EventType.CUSTOMER_UPDATED, type="ReminderSent", data={"to": mail}),
+        ):
+            post(b"\xef\xbb\xbf" + body)
+        _own, with_note, reminder = WebhookEvent.objects.order_by("pk")
+        out = altoviz_forget("customer", CUSTOMER)
+        assert f"It is unclear whom these events concern. Check them: {with_note.pk}\n" in out
+        reminder.refresh_from_db()
+        assert mail not in reminder.body
+
     def test_any_number_of_former_addresses_is_searched(self, post):
         event = WebhookEvent.objects.get()
         data = [event.envelope.data | {"email": f"zoe{n}@shop.example"} for n in range(1100)]

@@ -52,6 +52,11 @@ def text_to_body(text: str) -> bytes:
     return unescaped.encode("utf-8", "surrogateescape")
 
 
+def stored_json(text: str) -> str:
+    """Return the JSON in a stored body, without a byte order mark, as ``parse_envelope`` reads it."""
+    return text_to_body(text).decode("utf-8-sig")
+
+
 def storable(text: str) -> str:
     """Escape the characters that a database may refuse, in text of any origin (an error, a header)."""
     # Several times faster than UNSTORABLE.sub().

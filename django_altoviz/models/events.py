@@ -20,6 +20,7 @@ from django_altoviz.intake.envelopes import (
     body_to_text,
     parse_envelope,
     storable,
+    stored_json,
     text_to_body,
 )
 from django_altoviz.log import Log, log_about
@@ -200,10 +201,7 @@ class WebhookEvent(models.Model):
     def has_content_of(self, other: WebhookEvent) -> bool:
         """Return True if both bodies are the same JSON, perhaps with other spaces or another order."""
         try:
-            mine, theirs = (
-                exact_json.loads(text_to_body(event.body).decode("utf-8-sig"))
-                for event in (self, other)
-            )
+            mine, theirs = (exact_json.loads(stored_json(event.body)) for event in (self, other))
         except ValueError:  # the body was pruned
             return False
         return exact_json.same(mine, theirs)

@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from django_altoviz.event_types import Entity
 from django_altoviz.exact_json import has_duplicate_keys
-from django_altoviz.intake.envelopes import valid_id
+from django_altoviz.intake.envelopes import stored_json, valid_id
 from django_altoviz.models import WebhookEvent
 from django_altoviz.models.mirrors.personal_data import (
     COLUMNS,
@@ -169,6 +169,6 @@ def _has_address(event: WebhookEvent, redact: Redact, subject: Subject) -> bool:
     data = event.envelope.data
     return (
         redact(data) != data
-        or has_duplicate_keys(event.body)  # of which only the last value was parsed
+        or has_duplicate_keys(stored_json(event.body))  # of which only the last value was parsed
         or has_text(event.changes, subject.has_address)
     )

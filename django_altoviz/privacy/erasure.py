@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from django_altoviz import exact_json
 from django_altoviz.event_types import Entity
-from django_altoviz.intake.envelopes import body_to_text, text_to_body
+from django_altoviz.intake.envelopes import body_to_text, stored_json
 from django_altoviz.models import MIRRORS, Contact, Mirror, Status, WebhookEvent
 from django_altoviz.models.mirrors.personal_data import DOCUMENTS, has_text
 from django_altoviz.privacy.finding import find_traces, subject_of
@@ -185,7 +185,7 @@ def _redacted_columns(event: WebhookEvent, trace: EventTrace) -> dict[str, Any]:
 
 def _redacted_body(event: WebhookEvent, redact: Redact) -> str:
     """Return the body with redacted data, and with unknown keys of the envelope set to ``null``."""
-    text = text_to_body(event.body).decode("utf-8-sig")
+    text = stored_json(event.body)
     envelope = exact_json.loads(text)
     kept = {name: value if name in ("id", "type") else None for name, value in envelope.items()}
     kept["data"] = redact(envelope["data"])

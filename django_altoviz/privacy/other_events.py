@@ -9,6 +9,7 @@ from django.db.models import Q
 from django_altoviz.event_types import Entity
 from django_altoviz.exact_json import has_duplicate_keys
 from django_altoviz.exceptions import MalformedBody
+from django_altoviz.intake.envelopes import stored_json
 from django_altoviz.models import WebhookEvent
 from django_altoviz.models.mirrors.personal_data import (
     COLUMNS,
@@ -65,7 +66,7 @@ def _concerns(event: WebhookEvent, subject: Subject) -> bool | None:
     except MalformedBody:
         return None if subject.has_id(event.body) or subject.has_address(event.body) else False
     # Only the last value of a key was parsed.
-    is_unclear = has_duplicate_keys(event.body)
+    is_unclear = has_duplicate_keys(stored_json(event.body))
     for path, value in scalars(data):
         if isinstance(value, str) and subject.has_address(value):
             return True
