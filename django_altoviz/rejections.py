@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ImproperlyConfigured
@@ -100,6 +100,11 @@ def recent() -> dict[str, dict[str, Counter[str]]]:
         by_day = found.setdefault(row.account or "", {})
         by_day.setdefault(row.day.isoformat(), Counter())[row.answer] = row.deliveries
     return found
+
+
+def by_answer(by_day: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    """Add up the counts of all days."""
+    return sum(map(Counter, by_day.values()), Counter())
 
 
 def forget_older_than(days: int) -> None:

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -33,7 +32,7 @@ from django_altoviz.admin.problems import problems_of
 from django_altoviz.admin.remote import RemoteAdmin
 from django_altoviz.admin.story import story_of
 from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
-from django_altoviz.models.mirrors.searching import words_of
+from django_altoviz.models.mirrors.searching import has_words, words_of
 
 #: The search looks for words in any column, whatever their case and accents.
 _FOLDED = ["search_text"]
@@ -83,7 +82,7 @@ class MirrorAdmin(ExportAdmin, RemoteAdmin):
         if not words:
             return queryset, False
         # By themselves, the rows are found in the index, without a look at the table.
-        found = self.model.with_deleted.filter(*(Q(search_text__contains=word) for word in words))
+        found = self.model.with_deleted.filter(has_words(words))
         return queryset.filter(pk__in=found.order_by().values("pk")), False
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,7 +24,7 @@ from django_altoviz.models.sync_runs import SyncState
 from django_altoviz.overview import AccountOverview
 from django_altoviz.overview.activity import Month, Span, activity, kept_for_a_minute
 from django_altoviz.overview.remote import KeyState, RemoteState, WebhookState
-from django_altoviz.rejections import RECENT_DAYS
+from django_altoviz.rejections import RECENT_DAYS, by_answer
 
 _BAD_KEYS = (KeyState.REFUSED, KeyState.OTHER_COMPANY, KeyState.MISSING)
 _BAD_WEBHOOKS = (WebhookState.DIFFERS, WebhookState.SEVERAL, WebhookState.MISSING)
@@ -124,8 +123,7 @@ class Panels:
                 yield text, number_format(health.conflicting)
 
     def _rejected(self, health: Health) -> Iterator[tuple[Any, Any]]:
-        counts: Counter[str] = sum(map(Counter, health.rejected.values()), Counter())
-        for answer, count in counts.most_common():
+        for answer, count in by_answer(health.rejected).most_common():
             yield answer, self._linked(Rejection, count, health.account, answer=answer)
 
     def _sync(self, run: SyncRun) -> tuple[Any, ...]:
@@ -176,7 +174,7 @@ def amounts_chart(number: int, months: Sequence[Month]) -> Chart:
 
 def unknown_accounts(rejected: Mapping[str, Mapping[str, int]]) -> str:
     """Return how many deliveries named an account that does not exist, or nothing."""
-    count = sum(sum(by_answer.values()) for by_answer in rejected.values())
+    count = by_answer(rejected).total()
     text = gettext("Deliveries for unknown accounts in %(days)s days: %(count)s")
     return text % {"days": RECENT_DAYS, "count": number_format(count)} if count else ""
 

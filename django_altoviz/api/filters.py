@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
@@ -18,7 +18,7 @@ from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import MAX_INTEGER
 from django_altoviz.models import Source, Status
 from django_altoviz.models.mirrors.payloads import SHORT_TEXT
-from django_altoviz.models.mirrors.searching import words_of
+from django_altoviz.models.mirrors.searching import has_words, words_of
 
 #: Parameters that pagination and rendering read.
 _READ_ELSEWHERE = {"cursor", "page_size", "format", DELETED, EXPAND}
@@ -155,7 +155,7 @@ class WordSearch(BaseFilterBackend):
         term = request.query_params.get(self.parameter, "").replace("\0", "")
         if not view.is_searched:
             return queryset
-        return queryset.filter(*(Q(search_text__contains=word) for word in words_of(term)))
+        return queryset.filter(has_words(words_of(term)))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         if not view.is_searched:

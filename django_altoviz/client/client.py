@@ -18,8 +18,10 @@ from django_altoviz.client.resources import (
     Resource,
     WebhookResource,
 )
+from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
 from django_altoviz.event_types import Entity
+from django_altoviz.exceptions import QuotaUsedUp
 
 
 class AltovizClient(HTTPClient):
@@ -52,6 +54,19 @@ class AltovizClient(HTTPClient):
             secrets=account.webhook_secrets,
             **options,
         )
+
+    @classmethod
+    def impatient(cls, name: str, *, timeout: tuple[float, float], **options: Any) -> AltovizClient:
+        """Return a client that neither repeats a request nor waits, because somebody waits for the answer.
+
+        Raises:
+            UnknownAccount, ImproperlyConfigured: as ``for_account``.
+        """
+        client = cls.for_account(
+            name, retry=AltovizRetry(total=0), timeout=timeout, read_attempts=1, **options
+        )
+        client.rate_limiter.on_wait = _never_wait
+        return client
 
     @cached_property
     def customers(self) -> CustomerResource:
@@ -106,3 +121,7 @@ class AltovizClient(HTTPClient):
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _never_wait(seconds: float) -> None:
+    raise QuotaUsedUp(f"The quota is used up for {seconds:.0f} seconds.")

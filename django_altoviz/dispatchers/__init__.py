@@ -73,18 +73,17 @@ def dispatch_sync(account: str) -> bool:
     return True
 
 
-def goes_round(seconds: float) -> bool:
+def goes_round(seconds: float) -> bool | None:
     """Send a task without effect to the queue. Return True if a worker answers it in that time.
 
-    The dispatcher's module then has a function ``go_round(seconds)``.
+    The dispatcher's module then has a function ``go_round(seconds)``. Return ``None`` if it has none.
 
     Raises:
-        NotImplementedError: the dispatcher has no such function, or its queue gives no answers.
-        Exception: the queue does not take the task, in the words of its library.
+        Exception: the queue gives no answers, or does not take the task, in the words of its library.
     """
     module = import_module(app_settings.DISPATCHER)
     if not hasattr(module, "go_round"):
-        raise NotImplementedError
+        return None
     has_answered: bool = module.go_round(seconds)
     return has_answered
 

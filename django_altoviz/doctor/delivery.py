@@ -22,7 +22,7 @@ from django_altoviz.conf import DEFAULT_ACCOUNT, Account
 from django_altoviz.doctor.findings import Finding, Visit, failing, findings_of, skipped, well
 from django_altoviz.intake import addresses, probing, signing
 from django_altoviz.registration import endpoints
-from django_altoviz.samples import new_event_id
+from django_altoviz.samples import ping_body
 
 _NAME = "probe"
 
@@ -69,7 +69,7 @@ def _own_url(account: Account) -> str:
 
 
 def _post_probe(account: Account, url: str) -> Any:
-    body = b'{"id": "%s", "type": "Ping", "data": {}}' % new_event_id().encode()
+    body = ping_body()
     split = urlsplit(url)
     secret = next(iter(account.webhook_secrets), "")
     environment = probing.probe_environment() | {"REMOTE_ADDR": _allowed_address(account)}

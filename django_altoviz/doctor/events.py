@@ -44,7 +44,7 @@ def examine_events(visit: Visit) -> Iterator[Finding]:
     for health in health_of(names, rejected):
         if visit.account in (None, health.account):
             yield from findings_of("events", partial(_about_account, health), visit)
-    unknown = sum((sum(counts.values()) for counts in rejected.get("", {}).values()), 0)
+    unknown = rejections.by_answer(rejected.get("", {})).total()
     if unknown:
         yield doubtful(
             "rejected",
@@ -162,8 +162,7 @@ def _silence(health: Health, about: Mapping[str, Any]) -> Finding:
 
 
 def _rejected(health: Health, about: Mapping[str, Any]) -> Iterator[Finding]:
-    counts: Counter[str] = sum(map(Counter, health.rejected.values()), Counter())
-    for answer, count in counts.most_common():
+    for answer, count in rejections.by_answer(health.rejected).most_common():
         yield doubtful(
             "rejected",
             _(

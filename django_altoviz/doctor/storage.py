@@ -23,7 +23,7 @@ from django_altoviz.doctor.findings import (
     well,
 )
 from django_altoviz.models import WebhookEvent, tables
-from django_altoviz.samples import new_event_id
+from django_altoviz.samples import ping_body
 
 _APP = "django_altoviz"
 
@@ -79,7 +79,7 @@ def _examine_storing(visit: Visit) -> Iterator[Finding]:
     if visit.missing_tables or tables.unfit(visit.alias):
         yield skipped("storing", _("The tables are not in order, so nothing was written."))
         return
-    body = b'{"id": "%s", "type": "Ping", "data": {}}' % new_event_id().encode()
+    body = ping_body()
     event = WebhookEvent.from_delivery(body, DEFAULT_ACCOUNT, {})
     try:
         with transaction.atomic(using=visit.alias):

@@ -23,9 +23,8 @@ from django.utils.translation import pgettext_lazy
 
 from django_altoviz import registration
 from django_altoviz.client import AltovizClient
-from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
-from django_altoviz.exceptions import APIFailure, NotAuthorized, QuotaUsedUp, UnknownAccount
+from django_altoviz.exceptions import APIFailure, NotAuthorized, UnknownAccount
 from django_altoviz.models import MIRRORS, SyncRun, queue
 from django_altoviz.registration import Plan, Registered, Wanted
 from django_altoviz.sync.key_check import Probe, can_read_any, newest_objects
@@ -135,20 +134,12 @@ def stored_answers(names: Iterable[str]) -> dict[str, RemoteState]:
 
 def limited_client(account: Account, seconds: float = TIME_TO_ANSWER) -> AltovizClient:
     """Return a client that neither repeats a request nor waits, because somebody looks at a page."""
-    client = AltovizClient.for_account(
+    return AltovizClient.impatient(
         account.name,
-        retry=AltovizRetry(total=0),
         timeout=(_CONNECT_TIMEOUT, seconds),
         time_limit=seconds,
         max_answer_bytes=_LONGEST_ANSWER,
-        read_attempts=1,
     )
-    client.rate_limiter.on_wait = _never_wait
-    return client
-
-
-def _never_wait(seconds: float) -> None:
-    raise QuotaUsedUp(f"The quota is used up for {seconds:.0f} seconds.")
 
 
 class _Question(threading.Thread):

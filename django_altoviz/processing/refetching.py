@@ -9,11 +9,10 @@ import threading
 from dataclasses import replace
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import Account, get_account
 from django_altoviz.event_types import EventType
 from django_altoviz.exact_json import dumps_storable
-from django_altoviz.exceptions import NotFound, QuotaUsedUp, UnknownAccount, ends_task
+from django_altoviz.exceptions import NotFound, UnknownAccount, ends_task
 from django_altoviz.models import MIRRORS, Source, WebhookEvent
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.processing import claims
@@ -101,16 +100,4 @@ def impatient_client(account: str) -> AltovizClient:
         UnknownAccount: ``ALTOVIZ`` has no such account.
         ImproperlyConfigured: the account has no ``API_KEY``.
     """
-    client = AltovizClient.for_account(
-        account,
-        retry=AltovizRetry(total=0),
-        timeout=_TIMEOUT,
-        time_limit=_TIME_LIMIT,
-        read_attempts=1,
-    )
-    client.rate_limiter.on_wait = _refuse_to_wait
-    return client
-
-
-def _refuse_to_wait(seconds: float) -> None:
-    raise QuotaUsedUp(f"The quota is used up for {seconds:.0f} seconds.")
+    return AltovizClient.impatient(account, timeout=_TIMEOUT, time_limit=_TIME_LIMIT)

@@ -10,6 +10,8 @@ from django_altoviz import exact_json
 from django_altoviz.event_types import EventType
 from django_altoviz.intake.envelopes import EVENT_ID_PREFIX, Envelope
 
+#: A type that no version knows: an event of it is stored, and has no effect.
+PING = "Ping"
 _BASE36 = string.digits + string.ascii_lowercase
 
 
@@ -22,6 +24,11 @@ def sample(event_type: EventType) -> Envelope:
     """Return the parsed sample. The caller may modify its data."""
     body = exact_json.loads(sample_body(event_type).decode())
     return Envelope(event_id=body["id"], type=body["type"], data=body["data"])
+
+
+def ping_body() -> bytes:
+    """Return the body of an event without effect, with a new id."""
+    return to_body(Envelope(new_event_id(), PING, {}))
 
 
 def new_event_id() -> str:

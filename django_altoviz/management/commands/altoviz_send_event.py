@@ -21,15 +21,13 @@ from django_altoviz.log import on_one_line
 from django_altoviz.management.selection import add_account
 from django_altoviz.models import MIRRORS, Status, WebhookEvent
 from django_altoviz.models.mirrors.relations import key_of
-from django_altoviz.samples import new_event_id, sample, to_body
+from django_altoviz.samples import PING, new_event_id, sample, to_body
 from django_altoviz.signals import BY_EVENT_TYPE
 
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
 _POST_TIMEOUT = 30  # seconds
 # The most characters of an answer that are printed.
 _MAX_SHOWN = 2000
-#: A type that no version knows: an event of it is stored, and has no effect.
-PING = "Ping"
 
 
 def assignment(text: str) -> tuple[list[str], Any]:

@@ -4,8 +4,6 @@ import datetime
 import json
 import re
 from argparse import ArgumentTypeError
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -105,7 +103,10 @@ class Command(DatabaseCommand):
             if unknown:
                 self.stdout.write(
                     _("Deliveries for unknown accounts in %(days)s days: %(count)s")
-                    % {"days": rejections.RECENT_DAYS, "count": by_answer(unknown).total()}
+                    % {
+                        "days": rejections.RECENT_DAYS,
+                        "count": rejections.by_answer(unknown).total(),
+                    }
                 )
         if problems:
             raise CommandError("\n".join(problems))
@@ -185,14 +186,9 @@ def last_states(overview: AccountOverview) -> str:
     )
 
 
-def by_answer(by_day: Mapping[str, Mapping[str, int]]) -> Counter[str]:
-    """Add up the counts of all days."""
-    return sum(map(Counter, by_day.values()), Counter())
-
-
 def rejected_deliveries(health: Health) -> str:
     """Return how many deliveries were rejected in the last days, and with which answers."""
-    counts = by_answer(health.rejected)
+    counts = rejections.by_answer(health.rejected)
     if not counts:
         return "0"
     answers = ", ".join(f"{answer}: {number}" for answer, number in counts.most_common())

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 #: The length of the text, in characters: every database can index that much.
 SEARCH_LENGTH = 500
 #: How many words a search looks for. Each adds a condition to the query.
@@ -28,6 +30,11 @@ def search_text(values: Iterable[object]) -> str:
     texts = [str(value) for value in values if value not in (None, "")]
     texts += [re.sub(r"\D", "", text) for text in texts if _PHONE.fullmatch(text)]
     return " ".join(dict.fromkeys(map(folded, texts)))[:SEARCH_LENGTH]
+
+
+def has_words(words: Iterable[str]) -> Q:
+    """Return the condition that a row has all of the words."""
+    return Q(*(Q(search_text__contains=word) for word in words))
 
 
 def words_of(term: str) -> list[str]:
