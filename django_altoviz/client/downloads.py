@@ -47,8 +47,11 @@ class Download:
                 if (length := length + len(chunk)) > MAX_BYTES:
                     raise AnswerTooLarge(f"{self._request} goes on after {MAX_BYTES} bytes.")
                 yield chunk
+            return
         except (requests.RequestException, HTTPError, ValueError) as error:
-            raise ConnectionFailed(f"{self._request} broke off ({type(error).__name__}).") from None
+            reason = type(error).__name__
+        # Not within the "except": its context would bring the frames of requests into error reports.
+        raise ConnectionFailed(f"{self._request} broke off ({reason}).")
 
     def _read_head(self, chunks: Iterator[bytes]) -> bytes:
         """Return the first chunks. Fail if they are not the beginning of a PDF.
