@@ -106,13 +106,13 @@ class ReplayAdmin(ReadOnlyAdmin):
         """Process one event again, and return to the page that the button was on."""
         from_scratch = FROM_SCRATCH in request.POST
         is_allowed = self.has_replay_permission if from_scratch else self.has_process_permission
-        if request.method != "POST" or not (
-            self.has_view_permission(request) and is_allowed(request)
-        ):
+        if not (self.has_view_permission(request) and is_allowed(request)):
             raise PermissionDenied
         event = self.get_object(request, unquote(object_id))
         if event is None:
             raise Http404
+        if request.method != "POST":  # a reload after a login, for example
+            return redirect_within(self, "change", event.pk)
         chosen = WebhookEvent.with_pruned.filter(pk=event.pk)
         to = _page_to_return_to(request)
         if from_scratch and CONFIRMED not in request.POST:

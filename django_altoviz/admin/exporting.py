@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, StreamingHttpResponse
@@ -79,14 +78,10 @@ class ExportAdmin(ReadOnlyAdmin):
 
     def _note_export(self, request: HttpRequest, filters: str) -> LogEntry:
         """Note in the log that an export begins. The number of its rows follows at its end."""
-        return LogEntry.objects.create(
-            user=request.user,  # type: ignore[misc]
-            content_type=ContentType.objects.get_for_model(self.model),
-            object_repr=str(self.opts.verbose_name_plural)[:200],
-            action_flag=CHANGE,
-            # Without the values, which may name somebody.
-            change_message=f"CSV export, not finished. Filtered by: {filters[:_MAX_QUERY] or 'nothing'}",
-        )
+        # Without the values, which may name somebody.
+        text = f"CSV export, not finished. Filtered by: {filters[:_MAX_QUERY] or 'nothing'}"
+        plural = str(self.opts.verbose_name_plural)
+        return self.note(request, text, object_id=None, object_repr=plural)
 
 
 class _Export:

@@ -204,8 +204,7 @@ def _finding(webhook: Registered, wanted: Wanted) -> dict[str, Any]:
     finding = registration.compare_webhook(webhook, wanted)
     shown = registration.webhook_as_json(webhook) | {"url": without_user(webhook.url)}
     if not finding["ours"]:
-        # The token of somebody else's webhook is often there.
-        shown["url"] = shown["url"].partition("?")[0]
+        shown["url"] = host_of(webhook.url)
     for name in ("name", "url"):
         shown[name] = shown[name][:_LONGEST_TEXT]
     return shown | finding
@@ -223,6 +222,13 @@ def state_of(plan: Plan) -> WebhookState:
 def without_user(url: str) -> str:
     """Return the URL without user and password, even if it is no valid URL."""
     return _USER_IN_URL.sub("//", url)
+
+
+def host_of(url: str) -> str:
+    """Return the URL without its path: whoever knows that of another project's webhook may post to it."""
+    scheme, separator, rest = without_user(url).rpartition("//")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}{separator}{host}/…"
 
 
 def _cache_key(account: Account) -> str:
