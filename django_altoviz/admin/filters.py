@@ -22,9 +22,9 @@ from django_altoviz.admin.display.values import (
     translate_note,
 )
 from django_altoviz.conf import used_account_names
+from django_altoviz.days import local_today, midnight
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.overview.activity import local_today, midnight
 
 Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"

@@ -26,8 +26,8 @@ from django_altoviz.admin.display.values import (
     format_amount,
     to_cents,
 )
+from django_altoviz.days import local_today
 from django_altoviz.models import Invoice
-from django_altoviz.overview.activity import local_today
 
 #: The latest years that are offered.
 MAX_YEARS = 12

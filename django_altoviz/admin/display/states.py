@@ -12,11 +12,10 @@ from django.utils.translation import ngettext, pgettext_lazy
 
 from django_altoviz.admin.display.rendering import badge
 from django_altoviz.admin.display.values import QUOTE_STATUSES
+from django_altoviz.days import local_today
 from django_altoviz.models import Customer, Invoice, Mirror, Product, Quote
-from django_altoviz.overview.activity import local_today
+from django_altoviz.models.mirrors.quotes import OPEN_STATUSES
 
-#: The customer has not answered the quote yet.
-_OPEN_QUOTE = ("Pending", "Sent")
 _GOOD_QUOTE = ("Accepted", "Invoiced")
 
 
@@ -92,6 +91,6 @@ def _states_of_quote(row: Quote) -> Iterator[State]:
         yield State(label, is_wrong=status == "Refused", is_good=status in _GOOD_QUOTE)
     if row.sent_at is not None and status != "Sent":
         yield State(pgettext_lazy("quote", "sent"))
-    is_open = status in _OPEN_QUOTE and row.deleted_at is None
+    is_open = status in OPEN_STATUSES and row.deleted_at is None
     if is_open and row.validity_date is not None and row.validity_date < local_today():
         yield State(pgettext_lazy("quote", "expired"), is_wrong=True)
