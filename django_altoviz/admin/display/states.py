@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from django.db.models import Q
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,12 @@ from django_altoviz.models import Customer, Invoice, Mirror, Product, Quote
 from django_altoviz.models.mirrors.quotes import OPEN_STATUSES
 
 _GOOD_QUOTE = ("Accepted", "Invoiced")
+
+
+#: Invoices with a balance that is, or will be, due.
+UNPAID = Q(deleted_at=None, balance__gt=0) & ~(
+    Q(is_draft=True) | Q(is_proforma=True) | Q(is_paid=True) | Q(is_cancelled=True)
+)
 
 
 class State(NamedTuple):
@@ -44,6 +51,11 @@ def days_overdue(row: Invoice) -> int:
     if row.next_due_date is None or row.deleted_at is not None:
         return 0
     return max((local_today() - row.next_due_date).days, 0)
+
+
+def overdue() -> Q:
+    """Return the condition for the invoices that have ``days_overdue``."""
+    return Q(deleted_at=None, next_due_date__lt=local_today())
 
 
 def overdue_for(days: int) -> str:
