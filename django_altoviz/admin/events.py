@@ -288,7 +288,7 @@ class WebhookEventAdmin(ReplayAdmin):
     ) -> HttpResponse:
         event = context["original"]
         self.objects = objects_of([event], self)
-        if event.status in UNFINISHED:
+        if event.status in UNFINISHED and event.pruned_at is None:
             context["problem"] = problem_of(event, self)
         if may_be_replayed(event):
             context["can_process_again"] = self.has_process_permission(request)

@@ -87,8 +87,7 @@ class DocumentChangeList(LightChangeList):
 
 def totals_of(rows: QuerySet[Any]) -> list[Total]:
     """Return the totals of the rows by state, and of all together. No rows have none."""
-    states = {"deleted": (pgettext("documents", "deleted"), Q(deleted_at__isnull=False))}
-    states |= _invoice_states() if rows.model is Invoice else _quote_states()
+    states = _invoice_states() if rows.model is Invoice else _quote_states()
     conditions = [When(condition, then=Value(name)) for name, (_label, condition) in states.items()]
     state = Case(*conditions, default=Value(""), output_field=CharField())
     groups = rows.order_by().annotate(state=state).values_list("state")
@@ -121,6 +120,7 @@ def _state_total(label: str, number: Any, *amounts: Any) -> Total:
 def _invoice_states() -> dict[str, tuple[str, Q]]:
     """Return the states that an invoice is counted in: the first that it is in."""
     return {
+        "deleted": (pgettext("invoices", "deleted"), Q(deleted_at__isnull=False)),
         "cancelled": (pgettext("invoices", "cancelled"), Q(is_cancelled=True)),
         "draft": (
             pgettext("invoices", "drafts and pro formas"),
@@ -133,7 +133,9 @@ def _invoice_states() -> dict[str, tuple[str, Q]]:
 
 
 def _quote_states() -> dict[str, tuple[str, Q]]:
-    return {name: (label, Q(status=name)) for name, label in QUOTE_STATUSES.items()}
+    deleted = (pgettext("quotes", "deleted"), Q(deleted_at__isnull=False))
+    known = {name: (label, Q(status=name)) for name, label in QUOTE_STATUSES.items()}
+    return {"deleted": deleted, **known}
 
 
 def periods_of(changelist: ChangeList) -> Periods:
