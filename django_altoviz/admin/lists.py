@@ -36,7 +36,7 @@ from django_altoviz.models import Invoice
 #: The latest years that are offered.
 MAX_YEARS = 12
 #: The states of documents that nobody has to pay.
-_LEFT_OUT = {"deleted", "cancelled", "draft"}
+_NOT_PAYABLE = {"deleted", "cancelled", "draft"}
 
 
 class Total(NamedTuple):
@@ -101,9 +101,9 @@ def totals_of(rows: QuerySet[Any]) -> list[Total]:
         if name in found
     ]
     left_out = [
-        str(label) for name, (label, _q) in states.items() if name in found.keys() & _LEFT_OUT
+        str(label) for name, (label, _q) in states.items() if name in found.keys() & _NOT_PAYABLE
     ]
-    counted = [figures for name, figures in found.items() if name not in _LEFT_OUT]
+    counted = [figures for name, figures in found.items() if name not in _NOT_PAYABLE]
     if len(counted) > 1:
         label = _("total without: %(states)s") % {"states": ", ".join(left_out)}
         numbers, *columns = zip(*counted, strict=True)

@@ -18,7 +18,13 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz import rejections
 from django_altoviz.admin.actions import CONFIRMED
 from django_altoviz.admin.base import ReadOnlyAdmin
-from django_altoviz.admin.operations import OPERATIONS, Operation, Said, failure_text
+from django_altoviz.admin.operations import (
+    OPERATIONS,
+    NothingToDo,
+    Operation,
+    Said,
+    failure_text,
+)
 from django_altoviz.admin.panels import Panels, event_charts, unknown_accounts
 from django_altoviz.conf import Account, account_names, get_account, used_account_names
 from django_altoviz.exceptions import APIFailure, UnknownAccount
@@ -93,6 +99,8 @@ class OverviewAdmin(ReadOnlyAdmin):
             said = [*operation.run(account)]
         except UnknownAccount as error:
             raise Http404 from error
+        except NothingToDo as error:
+            said = [error.said]
         except (APIFailure, ImproperlyConfigured) as error:
             said = [(messages.ERROR, failure_text(error, name))]
         self._tell(request, said)
