@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_altoviz.admin import InvoiceAdmin, base, lists
-from django_altoviz.models import Customer, Invoice, Quote
+from django_altoviz.models import Customer, Invoice, Quote, WebhookEvent
 from tests.conftest import body_of
-from tests.test_admin import VIEW, client_of, html, list_of, listed, page_of
+from tests.test_admin import VIEW, client_of, html, links, list_of, listed, page_of
 from tests.test_admin_objects import OPEN, TODAY, days_from_now, due
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +159,64 @@ def test_a_page_of_a_long_list_is_sorted_before_its_rows_are_read(
         rows = listed(viewer, list_of(Invoice, o="-4", p=2))
     assert [row.altoviz_id for row in rows] == [7, 6, 5, 4]
     assert rows[0].get_deferred_fields() == {"data"}
+
+
+# Lists that a link filters
+
+
+def restrictions(client, url):
+    """Return what a page says that its list is filtered by, and the link to the list without it."""
+    page = html(client, url)
+    if '<p class="altoviz-note">' not in page:
+        return "", ""
+    note = page.split('<p class="altoviz-note">')[1].split("</p>")[0]
+    return " ".join(re.sub(r"<[^>]+>", "", note).split()), links(note)[-1]
+
+
+def test_the_documents_of_a_customer_name_the_customer(post, viewer):
+    post(body_of("CustomerUpdated", name="ACME"))
+    customer = Customer.objects.get()
+    url = list_of(Invoice, customer__exact=customer.key, due="later", p=0)
+    text, link = restrictions(viewer, url)
+    assert text == "Customer ACME Remove this filter"
+    assert link == "?due=later"
+    reader = client_of("reader", "view_invoice")
+    assert restrictions(reader, url)[0] == f"Customer {customer.key} Remove this filter"
+    assert restrictions(viewer, list_of(Invoice, customer__exact="gone"))[0].startswith(
+        "Customer gone"
+    )
+
+
+def test_the_events_of_an_object_name_the_object(post, viewer):
+    post(body_of("InvoiceUpdated", id=7, number="FA7", customerName="ACME"))
+    page = html(viewer, page_of(Invoice.objects.get()))
+    [link] = {each for each in links(page) if "object_id=7" in each}
+    text, _link = restrictions(viewer, link)
+    assert text == "Object FA7 · ACME · Entity invoice Remove this filter"
+    text, _link = restrictions(viewer, list_of(WebhookEvent, entity__exact="invoice", object_id=8))
+    assert text == "Entity invoice · Object id 8 Remove this filter"
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ({"balance__gte": "12.5"}, "Balance ≥ €12.50"),
+        (
+            {"next_due_date__lt": "2026-11-28", "is_paid": "1"},
+            "Next due date &lt; Nov. 28, 2026 · Paid yes",
+        ),
+        ({"date__year": 2026, "date__month": 2}, ""),
+        ({"sent_at__isnull": "1", "pdf_url__isnull": "0"}, "PDF ≠ —"),
+        ({"public_link__isnull": "True"}, "Public link —"),
+        ({"lines__isnull": "0"}, "lines 0"),
+        ({"pk": 3}, "ID 3"),
+        ({"number__startswith": "<b>"}, "Number startswith &lt;b&gt;"),
+        ({"is_paid__exact": "1", "q": "FA"}, ""),
+    ],
+)
+def test_any_look_up_is_named_unless_a_filter_shows_it(viewer, query, text):
+    found, _link = restrictions(viewer, list_of(Invoice, **query))
+    assert found.removesuffix("Remove this filter").strip() == text
 
 
 # Due dates

@@ -239,7 +239,8 @@ def _plan_processing(account: Account) -> Iterator[str]:
 
 
 def _stored_events(account: Account) -> WebhookEventQuerySet:
-    return WebhookEvent.objects.for_write().filter(account=account.name)
+    events: WebhookEventQuerySet = WebhookEvent.objects.for_write().filter(account=account.name)
+    return events
 
 
 def _nothing_due() -> Said:
