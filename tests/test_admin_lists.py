@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_altoviz.admin import InvoiceAdmin, base, lists
-from django_altoviz.models import Customer, Invoice, Quote, WebhookEvent
+from django_altoviz.models import MIRRORS, Customer, Invoice, Quote, WebhookEvent
 from tests.conftest import body_of
 from tests.test_admin import VIEW, client_of, html, links, list_of, listed, page_of
 from tests.test_admin_objects import OPEN, TODAY, days_from_now, due
@@ -159,6 +159,38 @@ def test_a_page_of_a_long_list_is_sorted_before_its_rows_are_read(
         rows = listed(viewer, list_of(Invoice, o="-4", p=2))
     assert [row.altoviz_id for row in rows] == [7, 6, 5, 4]
     assert rows[0].get_deferred_fields() == {"data"}
+
+
+# Objects without a number
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ({"number": "FA7"}, "FA7"),
+        ({"number": None, "subject": "A roof"}, "A roof"),
+        ({"number": "", "subject": "x" * 600}, "x" * 499 + "…"),
+        ({"number": None, "subject": None}, "7"),
+    ],
+)
+def test_a_document_without_a_number_is_named_in_its_list(post, viewer, data, name):
+    post(body_of("InvoiceUpdated", id=7, **data))
+    page = html(viewer, list_of(Invoice))
+    assert re.findall(r'<th class="field-number"><a[^>]*>(.*?)</a>', page) == [name]
+    assert "?o=1" in page
+
+
+@pytest.mark.parametrize("entity", ["Customer", "Contact", "Product", "Quote"])
+def test_any_object_without_a_name_has_its_id_in_its_list(post, viewer, entity):
+    none = dict.fromkeys(("number", "name", "companyName", "displayName", "email", "subject"))
+    post(body_of(f"{entity}Updated", id=7, **none))
+    assert ">7</a>" in html(viewer, list_of(MIRRORS[entity.lower()]))
+
+
+def test_a_project_may_lead_the_list_with_a_column_of_its_own(post, viewer, monkeypatch):
+    post(body_of("InvoiceUpdated", id=7))
+    monkeypatch.setattr(InvoiceAdmin, "list_display", ["customer_page", "number"])
+    assert 'class="field-customer_page"' in html(viewer, list_of(Invoice))
 
 
 # Lists that a link filters
