@@ -146,8 +146,8 @@ class DayFilter(admin.SimpleListFilter):
     _PERIODS = {
         "today": (_("Today"), 0, 1),
         "yesterday": (_("Yesterday"), 1, 1),
-        "week": (_("Past 7 days"), 6, 7),
-        "month": (_("Past 30 days"), 29, 30),
+        "week": (pgettext_lazy("events", "Past 7 days"), 6, 7),
+        "month": (pgettext_lazy("events", "Past 30 days"), 29, 30),
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:

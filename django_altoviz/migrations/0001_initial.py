@@ -393,7 +393,7 @@ class Migration(migrations.Migration):
                 ('last_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(verbose_name='last rejected at')),
             ],
             options={
-                'verbose_name': 'rejected deliveries',
+                'verbose_name': 'rejection',
                 'verbose_name_plural': 'rejected deliveries',
                 'constraints': [models.UniqueConstraint(fields=('day', 'account', 'answer'), name='altoviz_rejection')],
             },
