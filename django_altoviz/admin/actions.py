@@ -138,7 +138,7 @@ class ReplayAdmin(ReadOnlyAdmin):
         keys = [*chosen.order_by("pk").values_list("pk", flat=True)]
         for event, outcome in replay_in_time(keys, from_scratch=from_scratch):
             outcomes[outcome] += 1
-            self.log_change(request, event, f"{name}: {outcome.label}")
+            self.log_change(request, event, labelled(name, outcome.label))
         for level, text in messages_about(outcomes, missed=len(keys) - outcomes.total()):
             self.message_user(request, text, level)
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz import rejections
 from django_altoviz.admin.actions import CONFIRMED
 from django_altoviz.admin.base import ReadOnlyAdmin
+from django_altoviz.admin.display.values import labelled
 from django_altoviz.admin.operations import (
     OPERATIONS,
     NothingToDo,
@@ -85,7 +86,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         names = used_account_names()
         answers = ask(names)
         for name in names:
-            self._log(request, name, f"{_ASK_LABEL}: {answers[name].key.label}")
+            self._log(request, name, labelled(_ASK_LABEL, answers[name].key.label))
         # Not a redirect: the process that shows the next page may have another cache.
         return self.bound_to(request).page(request, answers)
 
@@ -106,7 +107,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         self._tell(request, said)
         if is_confirmed:
             texts = " ".join(text for _level, text in said)
-            self._log(request, name, f"{operation.label}: {texts}")
+            self._log(request, name, labelled(operation.label, texts))
         return redirect(self._address())
 
     def _confirmation(

@@ -72,10 +72,14 @@ def _own_states(row: Mirror) -> Iterator[State]:
 
 
 def _states_of_mirror(row: Mirror) -> Iterator[State]:
+    # In languages with genders, an invoice has another one than all other objects.
+    is_invoice = isinstance(row, Invoice)
     if row.deleted_at is not None:
-        yield State(pgettext_lazy("object", "deleted"), is_wrong=True)
+        label = pgettext_lazy("object", "deleted")
+        yield State(pgettext_lazy("invoice", "deleted") if is_invoice else label, is_wrong=True)
     if row.forgotten_at is not None:
-        yield State(pgettext_lazy("object", "forgotten"))
+        label = pgettext_lazy("object", "forgotten")
+        yield State(pgettext_lazy("invoice", "forgotten") if is_invoice else label)
 
 
 def _states_of_invoice(row: Invoice) -> Iterator[State]:
