@@ -78,6 +78,7 @@ class WebhookEventAdmin(ReplayAdmin):
     sortable_by = ()  # sorting by another column would sort the whole table
     show_facets = admin.ShowFacets.NEVER
     deferred = ["body", "changes", "history", "arrival", "error"]
+    hidden_lookups = ["business_signals"]
     #: The objects of the list's events, as far as the reader may view them.
     objects: MirroredObjects = {}
     fieldsets = [

@@ -23,6 +23,7 @@ from django_altoviz.conf import Account
 from django_altoviz.dispatchers import has_sync_queue
 from django_altoviz.dispatchers.syncs import SECONDS_TO_SYNC, StartedSync, start_sync
 from django_altoviz.exceptions import NotConfirmed, QueueDown, SyncTakenOver
+from django_altoviz.masking import SecretMask
 from django_altoviz.models import Status, WebhookEvent
 from django_altoviz.overview.remote import RemoteState, host_of, limited_client, without_user
 from django_altoviz.processing import drain
@@ -60,8 +61,10 @@ def failure_text(error: Exception, account: str) -> str:
     return state.explain(account)
 
 
-def _described(webhook: Registered) -> str:
-    return f"{webhook.id} “{webhook.name}” {without_user(webhook.url)}"[:_LONGEST_DESCRIPTION]
+def _described(webhook: Registered, show: Callable[[str], str] = without_user) -> str:
+    # Masked before it is cut, or the cut could leave a part of a secret.
+    text = SecretMask()(f"{webhook.id} “{webhook.name}” {show(webhook.url)}")
+    return text[:_LONGEST_DESCRIPTION]
 
 
 def _wanted(account: Account) -> Wanted:
@@ -98,8 +101,7 @@ def _steps(plan: Plan, url: str) -> Iterator[str]:
         yield gettext("Would remove: %(webhook)s") % {"webhook": _described(webhook)}
     for webhook in plan.leave:
         text = gettext("Left alone, because it may belong to another project: %(webhook)s")
-        shown = f"{webhook.id} “{webhook.name}” {host_of(webhook.url)}"
-        yield text % {"webhook": shown[:_LONGEST_DESCRIPTION]}
+        yield text % {"webhook": _described(webhook, host_of)}
 
 
 def _patient_sleep() -> Callable[[float], None]:
