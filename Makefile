@@ -8,6 +8,7 @@ SCREENSHOTS ?= screenshots
 THEMES := django-admin-interface django-grappelli django-jazzmin django-unfold
 
 BIN := $(VENV)/bin
+CONSUMER := $(VENV)/consumer
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 METADATA := setup.cfg pyproject.toml
 
@@ -40,8 +41,11 @@ lint: $(VENV)/.installed-lint ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-types ## Check the types
+types: $(VENV)/.installed-types ## Check the types, also in a project that has the package installed
 	$(BIN)/mypy
+	rm -rf build $(CONSUMER)
+	$(PIP) install --no-deps --upgrade --target $(CONSUMER) .
+	cd tests/consumer && PYTHONPATH=$(abspath $(CONSUMER)) $(abspath $(BIN))/python -m mypy
 
 bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)

@@ -128,7 +128,7 @@ def _may_begin(event: WebhookEvent) -> bool:
     return event.is_due and is_understood(event)
 
 
-def _stored(event: WebhookEvent) -> WebhookEventQuerySet:
+def _stored(event: WebhookEvent) -> WebhookEventQuerySet[WebhookEvent]:
     return WebhookEvent.with_pruned.using(event._state.db)
 
 
