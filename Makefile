@@ -14,7 +14,7 @@ METADATA := setup.cfg pyproject.toml
 
 # Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test chaos browser screenshots bench lint types clean
+.PHONY: help demo run test chaos browser screenshots bench lint types audit hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,13 @@ types: $(VENV)/.installed-types ## Check the types, also in a project that has t
 	rm -rf build $(CONSUMER)
 	$(PIP) install --no-deps --upgrade --target $(CONSUMER) .
 	cd tests/consumer && PYTHONPATH=$(abspath $(CONSUMER)) $(abspath $(BIN))/python -m mypy
+
+audit: $(VENV)/.installed-audit ## Check the archives, their files, the requirements and the code (see .ci/audit)
+	PATH=$(abspath $(BIN)):$$PATH .ci/audit
+
+hooks: $(VENV)/.installed-hooks ## Run the hooks of Git on all files, and install them
+	$(BIN)/pre-commit run --all-files
+	$(BIN)/pre-commit install
 
 bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
@@ -84,6 +91,14 @@ $(VENV)/.installed-browser: $(METADATA) tests/browser/package.json | $(BIN)/pyth
 
 $(VENV)/.installed-lint: | $(BIN)/python
 	$(PIP) install ruff
+	@touch $@
+
+$(VENV)/.installed-audit: | $(BIN)/python
+	$(PIP) install bandit build check-manifest pip-audit twine
+	@touch $@
+
+$(VENV)/.installed-hooks: $(VENV)/.installed-lint $(VENV)/.installed-types
+	$(PIP) install pre-commit
 	@touch $@
 
 $(VENV)/.installed-types: $(METADATA) | $(BIN)/python

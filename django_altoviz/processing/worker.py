@@ -193,7 +193,7 @@ def _apply_and_claim(
             pause = next(pauses, None) if is_collision else None
             if pause is None or time.monotonic() - started > _LONGEST_COLLISION:
                 raise
-            time.sleep(random.uniform(0, pause))
+            time.sleep(random.uniform(0, pause))  # nosec B311  # jitter
 
 
 def _apply_and_claim_once(
