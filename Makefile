@@ -50,9 +50,8 @@ types: $(VENV)/.installed-types ## Check the types, also in a project that has t
 audit: $(VENV)/.installed-audit ## Check the archives, their files, the requirements and the code (see .ci/audit)
 	PATH=$(abspath $(BIN)):$$PATH .ci/audit
 
-hooks: $(VENV)/.installed-hooks ## Run the hooks of Git on all files, and install them
+hooks: $(VENV)/.installed-hooks ## Run the hooks of Git on all files ("pre-commit install" lets Git run them)
 	$(BIN)/pre-commit run --all-files
-	$(BIN)/pre-commit install
 
 bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
