@@ -143,6 +143,7 @@ def _close_if_stale(connection: Any) -> bool:
     return True
 
 
+# A class of its own, because type checkers do not understand the call as a base class.
 EventManager = models.Manager.from_queryset(WebhookEventQuerySet)
 
 

@@ -72,6 +72,7 @@ class MirrorKey(models.ForeignKey[SetType, GetType]):
     def __init__(
         self, to: Any, on_delete: Any = models.DO_NOTHING, *, null: bool = True, **kwargs: Any
     ) -> None:
+        # Declarations repeat null=True, because the plugin of django-stubs looks for it there.
         # Models index the column in Meta: on PostgreSQL, db_index would make a second index for LIKE.
         fixed = {"to_field": "key", "db_constraint": False, "db_index": False}
         super().__init__(to, on_delete, **{"null": null, "blank": True, **kwargs, **fixed})
