@@ -139,7 +139,7 @@ class WebhookEventAdmin(ReplayAdmin):
     class Media:
         js = ["django_altoviz/copy.js"]
 
-    def get_queryset(self, request: HttpRequest) -> WebhookEventQuerySet:
+    def get_queryset(self, request: HttpRequest) -> WebhookEventQuerySet[WebhookEvent]:
         return WebhookEvent.with_pruned.all()
 
     def get_search_results(
