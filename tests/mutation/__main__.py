@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.mutation.covering import Covering, record
 from tests.mutation.equivalent import reason_of
 from tests.mutation.operators import Mutant, mutants_of, sample
-from tests.mutation.trials import Results, Trial, copied
+from tests.mutation.trials import Outcome, Results, Trial, copied
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "django_altoviz"
@@ -42,43 +42,64 @@ def main() -> None:
     options = parse_arguments()
     options.state.mkdir(parents=True, exist_ok=True)
     paths = {path for each in options.modules for path in (ROOT / PACKAGE).glob(each)}
-    results = Results(options.state / "results.jsonl")
-    table: dict[str, Counter[str]] = {}
-    survivors: list[Mutant] = []
+    modules = sorted(str(path.relative_to(ROOT)) for path in paths)
     with copied(ROOT) as copy:
         if options.record or not (options.state / "tests.xml").exists():
             record(options.state, copy, options.processes)
-        covering = Covering(options.state, copy / PACKAGE)
-        for path in sorted(paths):
-            module = str(path.relative_to(ROOT))
-            source = (copy / module).read_bytes()
-            chosen = mutants_of(module, source)
-            chosen = sample(chosen, options.mutants, f"{options.seed}:{module}", source)
-            table[module] = Counter()
-            for mutant in chosen:
-                outcome = outcome_of(mutant, options, covering, results, Trial(copy))
-                table[module][outcome] += 1
-                if outcome == "survived":
-                    survivors.append(mutant)
-            print_row(module, table[module])
-    print_row("all", sum(table.values(), Counter()))
-    for mutant in survivors:
-        print(f"\n{mutant.module}:{mutant.line} {mutant.operator}")
-        print(f"  - {mutant.before}\n  + {mutant.after}")
+        measuring = Measuring(options, copy)
+        for module in modules:
+            measuring.measure(module)
+        measuring.report()
 
 
-def outcome_of(
-    mutant: Mutant, options: argparse.Namespace, covering: Covering, results: Results, trial: Trial
-) -> str:
-    if reason_of(mutant, os.environ.get("DATABASE", "sqlite")):
-        return "equivalent"
-    known = results.get(mutant)
-    if known is not None and not (known == "survived" and options.retry):
-        return known
-    tests, left = covering.tests_of(mutant, options.seconds)
-    outcome = trial.outcome(mutant, tests, covering.seconds_of(tests)) if tests else "survived"
-    results.add(mutant, outcome, left)
-    return outcome
+class Measuring:
+    """Try mutants of modules, and print what became of them."""
+
+    def __init__(self, options: argparse.Namespace, copy: Path) -> None:
+        self.options, self.copy = options, copy
+        self._results = Results(options.state / "results.jsonl")
+        self._covering = Covering(options.state, copy / PACKAGE)
+        self._trial = Trial(copy)
+        self._total: Counter[str] = Counter()
+        self._survivors: list[Mutant] = []
+        self._killers: dict[str, float] = {}
+
+    def measure(self, module: str) -> None:
+        """Try a sample of the module's mutants, and print its row of the table."""
+        source = (self.copy / module).read_bytes()
+        seed = f"{self.options.seed}:{module}"
+        counts: Counter[str] = Counter()
+        for mutant in sample(mutants_of(module, source), self.options.mutants, seed, source):
+            outcome = self._outcome_of(mutant)
+            counts[outcome.name] += 1
+            if outcome.name == "survived":
+                self._survivors.append(mutant)
+            if outcome.killer:
+                self._killers[outcome.killer] = self._covering.seconds_of([outcome.killer])
+        print_row(module, counts)
+        self._total += counts
+
+    def _outcome_of(self, mutant: Mutant) -> Outcome:
+        if reason_of(mutant, os.environ.get("DATABASE", "sqlite")):
+            return Outcome("equivalent")
+        known = self._results.get(mutant)
+        if known and not (known.name == "survived" and self.options.retry):
+            return known
+        tests, left = self._covering.tests_of(mutant, self.options.seconds)
+        seconds = self._covering.seconds_of(tests)
+        outcome = self._trial.outcome(mutant, tests, seconds) if tests else Outcome("survived")
+        self._results.add(mutant, outcome, left)
+        return outcome
+
+    def report(self) -> None:
+        """Print the sum and the survivors. Check that the tests that killed pass without a mutant."""
+        print_row("all", self._total)
+        for mutant in self._survivors:
+            print(f"\n{mutant.module}:{mutant.line} {mutant.operator}")
+            print(f"  - {mutant.before}\n  + {mutant.after}")
+        if self._killers and self._trial.run([*self._killers], sum(self._killers.values())) != 0:
+            failed = "\n".join(self._trial.failed())
+            raise SystemExit(f"These fail without a mutant, so they have killed none:\n{failed}")
 
 
 def print_row(name: str, counts: Counter[str]) -> None:
@@ -86,8 +107,8 @@ def print_row(name: str, counts: Counter[str]) -> None:
     tried = killed + counts["survived"]
     score = f"{100 * killed / tried:.0f} %" if tried else "-"
     print(
-        f"{name:55} {counts.total():5} mutants {killed:5} killed {counts['survived']:4} survived "
-        f"{counts['equivalent']:4} equivalent {score:>6}",
+        f"{name:55} {sum(counts.values()):5} mutants {killed:5} killed "
+        f"{counts['survived']:4} survived {counts['equivalent']:4} equivalent {score:>6}",
         flush=True,
     )
 

@@ -11,7 +11,7 @@ from tests.mutation import __main__ as script
 from tests.mutation import trials
 from tests.mutation.equivalent import EQUIVALENT, Entry, reason_of
 from tests.mutation.operators import mutants_of, sample
-from tests.mutation.trials import Results, Trial, copied
+from tests.mutation.trials import Outcome, Results, Trial, copied
 
 
 def mutations(source):
@@ -130,14 +130,15 @@ def project(tmp_path):
 def test_a_mutant_is_killed_by_a_test_that_fails_and_never_left_behind(project, monkeypatch):
     original, copy = project
     monkeypatch.setattr(
-        trials, "OPTIONS", ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:django"]
+        trials, "OPTIONS", ["-q", "-rfE", "-p", "no:cacheprovider", "-p", "no:django"]
     )
     (mutant,) = (
         each for each in mutants_of("package/module.py", SOURCE) if each.operator == "comparison"
     )
     trial = Trial(copy)
-    assert trial.outcome(mutant, ["test_it.py::test_weak"], 1) == "survived"
-    assert trial.outcome(mutant, ["test_it.py"], 1) == "killed"
+    assert trial.outcome(mutant, ["test_it.py::test_weak"], 1) == Outcome("survived")
+    killed = Outcome("killed", "test_it.py::test_strong")
+    assert trial.outcome(mutant, ["test_it.py"], 1) == killed
     with pytest.raises(RuntimeError, match="without a mutant either"):
         trial.outcome(mutant, ["test_it.py::test_missing"], 1)
     for root in project:
@@ -148,8 +149,8 @@ def test_a_mutant_is_killed_by_a_test_that_fails_and_never_left_behind(project, 
 def test_results_are_kept_until_the_module_changes(tmp_path, monkeypatch):
     path = tmp_path / "results.jsonl"
     mutant, other = mutants_of("package/module.py", SOURCE)[:2]
-    Results(path).add(mutant, "killed", 0)
-    assert Results(path).get(mutant) == "killed"
+    Results(path).add(mutant, Outcome("killed", "test_it.py::test_strong"), 0)
+    assert Results(path).get(mutant) == Outcome("killed", "test_it.py::test_strong")
     assert Results(path).get(other) is None
     changed = mutants_of("package/module.py", SOURCE + b"\nx = y\n")[0]
     assert Results(path).get(changed) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation.operators import Mutant
@@ -22,7 +24,7 @@ _NOT_COPIED = shutil.ignore_patterns(
 )
 #: Seconds that a run takes to start, at most, and how often slower than recorded its tests may be.
 _START, _FACTOR = 40, 5
-OPTIONS = ["-q", "-x", "--nomigrations", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
+OPTIONS = ["-q", "-rfE", "--nomigrations", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
 
 
 @contextmanager
@@ -35,38 +37,58 @@ def copied(root: Path) -> Iterator[Path]:
         yield copy
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant: "killed", "timeout" or "survived", and the test that killed it."""
+
+    name: str
+    killer: str = ""
+
+
 class Trial:
     """Runs of the tests in a copy."""
 
     def __init__(self, copy: Path) -> None:
         self.copy = copy
+        self._output = copy.parent / "output"
 
-    def outcome(self, mutant: Mutant, tests: list[str], seconds: float) -> str:
-        """Return "killed", "timeout" or "survived". The copy is as it was after that."""
+    def outcome(self, mutant: Mutant, tests: list[str], seconds: float) -> Outcome:
+        """Try the mutant. The copy is as it was after that."""
         path = self.copy / mutant.module
         original = path.read_bytes()
         path.write_bytes(mutant.source)
         try:
-            code = self.run(tests, seconds)
+            code = self.run(tests, seconds, "-x")
         finally:
             path.write_bytes(original)
-        if code in (3, 4, 5) and self.run(tests, seconds) != 0:
+        if code in (None, 0):
+            return Outcome("timeout" if code is None else "survived")
+        failed = self.failed()
+        if not failed and self.run(tests, seconds, "-x") != 0:
             raise RuntimeError(f"The tests do not run without a mutant either: {tests[0]}, ...")
-        return {0: "survived", None: "timeout"}.get(code, "killed")
+        return Outcome("killed", failed[0] if failed else "")
 
-    def run(self, tests: list[str], seconds: float) -> int | None:
+    def failed(self) -> list[str]:
+        """Return the tests that failed in the last run."""
+        found = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", self._output.read_text(), re.M)
+        return [each for each in found if "::" in each]
+
+    def run(self, tests: list[str], seconds: float, *options: str) -> int | None:
         """Run the tests, and return the exit code, or ``None`` if they took too long."""
         arguments = self.copy.parent / "arguments"
         arguments.write_text("\n".join(tests))
-        with subprocess.Popen(
-            [sys.executable, "-m", "pytest", *OPTIONS, f"@{arguments}"],
-            cwd=self.copy,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
+        with (
+            self._output.open("w") as output,
+            subprocess.Popen(
+                [sys.executable, "-m", "pytest", *OPTIONS, *options, f"@{arguments}"],
+                cwd=self.copy,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ) as process,
+        ):
             try:
                 return process.wait(_START + _FACTOR * seconds)
             except subprocess.TimeoutExpired:
@@ -90,20 +112,29 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, str] = {}
+        self._known: dict[str, Outcome] = {}
         if path.exists():
             for line in path.read_text().splitlines():
                 record = json.loads(line)
-                self._known[record["id"]] = record["outcome"]
+                self._known[record["id"]] = Outcome(record["outcome"], record["killer"])
 
-    def get(self, mutant: Mutant) -> str | None:
+    def get(self, mutant: Mutant) -> Outcome | None:
         return self._known.get(_id_of(mutant))
 
-    def add(self, mutant: Mutant, outcome: str, left: int) -> None:
+    def add(self, mutant: Mutant, outcome: Outcome, left: int) -> None:
+        """Keep an outcome, with the number of slower tests that were left out."""
         self._known[_id_of(mutant)] = outcome
-        record = {"id": _id_of(mutant), "outcome": outcome, "left": left, "line": mutant.line}
-        record |= {"module": mutant.module, "operator": mutant.operator}
-        record |= {"before": mutant.before, "after": mutant.after}
+        record = {
+            "id": _id_of(mutant),
+            "outcome": outcome.name,
+            "killer": outcome.killer,
+            "left": left,
+            "module": mutant.module,
+            "line": mutant.line,
+            "operator": mutant.operator,
+            "before": mutant.before,
+            "after": mutant.after,
+        }
         with self._path.open("a") as file:
             file.write(json.dumps(record) + "\n")
 
