@@ -14,7 +14,7 @@ METADATA := setup.cfg pyproject.toml
 
 # Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test chaos browser screenshots bench lint types audit hooks clean
+.PHONY: help demo run test chaos mutants browser screenshots bench lint types audit hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: $(VENV)/.installed-test ## Run the tests
 
 chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
 	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
+
+mutants: $(VENV)/.installed-test ## Measure how many faults the tests find (MUTANTS="sync/*.py --mutants 20")
+	$(BIN)/python -m tests.mutation $(MUTANTS)
 
 browser: $(VENV)/.installed-browser ## Use every page of the admin in Chromium; needs chromium and npm
 	BROWSER=required $(BIN)/python -m pytest -n auto tests/browser

@@ -46,7 +46,8 @@ def drain(
     Raises:
         django.db.Error: the database does not answer; the rest is still due.
     """
-    run = _Drain(WebhookEvent.objects.all() if events is None else events, deadline, stopped)
+    events = WebhookEvent.objects.for_write() if events is None else events
+    run = _Drain(events, deadline, stopped)
     most = math.inf if limit is None else limit
     for window in ready_keys(run.events) if most > 0 else ():
         for attempted in run.process_window(window):
