@@ -17,7 +17,7 @@ from tests.conftest import body_of
 from tests.processes import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAGE = (Path(__file__).parents[1] / "docs" / "api.rst").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "front-end.rst").read_text()
 ACCOUNT = ("reader", "a password of the tests")
 
 
