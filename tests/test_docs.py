@@ -555,8 +555,9 @@ class TestCode:
         names = "WEBHOOK", "FORMER_WEBHOOK", "ACME_WEBHOOK"
         for name in names:
             monkeypatch.setenv(f"ALTOVIZ_{name}_SECRET", f"the {name} secret")
+        monkeypatch.setenv("ALTOVIZ_API_KEY", "the key")
         code = blocks(HOW_TO, "python")
-        for name in ["proxy", "rotation", "accounts", "retention"]:
+        for name in ["proxy", "rotation", "accounts", "retention", "production"]:
             altoviz = run(f"import os\n{code[name]}")["ALTOVIZ"]
             with override_settings(ALTOVIZ=altoviz):
                 assert check_settings() + check_security() == []
