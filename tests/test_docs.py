@@ -582,7 +582,7 @@ class TestCode:
 
     @pytest.mark.django_db
     def test_the_monitoring_commands_and_table(self, post):
-        shown = section(HOW_TO, "Monitor")
+        shown = pages_of("how-to/monitor")
         names = terms(shown)
         limits = [name for name in names if name.startswith("--")]
         assert limits == ["--max-age", "--max-failed", "--max-rejected", "--max-silence"]
