@@ -35,7 +35,7 @@ PART = re.compile(r"^(\.\. generated: (\w+) (\w+)\n\n).*?^(\.\. end\n)", re.MULT
 def notes_of(file: str) -> configparser.RawConfigParser:
     """Read a file of notes, with the case of its names."""
     parser = configparser.RawConfigParser(delimiters=["="], comment_prefixes=["#"])
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.optionxform = str
     parser.read(DOCS / "notes" / file)
     return parser
 
