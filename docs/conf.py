@@ -34,7 +34,7 @@ html_theme = "furo"
 html_title = f"django-altoviz {version}"
 html_copy_source = False
 
-_LINK = re.compile(r"<([^>\s]+\.rst)>`_")
+_LINK = re.compile(r"`([^`<]+) <([^>\s]+\.rst)>`_")
 _log = logging.getLogger(__name__)
 
 
@@ -52,10 +52,10 @@ def add_toctrees(app: Sphinx, docname: str, source: list[str]) -> None:
     """Make a hidden tree of pages of each section of the index, from the links in it."""
     if docname != root_doc:
         return
-    title_and_text = re.split(r"^(\S.*)\n=+\n", source[0], flags=re.MULTILINE)[1:]
-    for title, text in zip(title_and_text[::2], title_and_text[1::2], strict=True):
-        if pages := [page_of(docname, target) for target in _LINK.findall(text)]:
-            entries = "".join(f"   /{page}\n" for page in pages)
+    _, *titles_and_texts = re.split(r"^(\S.*)\n=+\n", source[0], flags=re.MULTILINE)
+    for title, text in zip(titles_and_texts[::2], titles_and_texts[1::2], strict=True):
+        if links := _LINK.findall(text):
+            entries = "".join(f"   {name} </{page_of(docname, to)}>\n" for name, to in links)
             source[0] += f"\n.. toctree::\n   :hidden:\n   :caption: {title}\n\n{entries}"
 
 
