@@ -17,7 +17,7 @@ from tests.processes import run
 from tests.test_docs import blocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "front-end.rst").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "rest-api.rst").read_text()
 ACCOUNT = ("reader", "a password of the tests")
 
 
