@@ -92,8 +92,11 @@ class Reader:
             if server.terminal is self.terminal and not server.is_in_background:
                 raise NotAsWritten(f"{server.name} runs in this terminal: {command}")
         if is_server(command):
-            self.servers.append(Server(command, self.terminal))
-            wait_for_lines(self.servers[-1:], shown, self.ids)
+            server = Server(command, self.terminal)
+            self.servers.append(server)
+            server.wait_until_it_answers()
+            if shown:
+                wait_for_lines([server], shown, self.ids)
             return
         output = self.terminal.type(command)
         if shown and not self.ids.is_output(shown, output):

@@ -82,8 +82,7 @@ class Server:
 
     def unread(self) -> str:
         """Return what was printed after the last lines that a page has shown."""
-        size = os.fstat(self._file.fileno()).st_size
-        return os.pread(self._file.fileno(), size, 0).decode()[self._read :]
+        return self._printed()[self._read :]
 
     def prints(self, shown: str, ids: Ids) -> bool:
         """Return True if the server has printed these lines, and mark them as read."""
@@ -95,12 +94,21 @@ class Server:
         return True
 
     def wait_until_it_answers(self) -> None:
-        """Wait for the port: a server says that it is starting just before it listens."""
-        ports = re.findall(r"http://127\.0\.0\.1:(\d+)", self.command + self._all())
-        until(lambda: is_busy(int(ports[0])) if ports else True)
+        """Wait for the port: a server says that it is starting just before it listens.
 
-    def _all(self) -> str:
-        return os.pread(self._file.fileno(), 10**6, 0).decode()
+        Raises:
+            NotAsWritten: nothing listens.
+        """
+        if not until(lambda: any(map(is_busy, self._ports()))):
+            raise NotAsWritten(f"{self.name} does not answer:\n{self._printed()}")
+
+    def _ports(self) -> list[int]:
+        return [int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)", self._printed())][:1]
+
+    def _printed(self) -> str:
+        """Return everything that was printed, up to now."""
+        length = os.fstat(self._file.fileno()).st_size
+        return os.pread(self._file.fileno(), length, 0).decode(errors="replace")
 
     def stop(self) -> None:
         """Press Control-C: the terminal sends SIGINT to all processes of the command."""
