@@ -57,7 +57,9 @@ class Browser:
     def _request(self, url: str, form: bytes | None = None) -> tuple[str, str]:
         headers = {"Accept-Language": "en", "Referer": url}
         try:
-            with self._opener.open(urllib.request.Request(url, form, headers), timeout=30) as answer:
+            with self._opener.open(
+                urllib.request.Request(url, form, headers), timeout=30
+            ) as answer:
                 return answer.read().decode(), answer.url
         except urllib.error.URLError as error:
             raise NotAsWritten(f"{url}: {error}") from error

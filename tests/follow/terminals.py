@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.processes import Process, run
@@ -65,7 +66,7 @@ class Server:
         self.command, self.terminal = command.rstrip("& "), terminal
         self.is_in_background = command.endswith("&")
         self._read = 0
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (``stop`` closes it)
         self._process = Process(
             ["bash", "-c", f"exec {self.command}"],
             cwd=terminal.folder,
@@ -120,9 +121,9 @@ class Server:
         self._file.close()
 
 
-def until(is_true, seconds: float = _OUTPUT_SECONDS) -> bool:
-    """Return whether it becomes true in this time."""
-    give_up_at = time.monotonic() + seconds
+def until(is_true: Callable[[], bool]) -> bool:
+    """Return True as soon as it is true, or False if it does not become so in time."""
+    give_up_at = time.monotonic() + _OUTPUT_SECONDS
     while not is_true():
         if time.monotonic() > give_up_at:
             return False
