@@ -53,7 +53,8 @@ In a second terminal:
 def reader(tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
-    return Reader(folder, dict(os.environ))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return Reader(folder, {**os.environ, "PATH": path})
 
 
 @pytest.fixture
@@ -124,6 +125,12 @@ def test_what_is_not_as_written_is_an_error(read, text, problem):
 def test_a_block_may_say_why_it_is_not_followed(read):
     reader = read("Type:\n\n.. Not followed: no account.\n" + console("$ false", ""))
     assert (reader.followed, reader.not_followed) == (0, ["line 7: no account."])
+
+
+@pytest.mark.parametrize(("version", "followed"), [("4.2", 0), ("100.0", 1)])
+def test_a_block_may_be_for_an_older_django(read, version, followed):
+    reader = read(console("$ true", f"Before Django {version}, type:"))
+    assert (reader.followed, len(reader.not_followed)) == (followed, 1 - followed)
 
 
 def test_only_a_comment_in_front_of_the_block_counts(tmp_path):

@@ -9,6 +9,7 @@
 - ``text``: a server, which runs in one of the terminals, prints this.
 - Links to the development server are opened, and what the paragraph prints in **bold** must be on the
   page. "Stop ``runserver`` with Control-C" is done.
+- A block after "Before Django 6.1" is for readers who have an older Django.
 
 ``...`` stands for anything. Times and ids may differ from those that the page shows, but an id must be
 the same wherever it appears. Every block is used: a block that the reader does not understand is an

@@ -20,6 +20,7 @@ _FILE_ACTIONS = {
     "replace": r"\b(Replace|Remplacez)\b",
     "append": r"\b([Aa]dd|[Aa]joutez)\b",
 }
+_BEFORE_DJANGO = re.compile(r"\b(?:Before|Avant) Django (\d+)\.(\d+)\b")
 _SHELL = "``python manage.py shell``"
 _STOP = re.compile(r"\b(?:Stop|Arrêtez) ``(\w+)`` (?:with|par) Control-C")
 
@@ -61,9 +62,18 @@ class Reader:
             self.browser.read(step.text)
         elif step.not_followed:
             self.not_followed.append(f"line {step.line}: {step.not_followed}")
+        elif self.is_for_an_older_django(step.intro):
+            self.not_followed.append(f"line {step.line}: it is for an older Django.")
         else:
             self.use(step)
             self.followed += 1
+
+    def is_for_an_older_django(self, intro: str) -> bool:
+        before = _BEFORE_DJANGO.search(intro)
+        if not before:
+            return False
+        installed = self.terminal.type("python -m django --version").split(".")
+        return [int(part) for part in installed[:2]] >= [int(part) for part in before.groups()]
 
     def use(self, block: Block) -> None:
         if block.language == "console":

@@ -21,7 +21,7 @@ from .pages import NotAsWritten
 #: Commands that run until they are stopped.
 _SERVERS = re.compile(r"manage\.py (runserver|altoviz_fake)\b")
 _COMMAND_SECONDS = 300
-_OUTPUT_SECONDS = 30
+_OUTPUT_SECONDS = 60
 _POLL_INTERVAL = 0.1
 
 
