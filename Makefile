@@ -13,7 +13,7 @@ METADATA := setup.cfg pyproject.toml
 
 # Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test chaos browser screenshots bench lint types docs reference clean
+.PHONY: help demo run test follow chaos browser screenshots bench lint types docs reference clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some eve
 
 test: $(VENV)/.installed-test ## Run the tests
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing
+
+follow: $(BIN)/python ## Do what the tutorial and the READMEs say, in empty directories
+	$(BIN)/python -m tests.follow
 
 chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
 	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
