@@ -17,6 +17,8 @@ from django_altoviz.samples import new_event_id, sample, sample_body, to_body
 from tests.settings import ALTOVIZ
 
 pytest_plugins = ["django_altoviz.pytest_plugin", "pytester"]
+# A project with settings of its own: tests/test_consumer.py runs its tests.
+collect_ignore = ["consumer"]
 
 # On a busy machine the time of an example says nothing, so there is no deadline.
 hypothesis.settings.register_profile(

@@ -246,6 +246,14 @@ def test_a_pdf_without_a_safe_name_gets_one(row, clerk, altoviz):
     assert b"".join(answer.streaming_content) == PDF
 
 
+@pytest.mark.parametrize("name", ["x.exe", "facture.pdf.hta", "FA1043"])
+def test_a_pdf_is_never_saved_as_something_else(row, clerk, altoviz, name):
+    altoviz(Answer(200, PDF, {"Content-Disposition": f'attachment; filename="{name}"'}))
+    answer = clerk.get(url_of(row, "pdf"))
+    assert answer["Content-Disposition"] == f'attachment; filename="{name}.pdf"'
+    assert b"".join(answer.streaming_content) == PDF
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [

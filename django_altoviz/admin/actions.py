@@ -68,7 +68,7 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["process"], description=_("Process again"))
     def process_again(
-        self, request: HttpRequest, queryset: WebhookEventQuerySet
+        self, request: HttpRequest, queryset: WebhookEventQuerySet[WebhookEvent]
     ) -> HttpResponse | None:
         is_whole_list = request.POST.get("select_across") == "1"
         return self._act_on_selection(request, queryset, "process_again", is_asked=is_whole_list)
@@ -77,12 +77,17 @@ class ReplayAdmin(ReadOnlyAdmin):
         permissions=["replay"], description=_("Process from scratch: call all receivers again")
     )
     def process_from_scratch(
-        self, request: HttpRequest, queryset: WebhookEventQuerySet
+        self, request: HttpRequest, queryset: WebhookEventQuerySet[WebhookEvent]
     ) -> HttpResponse | None:
         return self._act_on_selection(request, queryset, "process_from_scratch", is_asked=True)
 
     def _act_on_selection(
-        self, request: HttpRequest, chosen: WebhookEventQuerySet, action: str, *, is_asked: bool
+        self,
+        request: HttpRequest,
+        chosen: WebhookEventQuerySet[WebhookEvent],
+        action: str,
+        *,
+        is_asked: bool,
     ) -> HttpResponse | None:
         number = chosen.order_by()[: MAX_SELECTED + 1].count()
         if number > MAX_SELECTED:
@@ -131,7 +136,11 @@ class ReplayAdmin(ReadOnlyAdmin):
         return redirect(to) if to else redirect_within(self, "change", event.pk)
 
     def _replay(
-        self, request: HttpRequest, chosen: WebhookEventQuerySet, *, from_scratch: bool
+        self,
+        request: HttpRequest,
+        chosen: WebhookEventQuerySet[WebhookEvent],
+        *,
+        from_scratch: bool,
     ) -> None:
         name = gettext("Process from scratch") if from_scratch else gettext("Process again")
         outcomes: Counter[Replay] = Counter()
@@ -145,7 +154,7 @@ class ReplayAdmin(ReadOnlyAdmin):
     def _confirmation(
         self,
         request: HttpRequest,
-        chosen: WebhookEventQuerySet,
+        chosen: WebhookEventQuerySet[WebhookEvent],
         fields: Mapping[str, str],
         *,
         from_scratch: bool,

@@ -155,11 +155,16 @@ class ReadOnly:
         return self.link(model, "change", label, admin_quote(key), **{TO_FIELD_VAR: "key"})
 
     def link_if_mirrored(
-        self, row: Mirror | None, altoviz_id: int | None, name: str | None = None
+        self,
+        row: Mirror | None,
+        altoviz_id: int | None,
+        name: str | None = None,
+        label: str | None = None,
     ) -> str:
-        """Link to the row, or return the name and the id if the object isn't mirrored."""
+        """Link to the row, as ``label`` if there is one, or return the name and the id if the object
+        isn't mirrored."""
         if row is not None and self.may_view(type(row)):
-            return self.link_to_object(type(row), row.key, row)
+            return self.link_to_object(type(row), row.key, label or row)
         if altoviz_id is None:
             return name or EMPTY
         return f"{name} ({altoviz_id})" if name else f"{EMPTY} {altoviz_id}"
@@ -177,6 +182,8 @@ class ReadOnly:
 class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     #: Columns that the list doesn't read.
     deferred: Sequence[str] = ()
+    #: Further columns that a URL may not filter by, because not every reader of the list may see them.
+    hidden_lookups: Sequence[str] = ()
     paginator = CappedPaginator
     list_per_page = 50  # most of a list's time is spent on its cells
     show_full_result_count = False
@@ -191,7 +198,8 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         # A lookup in a deferred column would scan the table, and could reveal a masked secret
         # letter by letter.
         name, *rest = lookup.split("__")
-        if name in self.deferred or not super().lookup_allowed(lookup, value, request):
+        is_hidden = name in {*self.deferred, *self.hidden_lookups}
+        if is_hidden or not super().lookup_allowed(lookup, value, request):
             return False
         with contextlib.suppress(FieldDoesNotExist):
             related = self.model._meta.get_field(name).related_model

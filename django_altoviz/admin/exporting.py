@@ -32,6 +32,8 @@ from django_altoviz.models import Mirror
 #: The rows that are read, and written, at once.
 PAGE = 1000
 # Bookkeeping of this app, and the addresses that open a document for everybody.
+# The columns by which people know a row.
+_FIRST = {"number", "date", "customer_name", "name"}
 _LEFT_OUT = {
     *("id", "data", "key", "last_event_id", "fingerprint", "search_text", "business_signals"),
     *("customer", "pdf_url", "public_link"),
@@ -97,6 +99,8 @@ class _Export:
         self._delimiter = ";" if self._point == "," else ","
         fields = rows.model._meta.concrete_fields
         self._fields = [field for field in fields if field.name not in _LEFT_OUT]
+        # Stable: the others stay in the order of the columns.
+        self._fields.sort(key=lambda field: field.name not in _FIRST)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the file, reading a page of rows at a time. Note the number of rows at the end."""

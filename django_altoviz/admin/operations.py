@@ -22,6 +22,7 @@ from django_altoviz.conf import Account
 from django_altoviz.dispatchers import has_sync_queue
 from django_altoviz.dispatchers.syncs import SECONDS_TO_SYNC, StartedSync, is_syncing, start_sync
 from django_altoviz.exceptions import NotConfirmed, QueueDown, SyncTakenOver
+from django_altoviz.masking import SecretMask
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.overview.remote import RemoteState, host_of, limited_client, without_user
 from django_altoviz.processing import Replay, drain, ready_keys
@@ -67,13 +68,11 @@ def failure_text(error: Exception, account: str) -> str:
     return state.explain(account)
 
 
-def _described(webhook: Registered) -> str:
-    return _named_webhook(webhook, without_user(webhook.url))
-
-
-def _named_webhook(webhook: Registered, url: str) -> str:
+def _described(webhook: Registered, show: Callable[[str], str] = without_user) -> str:
     text = gettext("%(id)s “%(name)s” %(url)s")
-    return (text % {"id": webhook.id, "name": webhook.name, "url": url})[:_LONGEST_DESCRIPTION]
+    values = {"id": webhook.id, "name": webhook.name, "url": show(webhook.url)}
+    # Masked before it is cut, or the cut could leave a part of a secret.
+    return SecretMask()(text % values)[:_LONGEST_DESCRIPTION]
 
 
 def _require(account: Account, *names: str) -> None:
@@ -126,7 +125,7 @@ def _steps(plan: Plan, url: str) -> Iterator[str]:
         yield gettext("Would remove: %(webhook)s") % {"webhook": _described(webhook)}
     for webhook in plan.leave:
         text = gettext("Left alone, because it may belong to another project: %(webhook)s")
-        yield text % {"webhook": _named_webhook(webhook, host_of(webhook.url))}
+        yield text % {"webhook": _described(webhook, host_of)}
 
 
 def _patient_sleep() -> Callable[[float], None]:

@@ -111,7 +111,9 @@ class RemoteAdmin(ReadOnlyAdmin):
             self._say_no_answer(request, row, error)
             return self._back_to(row)
         response = StreamingHttpResponse(pdf, content_type="application/pdf")
-        name = pdf.filename or get_valid_filename(f"{self.opts.model_name}-{row.altoviz_id}.pdf")
+        name = pdf.filename or get_valid_filename(f"{self.opts.model_name}-{row.altoviz_id}")
+        # Whatever Altoviz calls it: some names would be run by a double click.
+        name = name if name.lower().endswith(".pdf") else f"{name}.pdf"
         response["Content-Disposition"] = content_disposition_header(True, name)
         response["X-Content-Type-Options"] = "nosniff"
         response["Cache-Control"] = "private, no-store"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from rest_framework import generics, status, viewsets
@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from django_altoviz import rejections
 from django_altoviz.api import filters, serializers
-from django_altoviz.api.expansion import expandable_of, expansions_in, is_asked_for_deleted
+from django_altoviz.api.expansion import DELETED, expandable_of, expansions_in, is_asked_for_deleted
 from django_altoviz.api.pagination import EventPagination, StablePagination
 from django_altoviz.api.permissions import (
     ViewAllOfOverview,
@@ -65,7 +65,8 @@ class ReadOnlyViewSet(viewsets.ReadOnlyModelViewSet[Any]):
     renderer_classes = [ExactJSONRenderer, *_RENDERERS]
     filter_backends = [*_FILTERS, *_defaults.DEFAULT_FILTER_BACKENDS]
     schema = DescribedSchema()
-    is_searched = False
+    #: What the lists read besides their filters.
+    more_parameters: frozenset[str] = frozenset()
     expansions: frozenset[str] = frozenset()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -78,7 +79,7 @@ class MirrorViewSet(ReadOnlyViewSet):
 
     lookup_field = "key"
     lookup_value_regex = r"[^/\x00]+"
-    is_searched = True
+    more_parameters = frozenset({filters.WordSearch.parameter, DELETED})
     ordering_fields = ["altoviz_id", "synced_at"]
     ordering = ["-altoviz_id"]
 
@@ -86,8 +87,11 @@ class MirrorViewSet(ReadOnlyViewSet):
         rows = super().get_queryset()
         if not is_asked_for_deleted(self.request):
             rows = rows.filter(deleted_at=None)
-        hidden = ("fingerprint", "search_text", *({"data"} - self.expansions))
-        return rows.defer(*hidden)
+        return self._as_shown(rows, "fingerprint", "search_text")
+
+    def _as_shown(self, rows: QuerySet[Any], *hidden: str) -> QuerySet[Any]:
+        """Return the rows without the columns that are not shown: some are large."""
+        return rows.defer(*hidden, *({"data"} - self.expansions))
 
 
 class CustomerViewSet(MirrorViewSet):
@@ -116,8 +120,12 @@ class DocumentViewSet(MirrorViewSet):
         if "customer" in self.expansions:
             if not may_view(self.request.user, Customer):
                 raise PermissionDenied("You may not view customers.")
-            rows = rows.prefetch_related("customer")
-        return rows.prefetch_related("lines") if "lines" in self.expansions else rows
+            customers = self._as_shown(Customer.with_deleted.all(), "fingerprint", "search_text")
+            rows = rows.prefetch_related(Prefetch("customer", customers))
+        if "lines" in self.expansions:
+            lines = self._as_shown(rows.model.lines.rel.related_model.objects.all())
+            rows = rows.prefetch_related(Prefetch("lines", lines))
+        return rows
 
 
 class InvoiceViewSet(DocumentViewSet):

@@ -149,7 +149,7 @@ class HTTPClient:
                 is_final = isinstance(error, (Unreachable, AnswerTooLarge))
                 if attempts == self._read_attempts or is_final:
                     raise
-            time.sleep(random.uniform(0, 2.0**attempts / 4))
+            time.sleep(random.uniform(0, 2.0**attempts / 4))  # nosec B311  # jitter
             attempts += 1
 
     def _request(

@@ -23,7 +23,16 @@ def add_account(parser: CommandParser, **options: Any) -> None:
     The names of the accounts are not its ``choices``: these are evaluated when the parser is built,
     and if ALTOVIZ is broken even ``--help`` would fail.
     """
+    options.setdefault("help", "The account.")
     parser.add_argument("--account", type=account_name, metavar="NAME", **options)
+
+
+def add_format(parser: CommandParser, *others: str) -> None:
+    """Add the option ``--format``. Each command can print text and JSON."""
+    formats = ["text", "json", *others]
+    parser.add_argument(
+        "--format", choices=formats, default="text", help="The format of the outcome."
+    )
 
 
 def account_name(text: str) -> str:
@@ -78,7 +87,7 @@ def selected(
     until: datetime.datetime | None,
     status: list[Status] | None = None,
     **options: Any,
-) -> WebhookEventQuerySet:
+) -> WebhookEventQuerySet[WebhookEvent]:
     """Return the events that match the options of ``add_selection``, and ``--status``."""
     entity, object_id = object or (None, None)
     chosen = {
@@ -93,7 +102,7 @@ def selected(
     }
     # Not from a replica, which may lag behind. Events are also processed in the database that they
     # were read from.
-    events: WebhookEventQuerySet = WebhookEvent.objects.for_write()
+    events: WebhookEventQuerySet[WebhookEvent] = WebhookEvent.objects.for_write()
     if event is None:
         # Nobody has compared them with the events whose ids they have.
         events = events.without_set_aside()

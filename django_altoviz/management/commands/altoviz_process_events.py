@@ -16,7 +16,7 @@ from django_altoviz.log import log_about
 from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.progress import EventProgress
-from django_altoviz.management.selection import add_selection, selected
+from django_altoviz.management.selection import add_format, add_selection, selected
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet, tables
 from django_altoviz.processing import drain, ready_keys, replay
 
@@ -71,7 +71,7 @@ class Command(DatabaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="Count the events, but process none."
         )
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        add_format(parser)
 
     def handle(self, *, watch: bool, from_scratch: bool, dry_run: bool, **options: Any) -> None:
         if options["status"] is None and from_scratch:
@@ -100,7 +100,7 @@ class Command(DatabaseCommand):
             raise_for(outcomes)
 
     def process(
-        self, events: WebhookEventQuerySet, from_scratch: bool, **options: Any
+        self, events: WebhookEventQuerySet[WebhookEvent], from_scratch: bool, **options: Any
     ) -> Iterator[str]:
         """Process the events, and yield the outcome of each."""
         if options["status"] is None:
@@ -113,7 +113,9 @@ class Command(DatabaseCommand):
                 self.stderr.write(text % {"event": event, "reason": outcome.label})
             yield _REFUSED if outcome.is_refusal else event.status
 
-    def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
+    def watch(
+        self, events: WebhookEventQuerySet[WebhookEvent], outcomes: Counter[str], interval: float
+    ) -> None:
         """Process due events until a signal arrives. Finish the current event first."""
         while not self.is_stopped:
             before = outcomes.total()

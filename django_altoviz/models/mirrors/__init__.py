@@ -23,6 +23,12 @@ MIRRORS: dict[Entity, type[Mirror]] = {
     Entity.QUOTE: Quote,
 }
 
+
+def models_of(entity: str) -> list[type[Mirror]]:
+    """Return the mirror of the kind, or all mirrors if the kind is unknown."""
+    return [MIRRORS[Entity(entity)]] if entity in [*Entity] else [*MIRRORS.values()]
+
+
 __all__ = [
     "FINGERPRINT",
     "MIRRORS",
@@ -38,4 +44,5 @@ __all__ = [
     "QuoteLine",
     "dump_changes",
     "load_changes",
+    "models_of",
 ]
