@@ -237,9 +237,8 @@ def _plan_processing(account: Account) -> Iterator[str]:
     yield text % {"count": MAX_IN_REQUEST, "seconds": PATIENCE}
 
 
-def _stored_events(account: Account) -> WebhookEventQuerySet:
-    events: WebhookEventQuerySet = WebhookEvent.objects.for_write().filter(account=account.name)
-    return events
+def _stored_events(account: Account) -> WebhookEventQuerySet[WebhookEvent]:
+    return WebhookEvent.objects.for_write().filter(account=account.name)
 
 
 def _nothing_due() -> Said:
