@@ -13,7 +13,7 @@ METADATA := setup.cfg pyproject.toml
 
 # Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test follow chaos browser screenshots bench lint types clean
+.PHONY: help demo run test follow chaos browser screenshots bench lint types docs reference clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,12 +46,18 @@ lint: $(VENV)/.installed-lint ## Check style and format
 types: $(VENV)/.installed-types ## Check the types
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html, and check its links
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
+
+reference: $(VENV)/.installed ## Write into the reference what the code knows: columns, options, settings
+	$(BIN)/python -m docs.generate
+
 bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
 
 clean: ## Remove everything that the other targets have made
 	rm -rf $(VENV) $(SCREENSHOTS) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
-	rm -rf benchmarks/.venv benchmarks/results
+	rm -rf benchmarks/.venv benchmarks/results docs/_build
 	rm -f example_project/*.sqlite3*
 	find django_altoviz example_project tests $(wildcard benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -84,6 +90,10 @@ $(VENV)/.installed-browser: $(METADATA) tests/browser/package.json | $(BIN)/pyth
 $(VENV)/.installed-lint: | $(BIN)/python
 	$(PIP) install ruff
 	@touch $@
+
+$(VENV)/.installed-docs: $(METADATA) | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
+	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-types: $(METADATA) | $(BIN)/python
 	$(PIP) install --editable '.[test]' mypy django-stubs djangorestframework-stubs types-requests
