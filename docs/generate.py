@@ -1,7 +1,7 @@
 """Write the parts of the reference that the code knows: columns, options of commands, settings.
 
-A part stands between two comments in a page, ``.. generated: columns Invoice`` and ``.. end``. What the
-code does not know is said by the files in ``docs/notes``. ``make reference`` runs this script.
+A part stands between two comments in a page, ``.. generated: columns Invoice`` and ``.. end``. The files
+in ``docs/notes`` say what the code does not. ``make reference`` runs this script.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def notes_of(file: str) -> configparser.RawConfigParser:
     """Read a file of notes, with the case of its names."""
     parser = configparser.RawConfigParser(delimiters=["="], comment_prefixes=["#"])
     parser.optionxform = str
-    parser.read(DOCS / "notes" / file)
+    parser.read(DOCS / "notes" / file, encoding="utf-8")
     return parser
 
 
 class Notes:
-    """The notes of one section of a file. Each must be used, or it is about something that is gone."""
+    """The notes of one section of a file. A note that nothing takes is about something that is gone."""
 
     def __init__(self, file: str, section: str) -> None:
         parser = notes_of(file)
@@ -98,7 +98,7 @@ def columns(name: str) -> str:
     rows = []
     for field in model._meta.local_fields:
         note = notes.take(field.name)
-        # The primary key of a mirror is said once, where its base is explained.
+        # The page explains the primary key of all mirrors in one sentence.
         if field.name not in inherited and (note or not field.primary_key):
             rows.append(_column(field, note, read))
     notes.finish()
@@ -157,7 +157,7 @@ def fields_read() -> dict[str, dict[str, str]]:
                 read[node.name] = found
     # These two columns are computed from several fields.
     read["Customer"] |= {"type": "type", "name": "name"}
-    # All that the base of the mirrors has of Altoviz is said in its notes.
+    # The base has one field of Altoviz, which its note names.
     del read["Mirror"]
     return read
 

@@ -472,6 +472,11 @@ class TestGenerated:
     def test_there_is_a_part_of_each_kind(self):
         assert {part[2] for part in PART.finditer(REFERENCE)} == {*generate.PARTS}
 
+    @pytest.mark.parametrize("kind", generate.PARTS)
+    def test_each_section_of_the_notes_is_about_a_part(self, kind):
+        names = {part[3] for part in PART.finditer(REFERENCE) if part[2] == kind}
+        assert {*generate.notes_of(f"{kind}.ini").sections()} <= names
+
     def test_a_note_about_what_is_gone_is_an_error(self, tmp_path, monkeypatch):
         (tmp_path / "notes").mkdir()
         (tmp_path / "notes" / "settings.ini").write_text("[app]\nFORMER = What it was.\n")
