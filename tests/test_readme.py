@@ -16,7 +16,7 @@ from django.dispatch import Signal
 
 import django_altoviz
 from django_altoviz.event_types import EventType
-from django_altoviz.signals import invoice_finalized
+from django_altoviz.signals import BY_BUSINESS_SIGNAL, invoice_finalized
 from tests.conftest import body_of
 from tests.follow.terminals import commands_in
 from tests.processes import run as run_process
@@ -169,6 +169,13 @@ def test_the_french_quick_start_has_the_same_steps():
     assert len(code) == len(CODE)
     consoles = [commands_in(part) for part in blocks(french, "console").values()]
     assert consoles == [*COMMANDS.values()]
+
+
+def test_the_french_quick_start_counts_the_signals():
+    french = (ROOT / "README.fr.rst").read_text()
+    assert f"{len(EventType)} types d’événements" in french
+    number = {8: "huit", 9: "neuf", 10: "dix", 11: "onze", 12: "douze"}[len(BY_BUSINESS_SIGNAL)]
+    assert f" {number} autres" in french
 
 
 def prose(page):
