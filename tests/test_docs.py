@@ -28,9 +28,9 @@ import django_altoviz
 from django_altoviz import exceptions, models, signals, testing
 from django_altoviz.checks import check_security, check_settings
 from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
-from django_altoviz.event_types import Entity, EventType
+from django_altoviz.event_types import SENT_TYPES, Entity, EventType
 from django_altoviz.log import FIELDS
-from django_altoviz.models import Invoice, Quote, Status, WebhookEventQuerySet
+from django_altoviz.models import Credit, Invoice, Quote, Status, WebhookEventQuerySet
 from django_altoviz.overview.metrics import GAUGES
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE
 from django_altoviz.testing import Behaviour, FakeAltoviz
@@ -123,12 +123,20 @@ class TestModels:
         models.Product: ["What all mirrors have", "Product"],
         models.Invoice: [
             "What all mirrors have",
-            "What invoices and quotes have in common",
+            "What all documents have",
+            "What invoices and credits have",
             "Invoice",
         ],
-        models.Quote: ["What all mirrors have", "What invoices and quotes have in common", "Quote"],
+        models.Quote: ["What all mirrors have", "What all documents have", "Quote"],
+        models.Credit: [
+            "What all mirrors have",
+            "What all documents have",
+            "What invoices and credits have",
+            "Credit",
+        ],
         models.InvoiceLine: ["Lines"],
         models.QuoteLine: ["Lines"],
+        models.CreditLine: ["Lines"],
         models.WebhookEvent: ["WebhookEvent"],
         models.ReceiverRun: ["ReceiverRun"],
         models.SyncRun: ["SyncRun"],
@@ -136,7 +144,11 @@ class TestModels:
         models.Rejection: ["Rejection"],
     }
     #: Columns in the shared table of lines that this model does not have.
-    OTHERS = {models.InvoiceLine: {"quote"}, models.QuoteLine: {"invoice"}}
+    OTHERS = {
+        models.InvoiceLine: {"quote", "credit"},
+        models.QuoteLine: {"invoice", "credit"},
+        models.CreditLine: {"invoice", "quote"},
+    }
 
     def test_each_model_has_a_section(self):
         registered = apps.get_app_config("django_altoviz").get_models()
@@ -151,10 +163,18 @@ class TestModels:
         assert {*documented} - self.OTHERS.get(model, set()) == columns
 
     @pytest.mark.parametrize(
-        "name", ["Customer", "Contact", "Product", "Document", "Invoice", "Quote", "Line"]
+        "name",
+        [
+            *("Customer", "Contact", "Product", "Line"),
+            *("Document", "AccountingDocument", "Invoice", "Quote", "Credit"),
+        ],
     )
     def test_each_column_names_the_field_that_it_is_read_from(self, name):
-        titles = {"Document": "What invoices and quotes have in common", "Line": "Lines"}
+        titles = {
+            "Document": "What all documents have",
+            "AccountingDocument": "What invoices and credits have",
+            "Line": "Lines",
+        }
         text = section(REFERENCE, titles.get(name, name))
         documented = dict(re.findall(r"^``(\w+)`` +``([\w.]+)``  ", text, re.MULTILINE))
         read = {column.removesuffix("_id"): path for column, path in fields_read()[name].items()}
@@ -217,7 +237,9 @@ class TestEvents:
         ]
         assert rows == known
         assert len(rows) == len(EventType)
-        assert f"{len(EventType)} event types" in re.sub(r"\s+", " ", README)
+        assert f"{len(SENT_TYPES)} event types" in re.sub(r"\s+", " ", README)
+        assert f"sends the first {len(SENT_TYPES)}." in section(REFERENCE, "Event types")
+        assert [*EventType][: len(SENT_TYPES)] == [*SENT_TYPES]
 
     def test_the_reference_explains_exactly_the_statuses(self):
         assert sorted(terms(section(REFERENCE, "Statuses of an event"))) == sorted(Status.values)
@@ -243,11 +265,11 @@ class TestEvents:
         documented = [(name, model, words(meaning)) for name, model, meaning in rows]
         assert documented == [
             (name, model.__name__, words_of(business_signal.is_reached))
-            for model in (Invoice, Quote)
+            for model in (Invoice, Quote, Credit)
             for name, business_signal in model.BUSINESS_SIGNALS.items()
         ]
         counted = re.search(r"(\w+) more\s+say\s+what\s+a\s+change\s+means", README)[1]
-        assert (counted, len(rows)) == ("Eight", len(BY_BUSINESS_SIGNAL))
+        assert (counted, len(rows)) == ("Eleven", len(BY_BUSINESS_SIGNAL))
 
 
 def words(text):

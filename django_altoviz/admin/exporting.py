@@ -35,7 +35,7 @@ PAGE = 1000
 # Bookkeeping of this app, and the addresses that open a document for everybody.
 _LEFT_OUT = {
     *("id", "data", "key", "last_event_id", "fingerprint", "search_text", "business_signals"),
-    *("customer", "pdf_url", "public_link"),
+    *("pdf_url", "public_link"),
 }
 #: A spreadsheet takes a text that begins so for a formula, also behind spaces.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -101,7 +101,9 @@ class _Export:
         self._point = str(get_format("DECIMAL_SEPARATOR"))
         self._delimiter = ";" if self._point == "," else ","
         fields = rows.model._meta.concrete_fields
-        self._fields = [field for field in fields if field.name not in _LEFT_OUT]
+        self._fields = [
+            field for field in fields if field.name not in _LEFT_OUT and not field.is_relation
+        ]
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the file, reading a page of rows at a time. Note the number of rows at the end."""

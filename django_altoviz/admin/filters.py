@@ -175,7 +175,7 @@ class DayFilter(admin.SimpleListFilter):
 
 
 class DueFilter(admin.SimpleListFilter):
-    """Filter invoices by the next day on which a part of the balance is due."""
+    """Filter invoices or credits by the next day on which a part of the balance is due."""
 
     title = _("due date")
     parameter_name = "due"

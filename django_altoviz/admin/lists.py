@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from django_altoviz.admin.display.values import (
     format_amount,
     to_cents,
 )
-from django_altoviz.models import Invoice
+from django_altoviz.models import Credit, Invoice, Quote
 from django_altoviz.overview.activity import local_today
 
 #: The latest years that are offered.
@@ -81,7 +82,7 @@ class DocumentChangeList(LightChangeList):
 
 def totals_of(rows: QuerySet[Any]) -> list[Total]:
     """Return the totals of the rows by state, and of all together. No rows have none."""
-    states = _invoice_states() if rows.model is Invoice else _quote_states()
+    states = _STATES[rows.model]()
     conditions = [When(condition, then=Value(name)) for name, (_label, condition) in states.items()]
     state = Case(*conditions, default=Value(""), output_field=CharField())
     groups = rows.order_by().annotate(state=state).values_list("state")
@@ -118,6 +119,23 @@ def _invoice_states() -> dict[str, tuple[str, Q]]:
 
 def _quote_states() -> dict[str, tuple[str, Q]]:
     return {name: (label, Q(status=name)) for name, label in QUOTE_STATUSES.items()}
+
+
+def _credit_states() -> dict[str, tuple[str, Q]]:
+    return {
+        "cancelled": (pgettext("credits", "cancelled"), Q(is_cancelled=True)),
+        "draft": (pgettext("credits", "drafts"), Q(is_draft=True)),
+        "settled": (pgettext("credits", "settled"), Q(is_paid=True)),
+        "overdue": (pgettext("credits", "overdue"), Q(next_due_date__lt=local_today())),
+        "open": (pgettext("credits", "not due yet"), Q(next_due_date__gte=local_today())),
+    }
+
+
+_STATES: dict[Any, Callable[[], dict[str, tuple[str, Q]]]] = {
+    Invoice: _invoice_states,
+    Quote: _quote_states,
+    Credit: _credit_states,
+}
 
 
 def periods_of(changelist: ChangeList) -> Periods:

@@ -1,4 +1,4 @@
-"""The base of invoices and quotes."""
+"""The base of invoices, quotes and credits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BusinessSignal(NamedTuple):
 
 
 class Document(Mirror):
-    """The base of invoices and quotes. Customer columns are a snapshot of the day it was written."""
+    """The base of documents. Customer columns are a snapshot of the day it was written."""
 
     number = short(_("number"))
     date = models.DateField(_("date"), null=True)
@@ -88,6 +88,8 @@ class Document(Mirror):
         help_text=_("The business signals that were sent for the document, or would have been."),
     )
 
+    #: The relations to objects of the account: ``customer`` has the key of ``customer_altoviz_id``.
+    _RELATIONS: tuple[str, ...] = ("customer",)
     #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
     _SEARCHED = (
@@ -178,7 +180,8 @@ class Document(Mirror):
 
     def _assign(self, columns: Mapping[str, Any]) -> Changes:
         changes = super()._assign(columns)
-        self.customer_id = key_of(self.account, self.customer_altoviz_id)
+        for name in self._RELATIONS:
+            setattr(self, f"{name}_id", key_of(self.account, getattr(self, f"{name}_altoviz_id")))
         return changes
 
     def _read_lines(self, data: Mapping[str, Any]) -> None:
