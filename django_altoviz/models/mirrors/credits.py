@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_altoviz.models.mirrors.accounting import (
     FINALIZED,
@@ -24,6 +25,12 @@ from django_altoviz.models.mirrors.relations import MirrorKey
 
 
 class Credit(AccountingDocument):
+    is_paid = models.BooleanField(
+        pgettext_lazy("credit", "settled"),
+        null=True,
+        help_text=_("Refunded, or set off against an invoice: Altoviz does not say which."),
+    )
+    is_cancelled = models.BooleanField(pgettext_lazy("credit", "cancelled"), null=True)
     cancelled_invoice_altoviz_id = models.BigIntegerField(_("cancelled invoice id"), null=True)
     cancelled_invoice = MirrorKey(Invoice, related_name="+", verbose_name=_("cancelled invoice"))
     cancelled_invoice_number = short(_("cancelled invoice number"))
@@ -36,7 +43,6 @@ class Credit(AccountingDocument):
         "credit_settled": PAID,
     }
     _RELATIONS = (*AccountingDocument._RELATIONS, "cancelled_invoice")
-    _ALWAYS_WRITTEN = (*AccountingDocument._ALWAYS_WRITTEN, "cancelled_invoice_id")
 
     class Meta(AccountingDocument.Meta):
         verbose_name = _("credit")

@@ -102,7 +102,7 @@ class Document(Mirror):
         "customer_vat_number",
         "customer_order_reference",
     )
-    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals", "customer_id")
+    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals")
 
     lines: Any  # the reverse side of the relation that each kind of line has
     # Lines that were read and are not saved yet. None: the stored ones stay.
@@ -222,7 +222,7 @@ class Document(Mirror):
 
     def _save(self, changes: Collection[str], using: str) -> None:
         is_new = self._state.adding
-        super()._save(changes, using)
+        super()._save([*changes, *(f"{name}_id" for name in self._RELATIONS)], using)
         if self._new_lines is None:
             return
         key = self._lines_key()

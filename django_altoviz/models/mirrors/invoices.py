@@ -49,7 +49,6 @@ class Invoice(AccountingDocument):
         ),
     }
     _RELATIONS = (*AccountingDocument._RELATIONS, "cancellation_credit")
-    _ALWAYS_WRITTEN = (*AccountingDocument._ALWAYS_WRITTEN, "cancellation_credit_id")
 
     class Meta(AccountingDocument.Meta):
         verbose_name = _("invoice")
