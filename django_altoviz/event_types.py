@@ -25,6 +25,7 @@ class Entity(TextChoices):
         return self not in _ONLY_SYNCED
 
 
+# Altoviz has no event types for them, so only a sync knows them [documented].
 _ONLY_SYNCED = (Entity.CREDIT,)
 
 

@@ -164,6 +164,7 @@ class TestRequests:
             (Entity.PRODUCT, "/v1/Products/5"),
             (Entity.INVOICE, "/v1/SaleInvoices/5"),
             (Entity.QUOTE, "/v1/SaleQuotes/5"),
+            (Entity.CREDIT, "/v1/SaleCredits/5"),
         ],
     )
     def test_go_to_the_resource_of_the_entity(self, entity, path):
@@ -204,8 +205,9 @@ class TestWebhooks:
         with ScriptedServer(json_answer({})) as server, connect(server) as client:
             with pytest.raises(ValueError, match="needs a name"):
                 client.webhooks.register(**given)
-            with pytest.raises(ValueError, match="Nonsense"):
-                client.webhooks.register(name="n", url="u", secret_key="s", types=["Nonsense"])
+            for type in ("Nonsense", "CreditCreated"):
+                with pytest.raises(ValueError, match=type):
+                    client.webhooks.register(name="n", url="u", secret_key="s", types=[type])
             assert not server.received
 
     @pytest.mark.parametrize(
