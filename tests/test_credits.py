@@ -25,7 +25,7 @@ LOGIN_QUERIES = 4
 
 
 def find_credit(id=60412, account="default", **data):
-    """Have a sync find a credit, and return its row."""
+    """Bring a credit in as a sync does, and return its row."""
     assert find_difference("CreditUpdated", account, id=id, **data) in ("new", "changed")
     return Credit.with_deleted.get(account=account, altoviz_id=id)
 

@@ -36,7 +36,7 @@ from django_altoviz.models.mirrors.searching import has_words, words_of
 
 #: The search looks for words in any column, whatever their case and accents.
 _FOLDED = ["search_text"]
-_DOCUMENTS = ((Invoice, _("Invoices")), (Quote, _("Quotes")), (Credit, _("Credits")))
+_DOCUMENT_LINKS = ((Invoice, _("Invoices")), (Quote, _("Quotes")), (Credit, _("Credits")))
 
 
 class MirrorAdmin(ExportAdmin, RemoteAdmin):
@@ -184,7 +184,7 @@ class CustomerAdmin(MirrorAdmin):
     def documents(self, customer: Customer) -> str:
         links = [
             (self.link(model, "changelist", label, customer__exact=customer.key),)
-            for model, label in _DOCUMENTS
+            for model, label in _DOCUMENT_LINKS
             if self.may_view(model)
         ]
         return format_html_join(" · ", "{}", links) or EMPTY

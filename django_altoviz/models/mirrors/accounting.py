@@ -1,4 +1,4 @@
-"""What invoices and credits have in common: they begin as drafts, become final, and are then settled."""
+"""The base of invoices and credits, which begin as drafts, become final, and are then settled."""
 
 from __future__ import annotations
 
