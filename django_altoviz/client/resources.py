@@ -164,6 +164,16 @@ class ProductResource(Resource):
 class DocumentResource(Resource):
     """Invoices, quotes or credits."""
 
+    def all(
+        self,
+        *,
+        start: datetime.date | None = None,
+        end: datetime.date | None = None,
+        customer_id: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the documents dated from ``start`` to ``end``."""
+        return self._all(From=_iso_date(start), To=_iso_date(end), CustomerId=customer_id)
+
     def find(
         self, *, internal_id: str | None = None, number: str | None = None
     ) -> list[dict[str, Any]]:
@@ -206,34 +216,12 @@ class InvoiceResource(DocumentResource):
 
 
 class QuoteResource(DocumentResource):
+    # ``all()`` has no ``status``, because Altoviz's filter by status fails for quotes [observed].
     path = "v1/SaleQuotes"
-
-    def all(
-        self,
-        *,
-        start: datetime.date | None = None,
-        end: datetime.date | None = None,
-        customer_id: int | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the quotes dated from ``start`` to ``end``.
-
-        Has no ``status``, because Altoviz's filter by status fails for quotes [observed].
-        """
-        return self._all(From=_iso_date(start), To=_iso_date(end), CustomerId=customer_id)
 
 
 class CreditResource(DocumentResource):
     path = "v1/SaleCredits"
-
-    def all(
-        self,
-        *,
-        start: datetime.date | None = None,
-        end: datetime.date | None = None,
-        customer_id: int | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the credits dated from ``start`` to ``end``."""
-        return self._all(From=_iso_date(start), To=_iso_date(end), CustomerId=customer_id)
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:
