@@ -8,12 +8,13 @@ SCREENSHOTS ?= screenshots
 THEMES := django-admin-interface django-grappelli django-jazzmin django-unfold
 
 BIN := $(VENV)/bin
+CONSUMER := $(VENV)/consumer
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 METADATA := setup.cfg pyproject.toml
 
 # Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test chaos browser screenshots bench lint types clean
+.PHONY: help demo run test chaos mutants browser screenshots bench lint types audit hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ test: $(VENV)/.installed-test ## Run the tests
 chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
 	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
 
+mutants: $(VENV)/.installed-test ## Measure how many faults the tests find (MUTANTS="sync/*.py --mutants 20")
+	$(BIN)/python -m tests.mutation $(MUTANTS)
+
 browser: $(VENV)/.installed-browser ## Use every page of the admin in Chromium; needs chromium and npm
 	BROWSER=required $(BIN)/python -m pytest -n auto tests/browser
 
@@ -40,8 +44,17 @@ lint: $(VENV)/.installed-lint ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-types ## Check the types
+types: $(VENV)/.installed-types ## Check the types, also in a project that has the package installed
 	$(BIN)/mypy
+	rm -rf build $(CONSUMER)
+	$(PIP) install --no-deps --upgrade --target $(CONSUMER) .
+	cd tests/consumer && PYTHONPATH=$(abspath $(CONSUMER)) $(abspath $(BIN))/python -m mypy
+
+audit: $(VENV)/.installed-audit ## Check the archives, their files, the requirements and the code (see .ci/audit)
+	PATH=$(abspath $(BIN)):$$PATH .ci/audit
+
+hooks: $(VENV)/.installed-hooks ## Run the hooks of Git on all files ("pre-commit install" lets Git run them)
+	$(BIN)/pre-commit run --all-files
 
 bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
@@ -80,6 +93,14 @@ $(VENV)/.installed-browser: $(METADATA) tests/browser/package.json | $(BIN)/pyth
 
 $(VENV)/.installed-lint: | $(BIN)/python
 	$(PIP) install ruff
+	@touch $@
+
+$(VENV)/.installed-audit: | $(BIN)/python
+	$(PIP) install bandit build check-manifest pip-audit twine
+	@touch $@
+
+$(VENV)/.installed-hooks: $(VENV)/.installed-lint $(VENV)/.installed-types
+	$(PIP) install pre-commit
 	@touch $@
 
 $(VENV)/.installed-types: $(METADATA) | $(BIN)/python

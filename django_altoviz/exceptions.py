@@ -53,6 +53,10 @@ class SyncTakenOver(AltovizError):
     """Another process has claimed the sync run. The sync in this process stops."""
 
 
+class QueueDown(AltovizError):
+    """The queue does not take a task. The text is the kind of exception that its library raised."""
+
+
 class SyncPaused(AltovizError):
     """The time that a sync was given is over. The next sync resumes it."""
 

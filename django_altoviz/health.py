@@ -120,7 +120,7 @@ def health_of(
         )
 
 
-def _counted(status: Status) -> Iterable[dict[str, Any]]:
+def _counted(status: Status) -> Iterable[Mapping[str, Any]]:
     """Count the events of the status that have their content, by account.
 
     Of unsettled events, which all have it, the index of the queue knows everything. The expressions
@@ -156,7 +156,7 @@ def _held_back() -> Counter[str]:
     )
 
 
-def _places(events: WebhookEventQuerySet, most: int) -> Iterable[tuple[Any, ...]]:
+def _places(events: WebhookEventQuerySet[WebhookEvent], most: int) -> Iterable[tuple[Any, ...]]:
     return list(events.order_by().values_list("pk", "account", "entity", "object_id")[:most])
 
 

@@ -1,4 +1,4 @@
-"""Masking: neither a page nor the REST API shows a secret of ours, even if a remote system has sent it in a body.
+"""Masking of our own secrets in what is shown of bodies, errors and answers that a remote system sent.
 
 Altoviz once documented that every call carries the webhook's secret. The database keeps what was
 received; only the display is masked.

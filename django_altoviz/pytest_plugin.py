@@ -15,7 +15,7 @@ from django_altoviz.conf import configured, get_account
 from django_altoviz.testing import Behaviour, FakeAltoviz, post_event, through_test_client
 from django_altoviz.testing.posting import webhook_path
 
-_SECRET = "only for tests"
+_SECRET = "only for tests"  # nosec B105  # it protects nothing
 _NOT_STORED = 503
 
 

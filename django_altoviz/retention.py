@@ -122,7 +122,7 @@ def _is_past_deduplication(dedupe_days: int) -> Q:
     return Q(pruned_at__isnull=False) & _older_than(dedupe_days)
 
 
-def _all_events() -> WebhookEventQuerySet:
+def _all_events() -> WebhookEventQuerySet[WebhookEvent]:
     return WebhookEvent.with_pruned.for_write()
 
 

@@ -20,6 +20,8 @@ from django_altoviz.sync.differences import Action, record_difference
 from tests.settings import ALTOVIZ
 
 pytest_plugins = ["django_altoviz.pytest_plugin", "pytester"]
+# A project with settings of its own: tests/test_consumer.py runs its tests.
+collect_ignore = ["consumer"]
 
 # On a busy machine the time of an example says nothing, so there is no deadline.
 hypothesis.settings.register_profile(

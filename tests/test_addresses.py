@@ -83,6 +83,11 @@ def test_a_proxy_on_a_unix_socket_must_be_named():
     assert client_address(meta, ["unix"]) == ip_address("20.23.10.180")
 
 
+def test_a_peer_with_an_address_is_not_taken_for_a_proxy_on_a_unix_socket():
+    meta = {"REMOTE_ADDR": "203.0.113.9", "HTTP_X_FORWARDED_FOR": "20.23.10.180"}
+    assert client_address(meta, ["unix"]) == ip_address("203.0.113.9")
+
+
 def test_an_address_is_in_a_network():
     address = ip_address("20.23.10.181")
     assert is_in(address, ["20.23.10.180", "20.23.10.181"])

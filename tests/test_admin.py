@@ -475,12 +475,16 @@ def test_any_text_can_be_searched_for(samples, viewer, model):
         {"id": "9" * 5000},
         {"received_at__year": "9" * 25},
         {"received_at__year": "99999"},
-        {"business_signals__contains": "a"},
     ],
 )
 def test_odd_parameters_lead_back_to_the_list(viewer, query):
     store()
     assert viewer.get(list_of(WebhookEvent, **query)).status_code in (200, 302)
+
+
+def test_a_lookup_that_the_database_does_not_know_leads_back_to_the_list(viewer):
+    answer = viewer.get(list_of(Invoice, business_signals__contains="a"))
+    assert answer.status_code in (200, 302)
 
 
 @pytest.mark.parametrize("model", [Invoice, Quote, Credit])
@@ -503,7 +507,9 @@ def test_a_number_out_of_range_leads_back_to_the_list(bring, viewer, model, quer
         assert response.redirect_chain == [(f"{list_of(model)}?e=1", 302)]
 
 
-@pytest.mark.parametrize("lookup", ["body__contains", "error__icontains", "changes__x"])
+@pytest.mark.parametrize(
+    "lookup", ["body__contains", "error__icontains", "changes__x", "business_signals__icontains"]
+)
 def test_a_lookup_in_a_deferred_column_is_refused(viewer, lookup):
     """Guard against a scan of the table, and against guessing a masked secret letter by letter."""
     assert viewer.get(list_of(WebhookEvent, **{lookup: "a"})).status_code == 400

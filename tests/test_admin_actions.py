@@ -85,6 +85,13 @@ class TestManyEvents:
         assert [str(m) for m in answer.context["messages"]] == ["3 events were processed."]
         assert WebhookEvent.objects.get(pk=late.pk).status == Status.PENDING
 
+    @pytest.mark.parametrize("key", ["x", "", "9" * 30, "1.5", "\0"])
+    def test_a_key_that_is_none_is_refused(self, operator, key):
+        store_pending()
+        data = {"action": "process_again", "_selected_action": key, "select_across": 0}
+        assert operator.post(EVENTS, data).status_code == 400
+        assert statuses() == ["pending"]
+
     def test_a_request_ends_in_time_and_tells_what_is_left(self, operator, monkeypatch):
         events = [store_pending(id=number) for number in range(1, 4)]
         monkeypatch.setattr(actions, "PATIENCE", 0)
@@ -209,7 +216,7 @@ class TestOnThePage:
 
     def test_they_are_not_pressed_by_get(self, operator):
         event = store_pending()
-        assert operator.get(process_page_of(event)).status_code == 403
+        assert operator.get(process_page_of(event)).url == page_of(event)
         assert statuses() == ["pending"]
 
     def test_an_event_that_is_gone_is_not_found(self, operator):

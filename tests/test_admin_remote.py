@@ -171,7 +171,7 @@ def test_an_object_that_altoviz_does_not_know_is_kept(row, clerk, altoviz):
     ("answer", "reason"),
     [
         (Answer(500, b"oops"), "500"),
-        (Answer(401), "401"),
+        (Answer(401), "Altoviz does not accept the API key of account “default”"),
         (Answer(404), "BASE_URL"),
         (Answer(200, b"[]"), ""),
         (Answer(fault="reset"), "can't be reached"),
@@ -209,7 +209,7 @@ def test_only_those_who_may_can_read_again_and_download(row, post, altoviz):
     assert "Read again" not in page
     assert "/pdf/" not in page
     everything = client_of("all", *VIEW, "refetch_invoice", "download_invoice")
-    assert everything.get(url_of(row, "refetch")).status_code == 403
+    assert everything.get(url_of(row, "refetch")).url == page_of(row)
     assert everything.post(url_of(row, "pdf")).status_code == 403
     for view in ("refetch", "pdf"):
         url = url_of(row, view).replace(f"/{row.pk}/", "/99/")
@@ -240,6 +240,14 @@ def test_a_pdf_without_a_safe_name_gets_one(row, clerk, altoviz):
     altoviz(Answer(200, PDF, {"Content-Disposition": 'attachment; filename="../.."'}))
     answer = clerk.get(url_of(row, "pdf"))
     assert answer["Content-Disposition"] == 'attachment; filename="invoice-531884.pdf"'
+    assert b"".join(answer.streaming_content) == PDF
+
+
+@pytest.mark.parametrize("name", ["x.exe", "facture.pdf.hta", "FA1043"])
+def test_a_pdf_is_never_saved_as_something_else(row, clerk, altoviz, name):
+    altoviz(Answer(200, PDF, {"Content-Disposition": f'attachment; filename="{name}"'}))
+    answer = clerk.get(url_of(row, "pdf"))
+    assert answer["Content-Disposition"] == f'attachment; filename="{name}.pdf"'
     assert b"".join(answer.streaming_content) == PDF
 
 

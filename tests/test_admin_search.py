@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib import admin
 from hypothesis import given
@@ -117,6 +119,18 @@ def test_a_long_text_is_cut_to_what_every_database_can_index():
     assert len(search_text(["x" * 1000])) == SEARCH_LENGTH
 
 
+def test_a_long_value_takes_no_other_values_place():
+    assert search_text(["x" * 1000, "Zébulon SARL", None]).startswith("zebulon sarl x")
+
+
+def test_all_words_must_be_found_however_many_there_are(customers, viewer):
+    """Words that are repeated count once. No row has more than 30 different ones."""
+    assert listed(viewer, list_of(Customer, q="brule " * 40)) == [customers]
+    assert listed(viewer, list_of(Customer, q="brule " * 12 + "nothing")) == []
+    letters = " ".join("abcdefghijklmnopqrstuvwxyz0123456789")
+    assert listed(viewer, list_of(Customer, q=letters)) == []
+
+
 @given(st.lists(st.none() | st.text(max_size=40) | st.integers()))
 def test_each_word_of_a_value_finds_it(values):
     text = search_text(values)
@@ -157,6 +171,14 @@ def test_a_key_or_term_that_no_database_takes_is_not_found(customers, viewer):
     assert viewer.get(url).status_code == 302
     lookup = "?app_label=django_altoviz&model_name=invoice&field_name=customer&term=%00"
     assert viewer.get(f"/admin/autocomplete/{lookup}").status_code == 200
+
+
+def test_an_invoice_is_found_by_the_name_that_its_list_shows(post, viewer):
+    post(body_of("CustomerUpdated", name="Renamed since"))
+    post(body_of("InvoiceUpdated", customerName="As it was"))
+    page = viewer.get(list_of(Invoice, q="as it was")).content.decode()
+    assert re.search(r'<a href="[^"]*customer/[^"]*">As it was</a>', page)
+    assert "Renamed since" not in page
 
 
 def test_a_reader_of_invoices_only_sees_the_customers_name_on_the_invoice(post):

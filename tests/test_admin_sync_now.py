@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from django_altoviz.admin import operations
+from django_altoviz.dispatchers import syncs
 from django_altoviz.models import Customer, SyncRun
 from tests.test_admin import client_of
 from tests.test_admin_operations import confirmation, press, run
@@ -34,7 +34,7 @@ class TestSync:
 
     def test_that_is_not_finished_goes_on_the_next_time(self, altoviz, operator, monkeypatch):  # noqa: F811
         altoviz.populate(customers=3, products=2)
-        monkeypatch.setattr(operations, "_SYNC_SECONDS", 0)
+        monkeypatch.setattr(syncs, "SECONDS_TO_SYNC", 0)
         messages = [run(operator, "sync")[0] for _ in range(3)]
         assert [message.partition(". ")[0] for message in messages] == [
             "The sync is not finished: customer, contact, product, invoice, quote, credit",
@@ -42,7 +42,7 @@ class TestSync:
             "The sync is not finished: product, invoice, quote, credit",
         ]
         assert Customer.objects.count() == 3
-        monkeypatch.setattr(operations, "_SYNC_SECONDS", 10)
+        monkeypatch.setattr(syncs, "SECONDS_TO_SYNC", 10)
         assert run(operator, "sync") == ["The sync is done."]
         assert not SyncRun.objects.filter(finished_at=None).exists()
 

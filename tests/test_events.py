@@ -45,6 +45,39 @@ class TestDeduplication:
             assert store(body_of("CustomerUpdated", event_id))
         assert WebhookEvent.objects.count() == 4
 
+    @pytest.mark.parametrize(
+        ("body", "account", "key"),
+        [
+            (
+                b'{"id": "evt_1", "type": "CustomerCreated"}',
+                "default",
+                "a0c87e6a-3f3e-5ea0-8b98-483ef8e8c0d2",
+            ),
+            (
+                b'{"id": "evt_1", "type": "CustomerCreated"}',
+                "acme",
+                "4afcec89-fe31-5439-abb9-b917cc767a0a",
+            ),
+            (
+                b'{"id": "1233", "type": "CustomerCreated"}',
+                "default",
+                "d699f2d6-7ae2-5aa1-8295-df8fe8205ab7",
+            ),
+            (b"ping", "default", "604afa90-e49c-5e7b-a26c-9a3120469499"),
+        ],
+    )
+    def test_the_dedupe_key_stays_the_same_in_all_versions(self, body, account, key):
+        """With another key, the redelivery of an event that an earlier version stored would be new."""
+        event = WebhookEvent.from_delivery(body, account, {})
+        assert str(event.dedupe_key) == key
+
+    def test_the_dedupe_key_of_another_body_stays_the_same_in_all_versions(self):
+        first = store(b'{"id": "evt_1", "type": "CustomerCreated"}')
+        other = WebhookEvent.from_delivery(b'{"id": "evt_1", "type": "Other"}', "default", {})
+        other.set_aside(first)
+        assert other.body_digest == "ee465f8a615b0b62c5c22b539a2efefc"
+        assert str(other.dedupe_key) == "fb747523-3c0a-5295-8af7-e88083531670"
+
     def test_accounts_do_not_share_events(self):
         body = body_of("CustomerCreated", "evt_1")
         assert store(body)

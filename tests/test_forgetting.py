@@ -139,6 +139,15 @@ def test_an_unknown_field_of_a_customer_is_redacted():
     assert without_personal_data(Entity.CUSTOMER, {"birthday": "1990-01-01"}) == {"birthday": None}
 
 
+def test_a_field_inside_an_object_is_kept_if_the_row_holds_one():
+    held = {"billingAddress": {"city": "Lyon", "street": None}, "notes": None}
+    data = {"billingAddress": {"city": "Paris", "street": "1 rue X", "countryIso": "FR"}}
+    left = {"billingAddress": {"city": "Paris", "street": None, "countryIso": "FR"}}
+    assert without_personal_data(Entity.CUSTOMER, data | {"notes": "x"}, held) == left | {
+        "notes": None
+    }
+
+
 @pytest.mark.parametrize("entity", [Entity.INVOICE, Entity.QUOTE])
 def test_an_unknown_field_of_a_document_is_redacted(entity):
     data = {

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from django_altoviz.event_types import EventType
+from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.log import FIELDS, log_about
 from django_altoviz.models import WebhookEvent
 from tests.conftest import SECRETS, body_of
@@ -28,6 +29,27 @@ def test_a_record_names_its_event(post, caplog):
         "account": "default",
     }
     assert "Zoé" not in caplog.text
+
+
+def test_only_what_was_ignored_or_failed_is_logged(post, caplog):
+    post(body_of("CustomerCreated", id=7))
+    assert not caplog.records
+    post(body_of("CustomerDeleted", id=7))
+    assert not caplog.records
+    post(body_of("CustomerUpdated", id=7))
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "ignored: The object was deleted" in record.getMessage()
+
+
+@pytest.mark.parametrize(("attempts", "outcome"), [(1, "given up."), (2, "failed.")])
+def test_the_record_of_a_failure_has_the_traceback(post, caplog, settings, attempts, outcome):
+    settings.ALTOVIZ = settings.ALTOVIZ | {"MAX_ATTEMPTS": attempts}
+    post(body_of("CustomerCreated", id=7, active="maybe"))
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()[-len(outcome) :]) == ("ERROR", outcome)
+    assert isinstance(record.exc_info[1], InvalidPayload)
+    assert record.exc_info[2] is not None
 
 
 def test_without_an_event_id_a_record_has_the_primary_key(post, caplog):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -106,6 +107,13 @@ class TestOrder:
         process(deletion)
         assert Customer.with_deleted.get().deleted_at == deletion.received_at
 
+    def test_a_late_deletion_does_not_make_older_events_newer_than_the_row(self):
+        deletion = failed(store("CustomerDeleted", id=1))
+        newer = store("CustomerUpdated", id=1)
+        process(newer)
+        process(deletion)
+        assert Customer.with_deleted.get().last_event_id == newer.pk
+
     def test_a_second_deletion_changes_nothing(self):
         first = store("CustomerDeleted", id=1)
         process(first)
@@ -194,6 +202,31 @@ class TestTurns:
         assert process(events[0]) == [events[0]]
         assert outcomes() == ["processed", "processing", "pending"]
 
+    def test_a_worker_asks_only_once_for_a_later_event_that_it_can_not_process(
+        self, connect, django_assert_max_num_queries
+    ):
+        """A newer version of the app has stored it, and it waits for that version."""
+
+        def receive(**kwargs):
+            store("CustomerUpdated", id=1)
+            WebhookEvent.objects.filter(attempts=0).update(business_signals=["customer_merged"])
+
+        connect(customer_created, receive)
+        event = store("CustomerCreated", id=1)
+        with django_assert_max_num_queries(30):
+            assert process(event) == [event]
+        assert outcomes() == ["processed", "pending"]
+
+    def test_events_of_another_account_are_not_waited_for(self):
+        """Both accounts have an object with this id."""
+        theirs = store("CustomerUpdated", account="acme", id=1)
+        ours = store("CustomerUpdated", id=1)
+        assert process(ours) == [ours]
+        claims.claim(theirs)
+        later = store("CustomerUpdated", id=1)
+        assert process(later) == [later]
+        assert outcomes() == ["processing", "processed", "processed"]
+
     def test_the_event_of_a_dead_worker_is_taken_over(self):
         first, second = (store("CustomerUpdated", id=1) for _ in range(2))
         claims.claim(first)
@@ -255,6 +288,14 @@ class TestFailures:
         assert event.status == Status.FAILED
         assert error in event.error
         assert not Customer.with_deleted.exists()
+
+    @pytest.mark.parametrize("data", [None, {}])
+    def test_an_update_without_data_fails_and_names_the_id(self, data):
+        body = json.dumps({"id": "evt_1", "type": "CustomerUpdated", "data": data}).encode()
+        event = WebhookEvent.objects.store(WebhookEvent.from_delivery(body, "default", {}))
+        process(event)
+        assert event.status == Status.FAILED
+        assert "id: expected a positive integer" in event.error
 
     def test_data_that_is_not_an_object_fails_the_event(self):
         body = b'{"id": "evt_1", "type": "CustomerCreated", "data": [1]}'

@@ -50,7 +50,7 @@ def test_a_right_webhook_and_a_valid_key(altoviz):
     assert answer.company
     ours, theirs = answer.webhooks
     assert (ours["id"], ours["right"], ours["url"]) == (made.id, True, URL)
-    assert theirs["url"] == "https://n8n.example/hook"
+    assert theirs["url"] == "https://n8n.example/…"
     assert remote.stored_answers(["default", "nobody"]) == {"default": answer}
     assert answer.problem == answer.explain("default") == ""
 
@@ -111,6 +111,23 @@ def test_a_fault_after_the_key_was_accepted_leaves_the_key_valid(altoviz):
     answer = ask()
     assert (answer.key, answer.webhook, answer.problem) == ("valid", "unknown", "ServerError")
     assert answer.explain("default") == answer.detail != ""
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_may_not_list_webhooks_is_valid(altoviz, status):
+    altoviz.fail_next(None, status)
+    answer = ask()
+    assert (answer.key, answer.webhook) == ("valid", "unknown")
+    assert "accepts the API key of account “default”, but" in answer.explain("default")
+
+
+@pytest.mark.parametrize("cut_by", range(5))
+def test_no_part_of_a_secret_is_kept(altoviz, cut_by):
+    secret = SECRETS["default"]
+    name = "x" * (500 - len(secret) + cut_by) + secret
+    altoviz.webhooks.register("https://n8n.example/hook", "theirs", name=name)
+    kept = repr([ask(), remote.stored_answers(["default"])])
+    assert secret[:8] not in kept
 
 
 def test_a_host_that_is_down(settings):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Customer, ReceiverRun, Status, WebhookEvent
 from django_altoviz.processing import claims, process, process_again
-from django_altoviz.retention import PRUNABLE, Pruned, prune
+from django_altoviz.retention import PRUNABLE, Pruned, longest, prune
 from django_altoviz.signals import customer_updated
 from tests.conftest import body_of
 
@@ -35,6 +35,11 @@ def test_an_old_event_loses_its_content_and_keeps_its_id(post):
     assert (event.event_id, event.type) == ("evt_7b6xmxd80iuymufhrr9e9f1ca", "CustomerCreated")
     assert event.pruned_at is not None
     assert Customer.objects.exists()
+
+
+def test_windows_that_keep_all_events_for_ever_have_no_longest_one():
+    assert longest(90, dict.fromkeys(PRUNABLE)) == 0
+    assert longest(90, {Status.DEAD: 100, Status.FAILED: None}) == 100
 
 
 def test_a_redelivery_of_a_pruned_event_has_no_effect(post):

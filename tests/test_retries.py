@@ -20,6 +20,7 @@ from django_altoviz.processing import (
     drain,
     process,
     process_again,
+    receivers,
     retries,
     worker,
 )
@@ -297,6 +298,34 @@ class TestGiveUp:
         assert (len(receiver.calls), len(other.calls)) == (1, 2)
         assert "given up" in WebhookEvent.objects.get().error
 
+    def test_give_up_after_another_receiver_succeeded_makes_the_event_dead(self, receiver, other):
+        other.raises = [GiveUp("no such client")]
+        process(store())
+        assert statuses() == ["dead"]
+        assert (len(receiver.calls), len(other.calls)) == (1, 1)
+
+    def test_give_up_of_a_worker_that_has_lost_its_claim_is_not_recorded(
+        self, receiver, monkeypatch
+    ):
+        reason_to_give_up = receivers.reason_to_give_up
+
+        def reason_after_another_claim(error):
+            WebhookEvent.objects.update(attempts=9)
+            return reason_to_give_up(error)
+
+        monkeypatch.setattr(receivers, "reason_to_give_up", reason_after_another_claim)
+        receiver.raises = [GiveUp("too late")]
+        assert process(store()) == []
+        assert not ReceiverRun.objects.exists()
+        assert statuses() == ["processing"]
+
+    def test_a_run_that_gave_up_took_no_time(self, receiver, other):
+        receiver.raises = [GiveUp("no such client")]
+        process(store())
+        gave_up, succeeded = ReceiverRun.objects.order_by("-gave_up")
+        assert gave_up.seconds == 0
+        assert 0 <= succeeded.seconds < 60
+
     def test_a_receiver_that_gave_up_is_called_when_the_event_is_processed_again(
         self, receiver, other
     ):
@@ -314,8 +343,8 @@ class TestGiveUp:
         def give_up():
             raise GiveUp("too late")
 
-        def receive(**kwargs):
-            transaction.on_commit(give_up)
+        def receive(event, **kwargs):
+            transaction.on_commit(give_up, using=event._state.db)
 
         customer_updated.connect(receive)
         try:

@@ -43,16 +43,21 @@ def texts_in(value, depth=0):
 
 
 def frames_of(error):
-    """Yield the frames of the exception and of all that are chained to it."""
-    seen = []
-    while error is not None and error not in seen:
+    """Yield the frames of the exception and of all that are chained to it.
+
+    Some error trackers report a context even if ``from None`` suppresses it.
+    """
+    seen, waiting = [], [error]
+    while waiting:
+        error = waiting.pop()
+        if error is None or error in seen:
+            continue
         seen.append(error)
+        waiting += [error.__cause__, error.__context__]
         trace = error.__traceback__
         while trace is not None:
             yield trace.tb_frame
             trace = trace.tb_next
-        hidden = error.__suppress_context__
-        error = error.__cause__ or (None if hidden else error.__context__)
 
 
 def shown(error):

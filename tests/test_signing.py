@@ -47,6 +47,8 @@ DIGEST = signing.digest(b"body", SECRET)
         f"  {DIGEST.hex()}\t",
         f'"{DIGEST.hex()}"',
         f"'{DIGEST.hex()}'",
+        f" '{DIGEST.hex()}' ",
+        f'" {DIGEST.hex()} "',
         f"sha256={DIGEST.hex()}",
         f"SHA256={DIGEST.hex().upper()}",
         f"v1={DIGEST.hex()}",
@@ -63,6 +65,14 @@ def test_accepts_each_usual_encoding_of_the_digest(header):
     assert signing.verify(b"body", header, [SECRET])
 
 
+@pytest.mark.parametrize("character", ["-", "_"])
+def test_accepts_base64_for_urls_whose_characters_differ_from_base64(character):
+    bodies = (str(number).encode() for number in range(1000))
+    signatures = {body: base64.urlsafe_b64encode(signing.digest(body, SECRET)) for body in bodies}
+    body, header = next(each for each in signatures.items() if character in each[1].decode())
+    assert signing.verify(body, header.decode(), [SECRET]) == "base64"
+
+
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
@@ -73,6 +83,7 @@ def test_accepts_each_usual_encoding_of_the_digest(header):
         (DIGEST.hex() + "0", "unreadable signature"),
         (f"sha1={DIGEST.hex()}", "unreadable signature"),
         (DIGEST.hex(":"), "unreadable signature"),
+        (f"sha256=v1={DIGEST.hex()}", "unreadable signature"),
         ("é" * 64, "unreadable signature"),
         ("\N{FULLWIDTH DIGIT ZERO}" * 64, "unreadable signature"),
         ("0" * 64, "wrong signature"),

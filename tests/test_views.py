@@ -190,6 +190,11 @@ class TestMalformed:
         assert post(body).status_code == 400
         assert WebhookEvent.objects.get().deliveries == 2
 
+    def test_an_empty_body_whose_length_the_server_tells_is_stored_too(self, post):
+        """No middleware has consumed it."""
+        assert post(b"", CONTENT_LENGTH="0").json() == {"error": "malformed"}
+        assert WebhookEvent.objects.get().body == ""
+
 
 @pytest.mark.usefixtures("nothing_stored")
 class TestRejected:
@@ -297,6 +302,19 @@ class TestRejected:
             pre_save.disconnect(refuse, sender=WebhookEvent)
         assert (answer.status_code, answer.json()) == (503, {"error": "not stored"})
         assert "disk full" in caplog.text
+
+    def test_webhook_rejected_is_sent_with_the_request(self, post):
+        requests = []
+
+        def receive(sender, request, **kwargs):
+            requests.append(request)
+
+        webhook_rejected.connect(receive)
+        try:
+            post(BODY, signature="", HTTP_USER_AGENT="curl")
+        finally:
+            webhook_rejected.disconnect(receive)
+        assert [request.META["HTTP_USER_AGENT"] for request in requests] == ["curl"]
 
     def test_a_failing_receiver_of_webhook_rejected_changes_nothing(self, post):
         def fail(sender, **kwargs):

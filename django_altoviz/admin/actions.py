@@ -66,7 +66,7 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["process"], description=_("Process again"))
     def process_again(
-        self, request: HttpRequest, queryset: WebhookEventQuerySet
+        self, request: HttpRequest, queryset: WebhookEventQuerySet[WebhookEvent]
     ) -> HttpResponse | None:
         is_whole_list = request.POST.get("select_across") == "1"
         return self._act_on_selection(request, queryset, "process_again", is_asked=is_whole_list)
@@ -75,12 +75,17 @@ class ReplayAdmin(ReadOnlyAdmin):
         permissions=["replay"], description=_("Process from scratch: call all receivers again")
     )
     def process_from_scratch(
-        self, request: HttpRequest, queryset: WebhookEventQuerySet
+        self, request: HttpRequest, queryset: WebhookEventQuerySet[WebhookEvent]
     ) -> HttpResponse | None:
         return self._act_on_selection(request, queryset, "process_from_scratch", is_asked=True)
 
     def _act_on_selection(
-        self, request: HttpRequest, chosen: WebhookEventQuerySet, action: str, *, is_asked: bool
+        self,
+        request: HttpRequest,
+        chosen: WebhookEventQuerySet[WebhookEvent],
+        action: str,
+        *,
+        is_asked: bool,
     ) -> HttpResponse | None:
         if chosen.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
             text = gettext(
@@ -106,13 +111,13 @@ class ReplayAdmin(ReadOnlyAdmin):
         """Process one event again, and return to the page that the button was on."""
         from_scratch = FROM_SCRATCH in request.POST
         is_allowed = self.has_replay_permission if from_scratch else self.has_process_permission
-        if request.method != "POST" or not (
-            self.has_view_permission(request) and is_allowed(request)
-        ):
+        if not (self.has_view_permission(request) and is_allowed(request)):
             raise PermissionDenied
         event = self.get_object(request, unquote(object_id))
         if event is None:
             raise Http404
+        if request.method != "POST":  # a reload after a login, for example
+            return redirect_within(self, "change", event.pk)
         chosen = WebhookEvent.with_pruned.filter(pk=event.pk)
         to = _page_to_return_to(request)
         if from_scratch and CONFIRMED not in request.POST:
@@ -122,7 +127,11 @@ class ReplayAdmin(ReadOnlyAdmin):
         return redirect(to) if to else redirect_within(self, "change", event.pk)
 
     def _replay(
-        self, request: HttpRequest, chosen: WebhookEventQuerySet, *, from_scratch: bool
+        self,
+        request: HttpRequest,
+        chosen: WebhookEventQuerySet[WebhookEvent],
+        *,
+        from_scratch: bool,
     ) -> None:
         name = gettext("Process from scratch") if from_scratch else gettext("Process again")
         outcomes: Counter[Replay] = Counter()
@@ -136,7 +145,7 @@ class ReplayAdmin(ReadOnlyAdmin):
     def _confirmation(
         self,
         request: HttpRequest,
-        chosen: WebhookEventQuerySet,
+        chosen: WebhookEventQuerySet[WebhookEvent],
         fields: Mapping[str, str],
         *,
         from_scratch: bool,

@@ -6,13 +6,19 @@ import contextlib
 import copy
 import itertools
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.contrib import admin
-from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import (
+    TO_FIELD_VAR,
+    IncorrectLookupParameters,
+    get_content_type_for_model,
+)
 from django.contrib.admin.utils import quote as admin_quote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, NotSupportedError, models
 from django.http import HttpRequest, HttpResponse
@@ -28,6 +34,8 @@ from django_altoviz.admin.filters import AccountFilter, has_several_accounts
 from django_altoviz.models import Mirror, WebhookEvent
 
 MAX_COUNT = 10_000
+# The length of the column in Django's log.
+_LONGEST_REPR = 200
 # The others need a value of their own kind (a range, a key), scan the table, or may take for ever
 # (a regular expression).
 _LOOKUPS = {
@@ -126,11 +134,16 @@ class ReadOnly:
         return self.link(model, "change", label, admin_quote(key), **{TO_FIELD_VAR: "key"})
 
     def link_if_mirrored(
-        self, row: Mirror | None, altoviz_id: int | None, name: str | None = None
+        self,
+        row: Mirror | None,
+        altoviz_id: int | None,
+        name: str | None = None,
+        label: str | None = None,
     ) -> str:
-        """Link to the row, or return the name and the id if the object isn't mirrored."""
+        """Link to the row, as ``label`` if there is one, or return the name and the id if the object
+        isn't mirrored."""
         if row is not None and self.may_view(type(row)):
-            return self.link_to_object(type(row), row.key, row)
+            return self.link_to_object(type(row), row.key, label or row)
         if altoviz_id is None:
             return name or EMPTY
         return f"{name} ({altoviz_id})" if name else f"{EMPTY} {altoviz_id}"
@@ -148,6 +161,8 @@ class ReadOnly:
 class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     #: Columns that the list doesn't read.
     deferred: Sequence[str] = ()
+    #: Further columns that a URL may not filter by, because not every reader of the list may see them.
+    hidden_lookups: Sequence[str] = ()
     paginator = CappedPaginator
     list_per_page = 50  # most of a list's time is spent on its cells
     show_full_result_count = False
@@ -162,7 +177,8 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         # A lookup in a deferred column would scan the table, and could reveal a masked secret
         # letter by letter.
         name, *rest = lookup.split("__")
-        if name in self.deferred or not super().lookup_allowed(lookup, value, request):
+        is_hidden = name in {*self.deferred, *self.hidden_lookups}
+        if is_hidden or not super().lookup_allowed(lookup, value, request):
             return False
         with contextlib.suppress(FieldDoesNotExist):
             related = self.model._meta.get_field(name).related_model
@@ -185,6 +201,28 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         bound = copy.copy(self)
         bound.request, bound._renderer = request, Renderer()
         return bound
+
+    def note(
+        self, request: HttpRequest, text: str, *, object_id: str | None, object_repr: str
+    ) -> LogEntry:
+        """Note in Django's log of recent actions who did something, and what came of it."""
+        return LogEntry.objects.create(
+            user_id=cast(int, request.user.pk),
+            content_type=get_content_type_for_model(self.model),
+            object_id=object_id,
+            object_repr=object_repr[:_LONGEST_REPR],
+            action_flag=CHANGE,
+            change_message=text,
+        )
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # Django looks for what was posted, and a text that is no key would end in a 500.
+        for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.clean(key, None)
+            except ValidationError as error:
+                raise BadRequest("A selected key is no key.") from error
+        return super().response_action(request, *args, **kwargs)
 
     # The next two call Django's methods on the copy. The copy's own methods may be overridden in a
     # project's subclass, and the override would then run twice.

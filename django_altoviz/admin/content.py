@@ -9,8 +9,8 @@ from typing import TypeVar
 from django.utils.translation import gettext as _
 
 from django_altoviz.admin.base import ReadOnly
-from django_altoviz.admin.history import mirror_model
-from django_altoviz.models import MIRRORS, WebhookEvent
+from django_altoviz.models import WebhookEvent
+from django_altoviz.models.mirrors import models_of
 
 _Page = TypeVar("_Page", bound=ReadOnly)
 _PERMISSION = "django_altoviz.view_webhookevent_content"
@@ -24,8 +24,7 @@ def may_view_content(page: ReadOnly, event: WebhookEvent) -> bool:
     """
     if page.request is None or page.request.user.has_perm(_PERMISSION):
         return True
-    model = mirror_model(event)
-    return all(map(page.may_view, MIRRORS.values() if model is None else [model]))
+    return all(map(page.may_view, models_of(event.entity)))
 
 
 def content(column: Callable[[_Page, WebhookEvent], str]) -> Callable[[_Page, WebhookEvent], str]:

@@ -94,7 +94,10 @@ class DocumentAdmin(MirrorAdmin):
     @admin.display(description=_("customer"))
     def customer_page(self, document: Document) -> str:
         name = document.customer_name
-        return self.link_if_mirrored(document.customer, document.customer_altoviz_id, name)
+        # The name that the document has, by which it is also found. The customer may have another one now.
+        return self.link_if_mirrored(
+            document.customer, document.customer_altoviz_id, name, label=name
+        )
 
     @admin.display(description=_("business signals"))
     def signals_sent(self, document: Document) -> str:

@@ -78,6 +78,7 @@ class WebhookEventAdmin(ReplayAdmin):
     sortable_by = ()  # sorting by another column would sort the whole table
     show_facets = admin.ShowFacets.NEVER
     deferred = ["body", "changes", "history", "arrival", "error"]
+    hidden_lookups = ["business_signals"]
     #: The objects of the list's events, as far as the reader may view them.
     objects: MirroredObjects = {}
     fieldsets = [
@@ -138,7 +139,7 @@ class WebhookEventAdmin(ReplayAdmin):
     class Media:
         js = ["django_altoviz/copy.js"]
 
-    def get_queryset(self, request: HttpRequest) -> WebhookEventQuerySet:
+    def get_queryset(self, request: HttpRequest) -> WebhookEventQuerySet[WebhookEvent]:
         return WebhookEvent.with_pruned.all()
 
     def get_search_results(

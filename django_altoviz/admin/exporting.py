@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, StreamingHttpResponse
@@ -32,6 +31,8 @@ from django_altoviz.overview.activity import local_today
 
 #: The rows that are read, and written, at once.
 PAGE = 1000
+# The columns by which people know a row.
+_FIRST = {"number", "date", "customer_name", "name"}
 # Bookkeeping of this app, and the addresses that open a document for everybody.
 _LEFT_OUT = {
     *("id", "data", "key", "last_event_id", "fingerprint", "search_text", "business_signals"),
@@ -79,14 +80,10 @@ class ExportAdmin(ReadOnlyAdmin):
 
     def _note_export(self, request: HttpRequest, filters: str) -> LogEntry:
         """Note in the log that an export begins. The number of its rows follows at its end."""
-        return LogEntry.objects.create(
-            user=request.user,  # type: ignore[misc]
-            content_type=ContentType.objects.get_for_model(self.model),
-            object_repr=str(self.opts.verbose_name_plural)[:200],
-            action_flag=CHANGE,
-            # Without the values, which may name somebody.
-            change_message=f"CSV export, not finished. Filtered by: {filters[:_MAX_QUERY] or 'nothing'}",
-        )
+        # Without the values, which may name somebody.
+        text = f"CSV export, not finished. Filtered by: {filters[:_MAX_QUERY] or 'nothing'}"
+        plural = str(self.opts.verbose_name_plural)
+        return self.note(request, text, object_id=None, object_repr=plural)
 
 
 class _Export:
@@ -104,6 +101,8 @@ class _Export:
         self._fields = [
             field for field in fields if field.name not in _LEFT_OUT and not field.is_relation
         ]
+        # Stable: the others stay in the order of the columns.
+        self._fields.sort(key=lambda field: field.name not in _FIRST)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the file, reading a page of rows at a time. Note the number of rows at the end."""

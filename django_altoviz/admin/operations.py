@@ -20,20 +20,18 @@ from django_altoviz import registration
 from django_altoviz.admin.actions import MAX_IN_REQUEST, PATIENCE
 from django_altoviz.admin.display.values import labelled
 from django_altoviz.conf import Account
-from django_altoviz.dispatchers import dispatch_sync, has_sync_queue
-from django_altoviz.exceptions import NotConfirmed, SyncTakenOver, ends_task
+from django_altoviz.dispatchers import has_sync_queue
+from django_altoviz.dispatchers.syncs import SECONDS_TO_SYNC, StartedSync, start_sync
+from django_altoviz.exceptions import NotConfirmed, QueueDown, SyncTakenOver
+from django_altoviz.masking import SecretMask
 from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.models.sync_runs import SyncState
-from django_altoviz.overview import last_syncs
-from django_altoviz.overview.remote import RemoteState, limited_client, without_user
+from django_altoviz.overview.remote import RemoteState, host_of, limited_client, without_user
 from django_altoviz.processing import drain
 from django_altoviz.registration import Plan, Registered, Wanted, endpoints
-from django_altoviz.sync import sync_for
 
 #: The level and the text of a message.
 Said: TypeAlias = tuple[int, str]
 _LONGEST_DESCRIPTION = 300
-_SYNC_SECONDS = 10.0
 # The limit of a request that changes something, or looks if it has. A question has a shorter one.
 _REQUEST_SECONDS = 8.0
 
@@ -63,8 +61,10 @@ def failure_text(error: Exception, account: str) -> str:
     return state.explain(account)
 
 
-def _described(webhook: Registered) -> str:
-    return f"{webhook.id} “{webhook.name}” {without_user(webhook.url)}"[:_LONGEST_DESCRIPTION]
+def _described(webhook: Registered, show: Callable[[str], str] = without_user) -> str:
+    # Masked before it is cut, or the cut could leave a part of a secret.
+    text = SecretMask()(f"{webhook.id} “{webhook.name}” {show(webhook.url)}")
+    return text[:_LONGEST_DESCRIPTION]
 
 
 def _wanted(account: Account) -> Wanted:
@@ -101,7 +101,7 @@ def _steps(plan: Plan, url: str) -> Iterator[str]:
         yield gettext("Would remove: %(webhook)s") % {"webhook": _described(webhook)}
     for webhook in plan.leave:
         text = gettext("Left alone, because it may belong to another project: %(webhook)s")
-        yield text % {"webhook": _described(webhook)}
+        yield text % {"webhook": _described(webhook, host_of)}
 
 
 def _patient_sleep() -> Callable[[float], None]:
@@ -165,38 +165,32 @@ def _plan_sync(account: Account) -> Iterator[str]:
         "This request reads objects at Altoviz for about %(seconds)d seconds, and applies each "
         "difference as an event. The next sync goes on from there."
     )
-    yield text % {"seconds": _SYNC_SECONDS}
+    yield text % {"seconds": SECONDS_TO_SYNC}
 
 
 def _sync_now(account: Account) -> Iterator[Said]:
-    if any(run.state == SyncState.RUNNING for run in last_syncs(account.name)):
-        yield messages.WARNING, gettext("A sync is running already. Nothing was started.")
-        return
     try:
-        is_queued = dispatch_sync(account.name)
-    except Exception as error:  # each broker has exceptions of its own
-        if ends_task(error):
-            raise
+        started = start_sync(account.name)
+    except QueueDown as error:
         text = gettext("The queue did not take the sync: %(error)s. Nothing was started.")
-        yield messages.ERROR, text % {"error": type(error).__name__}
-        return
-    if is_queued:
-        yield messages.SUCCESS, gettext("The sync waits for a worker now.")
-    else:
-        yield _synced_in_request(account)
-
-
-def _synced_in_request(account: Account) -> Said:
-    try:
-        left = sync_for(account.name, _SYNC_SECONDS)
+        yield messages.ERROR, text % {"error": error}
     except SyncTakenOver:
-        return messages.WARNING, gettext("Another process has taken over this sync.")
-    if not left:
+        yield messages.WARNING, gettext("Another process has taken over this sync.")
+    else:
+        yield _what_was_started(started)
+
+
+def _what_was_started(started: StartedSync | None) -> Said:
+    if started is None:
+        return messages.WARNING, gettext("A sync is running already. Nothing was started.")
+    if started.is_queued:
+        return messages.SUCCESS, gettext("The sync waits for a worker now.")
+    if not started.left:
         return messages.SUCCESS, gettext("The sync is done.")
     text = gettext(
         "The sync is not finished: %(kinds)s. Start it again to go on, or run altoviz_sync."
     )
-    kinds = ", ".join(str(entity.label) for entity in left)
+    kinds = ", ".join(str(entity.label) for entity in started.left)
     return messages.WARNING, text % {"kinds": kinds}
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.options import get_content_type_for_model
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -168,11 +166,9 @@ class OverviewAdmin(ReadOnlyAdmin):
             self.message_user(request, mask(text), level)
 
     def _log(self, request: HttpRequest, account: str, text: str) -> None:
-        LogEntry.objects.create(
-            user_id=cast(int, request.user.pk),
-            content_type=get_content_type_for_model(Overview()),
+        self.note(
+            request,
+            self.bound_to(request).renderer.mask(text)[:_LONGEST_LOG],
             object_id=account,
             object_repr=gettext("Account “%(name)s”") % {"name": account},
-            action_flag=CHANGE,
-            change_message=self.bound_to(request).renderer.mask(text)[:_LONGEST_LOG],
         )

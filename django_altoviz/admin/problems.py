@@ -107,7 +107,7 @@ def waiting_for(event: WebhookEvent, page: ReadOnly) -> str:
     """Say what an unsettled event waits for. Return nothing if it is settled."""
     if event.is_settled:
         return ""
-    if event.is_leased:
+    if event.is_leased and event.lease_expires_at:
         return _("A worker has it until %(time)s.") % {"time": format_time(event.lease_expires_at)}
     if event.has_expired_lease:
         return _("Its worker did not come back in time. altoviz_process_events takes it over.")
@@ -118,7 +118,7 @@ def waiting_for(event: WebhookEvent, page: ReadOnly) -> str:
             event=link,
             status=status_label(ahead),
         )
-    if not event.is_due:
+    if not event.is_due and event.next_attempt_at:
         return _("It is tried again at %(time)s.") % {"time": format_time(event.next_attempt_at)}
     return _(
         "It has been due since %(time)s, and nobody has taken it. Check that the workers, or "

@@ -7,9 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import unquote
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -20,6 +18,7 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from django_altoviz.admin.base import ReadOnlyAdmin, redirect_within
+from django_altoviz.admin.operations import failure_text
 from django_altoviz.client.downloads import Download
 from django_altoviz.conf import get_account
 from django_altoviz.exceptions import APIFailure, NoSuchRoute, NotFound, UnknownAccount
@@ -65,9 +64,11 @@ class RemoteAdmin(ReadOnlyAdmin):
     @own_transactions
     def refetch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Read the object again, after a confirmation."""
-        if request.method != "POST" or not self.has_refetch_permission(request):
+        if not self.has_refetch_permission(request):
             raise PermissionDenied
         row = self._asked_for(request, object_id)
+        if request.method != "POST":  # a reload after a login, for example
+            return self._back_to(row)
         if "confirmed" not in request.POST:
             context: dict[str, Any] = {
                 **self.admin_site.each_context(request),
@@ -81,23 +82,14 @@ class RemoteAdmin(ReadOnlyAdmin):
         try:
             result = reread(row)
         except _NO_ANSWER as error:
-            self._say_no_answer(request, error)
+            self._say_no_answer(request, row, error)
         else:
-            self._note_reread(request, row, f"Read again from Altoviz: {result.value}")
+            # By the key: an erasure does not find the name in Django's log.
+            text = f"Read again from Altoviz: {result.value}"
+            self.note(request, text, object_id=str(row.pk), object_repr=row.key)
             level, text = _message_about(result)
             self.message_user(request, text, level)
         return self._back_to(row)
-
-    def _note_reread(self, request: HttpRequest, row: Mirror, text: str) -> None:
-        """Note in Django's log by the key: an erasure does not find the name there."""
-        LogEntry.objects.create(
-            user=request.user,  # type: ignore[misc]
-            content_type=ContentType.objects.get_for_model(self.model),
-            object_id=str(row.pk),
-            object_repr=row.key[:200],
-            action_flag=CHANGE,
-            change_message=text,
-        )
 
     def pdf_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Stream the PDF of a document from Altoviz."""
@@ -108,16 +100,18 @@ class RemoteAdmin(ReadOnlyAdmin):
             pdf = _PDF(row)
         except NotFound as error:
             if isinstance(error, NoSuchRoute):
-                self._say_no_answer(request, error)
+                self._say_no_answer(request, row, error)
             else:
                 text = _("Altoviz has no PDF of this document, or does not know it any more.")
                 self.message_user(request, text, messages.ERROR)
             return self._back_to(row)
         except _NO_ANSWER as error:
-            self._say_no_answer(request, error)
+            self._say_no_answer(request, row, error)
             return self._back_to(row)
         response = StreamingHttpResponse(pdf, content_type="application/pdf")
-        name = pdf.filename or get_valid_filename(f"{self.opts.model_name}-{row.altoviz_id}.pdf")
+        name = pdf.filename or get_valid_filename(f"{self.opts.model_name}-{row.altoviz_id}")
+        # Whatever Altoviz calls it: some names would be run by a double click.
+        name = name if name.lower().endswith(".pdf") else f"{name}.pdf"
         response["Content-Disposition"] = content_disposition_header(True, name)
         response["X-Content-Type-Options"] = "nosniff"
         response["Cache-Control"] = "private, no-store"
@@ -132,8 +126,8 @@ class RemoteAdmin(ReadOnlyAdmin):
     def _back_to(self, row: Mirror) -> HttpResponse:
         return redirect_within(self, "change", row.pk)
 
-    def _say_no_answer(self, request: HttpRequest, error: Exception) -> None:
-        error_text = self.bound_to(request).renderer.cell(error)
+    def _say_no_answer(self, request: HttpRequest, row: Mirror, error: Exception) -> None:
+        error_text = self.bound_to(request).renderer.cell(failure_text(error, row.account))
         text = _("Altoviz could not be asked: %(error)s") % {"error": error_text}
         self.message_user(request, text, messages.ERROR)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
 
-from django_altoviz.api.expansion import DELETED, EXPAND
+from django_altoviz.api.expansion import EXPAND
 from django_altoviz.api.following import FLOOR
 from django_altoviz.event_types import Entity
 from django_altoviz.intake.envelopes import MAX_INTEGER
@@ -21,7 +21,7 @@ from django_altoviz.models.mirrors.payloads import SHORT_TEXT
 from django_altoviz.models.mirrors.searching import has_words, words_of
 
 #: Parameters that pagination and rendering read.
-_READ_ELSEWHERE = {"cursor", "page_size", "format", DELETED, EXPAND}
+_READ_ELSEWHERE = {"cursor", "page_size", "format", EXPAND}
 
 
 def _text_parameter(**options: Any) -> serializers.CharField:
@@ -132,9 +132,10 @@ class ParameterFilter(BaseFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
         # As a plain dictionary. In a form, a missing boolean would be False.
         given = request.query_params.dict()
-        parameters = view.filter_class(data={name: given[name] for name in given if given[name]})
-        parameters.is_valid(raise_exception=True)
+        parameters = view.filter_class(data=given)
         _refuse_unknown(given, {*parameters.fields}, view)
+        _refuse_empty(given, parameters.fields)
+        parameters.is_valid(raise_exception=True)
         view.parameters = parameters.validated_data
         lookups = {name: value for name, value in view.parameters.items() if name != FLOOR}
         return queryset.filter(**lookups)
@@ -152,10 +153,16 @@ def _refuse_unknown(given: Iterable[str], known: set[str], view: Any) -> None:
     ours = {ParameterFilter, WordSearch, ColumnOrdering}
     if not {*view.filter_backends} <= ours:
         return
-    known = known | _READ_ELSEWHERE | {WordSearch.parameter, ColumnOrdering.ordering_param}
+    known = known | _READ_ELSEWHERE | {ColumnOrdering.ordering_param} | view.more_parameters
     if unknown := sorted({*given} - known):
-        text = f"Unknown parameter. Known: {', '.join(sorted(known))}."
+        text = f"Unknown parameter. Known: {', '.join(sorted(known - {FLOOR}))}."
         raise ValidationError({name: [text] for name in unknown})
+
+
+def _refuse_empty(given: Mapping[str, str], filters: Iterable[str]) -> None:
+    """Refuse a filter without a value. A client with an empty variable would get the rows of everybody."""
+    if empty := [name for name in filters if given.get(name) == ""]:
+        raise ValidationError({name: ["Give a value, or leave it out."] for name in empty})
 
 
 class WordSearch(BaseFilterBackend):
@@ -165,12 +172,12 @@ class WordSearch(BaseFilterBackend):
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
         term = request.query_params.get(self.parameter, "").replace("\0", "")
-        if not view.is_searched:
+        if self.parameter not in view.more_parameters:
             return queryset
         return queryset.filter(has_words(words_of(term)))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        if not view.is_searched:
+        if self.parameter not in view.more_parameters:
             return []
         text = "Words that must all be in the number, the name, and so on."
         return [_parameter(self.parameter, {"type": "string"}, text)]

@@ -13,13 +13,12 @@ from rest_framework.utils.urls import replace_query_param
 
 from django_altoviz.api.following import FLOOR, NEXT_AFTER, first_unfinished
 
-# Whole objects and bodies may have megabytes each.
-_LARGE = {"content", "data"}
-_MOST_LARGE = 50
+# Whole objects and bodies may have megabytes each, and documents thousands of lines.
+_MOST_ROWS = {"content": 50, "data": 50, "lines": 100}
 
 
 class StablePagination(CursorPagination):
-    """Pages of 100 rows, or of up to 500 with ``page_size``; of up to 50 with whole objects or bodies."""
+    """Pages of 100 rows, or of up to 500 with ``page_size``; of fewer with lines, whole objects or bodies."""
 
     page_size = 100
     page_size_query_param = "page_size"
@@ -30,7 +29,8 @@ class StablePagination(CursorPagination):
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
-        self.is_large = bool(_LARGE & view.expansions)
+        limits = [limit for name, limit in _MOST_ROWS.items() if name in view.expansions]
+        self.most_rows = min([self.max_page_size, *limits])
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValueError, OverflowError, ValidationError) as error:
@@ -38,7 +38,7 @@ class StablePagination(CursorPagination):
 
     def get_page_size(self, request: Request) -> int | None:
         size = super().get_page_size(request)
-        return min(size, _MOST_LARGE) if size and self.is_large else size
+        return min(size, self.most_rows) if size else size
 
 
 class EventPagination(StablePagination):

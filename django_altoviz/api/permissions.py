@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework.permissions import BasePermission, DjangoModelPermissions
 from rest_framework.request import Request
 
-from django_altoviz.models import MIRRORS, Invoice, Rejection, SyncRun, WebhookEvent
+from django_altoviz.models import Invoice, Rejection, SyncRun, WebhookEvent
+from django_altoviz.models.mirrors import models_of
 
 _CONTENT = "django_altoviz.view_webhookevent_content"
 
@@ -53,6 +54,4 @@ def may_see_content(request: Request, event: WebhookEvent) -> bool:
     """
     if request.user.has_perm(_CONTENT):
         return True
-    known = event.event_type
-    models = [MIRRORS[known.entity]] if known else [*MIRRORS.values()]
-    return all(may_view(request.user, model) for model in models)
+    return all(may_view(request.user, model) for model in models_of(event.entity))

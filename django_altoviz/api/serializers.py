@@ -212,6 +212,9 @@ class EventSerializer(ReadOnlySerializer):
     object_key = serializers.SerializerMethodField(
         allow_null=True, help_text="The key of the object that the event is about."
     )
+    business_signals = serializers.SerializerMethodField(
+        allow_null=True, help_text="null for those who may not view the event's object."
+    )
     content = EventContentSerializer(
         source="*",
         required=False,
@@ -229,6 +232,10 @@ class EventSerializer(ReadOnlySerializer):
             *("conflicts_with", "content"),
         ]
         read_only_fields = fields
+
+    def get_business_signals(self, event: WebhookEvent) -> list[str] | None:
+        may_see = may_see_content(self.context["request"], event)
+        return event.business_signals if may_see else None
 
     def get_object_key(self, event: WebhookEvent) -> str | None:
         return key_of(event.account, event.object_id) if event.entity else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from rest_framework import generics, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from django_altoviz import rejections
 from django_altoviz.api import filters, serializers
-from django_altoviz.api.expansion import expandable_of, expansions_in, is_asked_for_deleted
+from django_altoviz.api.expansion import DELETED, expandable_of, expansions_in, is_asked_for_deleted
 from django_altoviz.api.pagination import EventPagination, StablePagination
 from django_altoviz.api.permissions import (
     ViewAllOfOverview,
@@ -30,8 +30,8 @@ from django_altoviz.api.permissions import (
 from django_altoviz.api.renderers import ExactJSONRenderer, OpenMetricsRenderer
 from django_altoviz.api.schema import DescribedSchema
 from django_altoviz.conf import used_account_names
-from django_altoviz.dispatchers import dispatch_sync
-from django_altoviz.exceptions import APIFailure, SyncTakenOver, UnknownAccount, ends_task
+from django_altoviz.dispatchers.syncs import start_sync
+from django_altoviz.exceptions import APIFailure, QueueDown, SyncTakenOver, UnknownAccount
 from django_altoviz.models import (
     Contact,
     Credit,
@@ -43,17 +43,14 @@ from django_altoviz.models import (
     SyncRun,
     WebhookEvent,
 )
-from django_altoviz.models.sync_runs import SyncState
-from django_altoviz.overview import last_syncs, overview_of
+from django_altoviz.overview import overview_of
 from django_altoviz.overview.activity import kept_for_a_minute, monthly_amounts
 from django_altoviz.overview.metrics import CONTENT_TYPE, open_metrics
 from django_altoviz.overview.remote import stored_answers
 from django_altoviz.processing import process_again
-from django_altoviz.sync import sync_for
 from django_altoviz.transactions import own_transactions
 
-# A server may end a request after 30 seconds.
-_SECONDS_TO_SYNC = 10.0
+_QUEUE_DOWN = "The queue did not take the sync. Nothing was started."
 _defaults: Any = api_settings
 _RENDERERS = [each for each in _defaults.DEFAULT_RENDERER_CLASSES if each is not JSONRenderer]
 _FILTERS = [filters.ParameterFilter, filters.WordSearch, filters.ColumnOrdering]
@@ -69,7 +66,8 @@ class ReadOnlyViewSet(viewsets.ReadOnlyModelViewSet[Any]):
     renderer_classes = [ExactJSONRenderer, *_RENDERERS]
     filter_backends = [*_FILTERS, *_defaults.DEFAULT_FILTER_BACKENDS]
     schema = DescribedSchema()
-    is_searched = False
+    #: What the lists read besides their filters.
+    more_parameters: frozenset[str] = frozenset()
     expansions: frozenset[str] = frozenset()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -82,7 +80,7 @@ class MirrorViewSet(ReadOnlyViewSet):
 
     lookup_field = "key"
     lookup_value_regex = r"[^/\x00]+"
-    is_searched = True
+    more_parameters = frozenset({filters.WordSearch.parameter, DELETED})
     ordering_fields = ["altoviz_id", "synced_at"]
     ordering = ["-altoviz_id"]
 
@@ -90,8 +88,11 @@ class MirrorViewSet(ReadOnlyViewSet):
         rows = super().get_queryset()
         if not is_asked_for_deleted(self.request):
             rows = rows.filter(deleted_at=None)
-        hidden = ("fingerprint", "search_text", *({"data"} - self.expansions))
-        return rows.defer(*hidden)
+        return self._as_shown(rows, "fingerprint", "search_text")
+
+    def _as_shown(self, rows: QuerySet[Any], *hidden: str) -> QuerySet[Any]:
+        """Return the rows without the columns that are not shown: some are large."""
+        return rows.defer(*hidden, *({"data"} - self.expansions))
 
 
 class CustomerViewSet(MirrorViewSet):
@@ -120,8 +121,12 @@ class DocumentViewSet(MirrorViewSet):
         if "customer" in self.expansions:
             if not may_view(self.request.user, Customer):
                 raise PermissionDenied("You may not view customers.")
-            rows = rows.prefetch_related("customer")
-        return rows.prefetch_related("lines") if "lines" in self.expansions else rows
+            customers = self._as_shown(Customer.with_deleted.all(), "fingerprint", "search_text")
+            rows = rows.prefetch_related(Prefetch("customer", customers))
+        if "lines" in self.expansions:
+            lines = self._as_shown(rows.model.lines.rel.related_model.objects.all())
+            rows = rows.prefetch_related(Prefetch("lines", lines))
+        return rows
 
 
 class InvoiceViewSet(DocumentViewSet):
@@ -201,37 +206,19 @@ class SyncViewSet(ReadOnlyViewSet):
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
         account = asked.validated_data["account"]
-        if any(run.state == SyncState.RUNNING for run in last_syncs(account)):
-            return _refused(status.HTTP_409_CONFLICT, "A sync is running already.")
         try:
-            outcome = _start_sync(account)
+            started = start_sync(account)
         except SyncTakenOver as error:
             return _refused(status.HTTP_409_CONFLICT, str(error))
+        except QueueDown:
+            return _refused(status.HTTP_503_SERVICE_UNAVAILABLE, _QUEUE_DOWN)
         except (APIFailure, ImproperlyConfigured, UnknownAccount) as error:
             return _refused(status.HTTP_503_SERVICE_UNAVAILABLE, str(error))
-        return Response(
-            {"account": account, "outcome": outcome},
-            status.HTTP_202_ACCEPTED if outcome == "queued" else status.HTTP_200_OK,
-        )
-
-
-class QueueDown(APIException):
-    """The answer if the queue does not take a task."""
-
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "The queue did not take the sync. Nothing was started."
-
-
-def _start_sync(account: str) -> str:
-    try:
-        is_queued = dispatch_sync(account)
-    except Exception as error:  # each broker has exceptions of its own
-        if ends_task(error):
-            raise
-        raise QueueDown from error
-    if is_queued:
-        return "queued"
-    return "unfinished" if sync_for(account, _SECONDS_TO_SYNC) else "done"
+        if started is None:
+            return _refused(status.HTTP_409_CONFLICT, "A sync is running already.")
+        if started.is_queued:
+            return Response({"account": account, "outcome": "queued"}, status.HTTP_202_ACCEPTED)
+        return Response({"account": account, "outcome": "unfinished" if started.left else "done"})
 
 
 def _refused(code: int, detail: str) -> Response:

@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from django_altoviz.client.limits import CHUNK_BYTES, HEAD_BYTES
 from django_altoviz.exceptions import AnswerTooLarge, ConnectionFailed, UnexpectedAnswer
 
 #: The longest document, in bytes.
@@ -21,48 +23,42 @@ _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _MAX_NAME_BYTES = 200
 _FILENAME = re.compile(r'filename="?([^";]+)"?')
 _PDF_SIGNATURE = b"%PDF-"
-# PDF readers accept the signature anywhere in this many first bytes.
-_HEAD_BYTES = 1024
 
 
 class Download:
     """A PDF document being downloaded: iterate over its chunks or ``save`` it, then close it.
 
     Raises:
+        UnexpectedAnswer: the content is not a PDF. Its beginning has been read already.
         ConnectionFailed: the download broke off.
-        UnexpectedAnswer: the content is not a PDF. ``AnswerTooLarge``: it is too long.
+        AnswerTooLarge: the document is too long.
     """
 
-    def __init__(self, request: str, response: requests.Response) -> None:
-        self._request, self._response = request, response
+    def __init__(self, request: str, response: Any) -> None:
+        self._request, self._response, self._head = request, response, response.head
+        # PDF readers accept the signature anywhere in the head. A success may also carry a web page,
+        # such as a notice of maintenance.
+        if _PDF_SIGNATURE not in self._head[:HEAD_BYTES]:
+            self.close()
+            raise UnexpectedAnswer(f"{request} was answered with something that is not a PDF.")
         name = _FILENAME.search(response.headers.get("content-disposition", ""))
         #: The file name that Altoviz sent, without any folder. "" if there is none that is safe.
         self.filename = _safe_name(name[1]) if name else ""
 
     def __iter__(self) -> Iterator[bytes]:
-        chunks: Iterator[bytes] = self._response.iter_content(64 * 1024)
+        is_whole = len(self._head) < HEAD_BYTES
+        chunks: Iterator[bytes] = iter(() if is_whole else self._response.iter_content(CHUNK_BYTES))
         try:
             length = 0
-            for chunk in itertools.chain([self._read_head(chunks)], chunks):
+            for chunk in itertools.chain([self._head], chunks):
                 if (length := length + len(chunk)) > MAX_BYTES:
                     raise AnswerTooLarge(f"{self._request} goes on after {MAX_BYTES} bytes.")
                 yield chunk
+            return
         except (requests.RequestException, HTTPError, ValueError) as error:
-            raise ConnectionFailed(f"{self._request} broke off ({type(error).__name__}).") from None
-
-    def _read_head(self, chunks: Iterator[bytes]) -> bytes:
-        """Return the first chunks. Fail if they are not the beginning of a PDF.
-
-        A success may also carry a web page, such as a notice of maintenance.
-        """
-        head = b""
-        while len(head) < _HEAD_BYTES and (chunk := next(chunks, b"")):
-            head += chunk
-        if _PDF_SIGNATURE not in head[:_HEAD_BYTES]:
-            raise UnexpectedAnswer(
-                f"{self._request} was answered with something that is not a PDF."
-            )
-        return head
+            reason = type(error).__name__
+        # Not within the "except": its context would bring the frames of requests into error reports.
+        raise ConnectionFailed(f"{self._request} broke off ({reason}).")
 
     def save(self, path: str | Path) -> None:
         """Write the document to ``path``. If the download fails, leave no file behind."""

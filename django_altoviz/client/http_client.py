@@ -149,7 +149,7 @@ class HTTPClient:
                 is_final = isinstance(error, (Unreachable, AnswerTooLarge))
                 if attempts == self._read_attempts or is_final:
                     raise
-            time.sleep(random.uniform(0, 2.0**attempts / 4))
+            time.sleep(random.uniform(0, 2.0**attempts / 4))  # nosec B311  # jitter
             attempts += 1
 
     def _request(
@@ -178,19 +178,27 @@ class HTTPClient:
                 allow_redirects=False,
                 **options,
             )
-        except TooLarge as error:
-            raise AnswerTooLarge(f"{method} {path} was answered with {error}.") from None
-        except (requests.RequestException, ValueError) as error:
-            # Without the cause, because it may quote what was sent: http.client quotes headers.
+        except BaseException as error:
+            failure = self._failure_of(f"{method} {path}", error)
+        # Not within the "except": an error report shows what was caught there as the context, with
+        # the frames of requests, in which the key stands.
+        raise failure
+
+    def _failure_of(self, request: str, error: BaseException) -> BaseException:
+        """Return the exception that tells what ended a request, without anything that was sent."""
+        if isinstance(error, TooLarge):
+            return AnswerTooLarge(f"{request} was answered with {error}.")
+        if isinstance(error, (requests.RequestException, ValueError)):
+            # http.client quotes headers in its messages.
             reason = redactor(self._secrets)(f"{type(error).__name__}: {error}")
             failure = Unreachable if _was_retried(error) else ConnectionFailed
-            raise failure(
-                f"{method} {path}: {without_password(self._base_url)} can't be reached, or the answer "
+            return failure(
+                f"{request}: {without_password(self._base_url)} can't be reached, or the answer "
                 f"broke off ({reason}). Check the network, the proxy and BASE_URL."
-            ) from None
-        except BaseException as error:
-            # A time limit or Control-C. In a report, the frames of requests would show the key.
-            raise error.with_traceback(None) from None
+            )
+        # A time limit or Control-C.
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
 
     def _pause(self, seconds: float) -> None:
         """Sleep before a request is repeated."""

@@ -21,7 +21,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from django_altoviz.client.responses import is_success
 
-_CHUNK = 64 * 1024
+#: How many bytes of a stream are read first, and how many at once after that.
+HEAD_BYTES = 1024
+CHUNK_BYTES = 64 * 1024
 _PAUSE_BETWEEN_RINGS = 0.2  # seconds
 
 
@@ -36,7 +38,8 @@ class TooLarge(requests.RequestException):
 class LimitedAdapter(HTTPAdapter):
     """Shut the connection down if the answer is not there after ``seconds``, or exceeds ``most`` bytes.
 
-    The body of a stream that succeeds is left to its reader, without a limit.
+    Of a stream that succeeds, the first ``HEAD_BYTES`` are read within this time, as ``response.head``.
+    The rest is left to its reader, without a limit.
     """
 
     #: The clock of the current request.
@@ -63,8 +66,9 @@ class LimitedAdapter(HTTPAdapter):
         self._clock = _Clock(self._seconds, self._shut_down)
         self._clock.start()
         try:
-            response = super().send(request, stream=stream, **options)
+            response: Any = super().send(request, stream=stream, **options)
             if stream and is_success(response.status_code):
+                response.head = _head_of(response)
                 self._connections.leave(response.raw)
             else:
                 response._content = self._read(response)  # where requests looks first
@@ -74,7 +78,8 @@ class LimitedAdapter(HTTPAdapter):
         finally:
             self._clock.stop()
         self._clock.check()  # the end of the connection may look like the end of the headers
-        return response
+        answered: requests.Response = response
+        return answered
 
     @contextlib.contextmanager
     def pausing(self) -> Iterator[None]:
@@ -86,7 +91,7 @@ class LimitedAdapter(HTTPAdapter):
 
     def _read(self, response: requests.Response) -> bytes:
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in response.iter_content(CHUNK_BYTES):
             body += chunk
             if len(body) > self._most:
                 response.close()
@@ -97,6 +102,19 @@ class LimitedAdapter(HTTPAdapter):
         for connection in self._connections.all():
             with contextlib.suppress(OSError, AttributeError):  # it may have no socket
                 connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _head_of(response: requests.Response) -> bytes:
+    head = b""
+    try:
+        for chunk in response.iter_content(HEAD_BYTES):
+            head += chunk
+            if len(head) >= HEAD_BYTES:
+                break
+    except BaseException:
+        response.close()
+        raise
+    return head
 
 
 class _Connections:
@@ -113,7 +131,8 @@ class _Connections:
     def leave(self, response: Any) -> None:
         """Leave the response's connection to its reader, until it sends another request."""
         with self._lock:
-            self._all.discard(response.connection)
+            if response.connection is not None:  # as long as there is more to read
+                self._all.discard(response.connection)
 
     def all(self) -> list[HTTPConnection]:
         with self._lock:

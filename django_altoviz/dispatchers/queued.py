@@ -99,7 +99,7 @@ def sync_account(
         enqueue(account, [entity.value for entity in left])
 
 
-def _current_events() -> WebhookEventQuerySet:
+def _current_events() -> WebhookEventQuerySet[WebhookEvent]:
     # Read from the primary, because a replica may not have the event yet.
-    events: WebhookEventQuerySet = WebhookEvent.objects.for_write()
+    events: WebhookEventQuerySet[WebhookEvent] = WebhookEvent.objects.for_write()
     return events

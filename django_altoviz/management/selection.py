@@ -78,7 +78,7 @@ def selected(
     until: datetime.datetime | None,
     status: list[Status] | None = None,
     **options: Any,
-) -> WebhookEventQuerySet:
+) -> WebhookEventQuerySet[WebhookEvent]:
     """Return the events that match the options of ``add_selection``, and ``--status``."""
     entity, object_id = object or (None, None)
     chosen = {
@@ -93,7 +93,7 @@ def selected(
     }
     # Not from a replica, which may lag behind. Events are also processed in the database that they
     # were read from.
-    events: WebhookEventQuerySet = WebhookEvent.objects.for_write()
+    events: WebhookEventQuerySet[WebhookEvent] = WebhookEvent.objects.for_write()
     if event is None:
         # Nobody has compared them with the events whose ids they have.
         events = events.without_set_aside()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import (
@@ -20,44 +20,48 @@ from django_altoviz.models import queue
 from django_altoviz.models.queue import SETTLED, UNSETTLED, Status
 from django_altoviz.models.statements import insert, updated
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 # A WebhookEvent, whose module imports this one.
+AnyEvent = TypeVar("AnyEvent", bound=models.Model)
 _Event = Any
 
 
-class WebhookEventQuerySet(models.QuerySet[Any]):
-    def for_write(self) -> WebhookEventQuerySet:
+class WebhookEventQuerySet(models.QuerySet[AnyEvent]):
+    def for_write(self) -> Self:
         """Read from the database that events are written to, because a replica may lag behind."""
         return self.using(router.db_for_write(self.model))
 
-    def settled(self) -> WebhookEventQuerySet:
+    def settled(self) -> Self:
         return self.filter(status__in=SETTLED)
 
-    def unsettled(self) -> WebhookEventQuerySet:
+    def unsettled(self) -> Self:
         return self.filter(status__in=UNSETTLED)
 
-    def due(self) -> WebhookEventQuerySet:
+    def due(self) -> Self:
         """Return the events to process by now: new, failed, or left by a worker that is gone."""
         return self.filter(queue.due(queue.clock()))
 
-    def lease_expired(self) -> WebhookEventQuerySet:
+    def lease_expired(self) -> Self:
         """Return the events that a worker left unfinished."""
         return self.filter(queue.lease_expired(queue.clock()))
 
-    def without_set_aside(self) -> WebhookEventQuerySet:
+    def without_set_aside(self) -> Self:
         """Leave out the bodies that are kept because another one came in first under their id."""
         return self.exclude(queue.set_aside())
 
-    def of_object(self, event: _Event) -> WebhookEventQuerySet:
+    def of_object(self, event: _Event) -> Self:
         """Return all events of the event's object."""
         return self.none() if event.object_id is None else self.filter(queue.same_object(event))
 
-    def ahead_of(self, event: _Event) -> WebhookEventQuerySet:
+    def ahead_of(self, event: _Event) -> Self:
         """Return the earlier events of its object that must be processed first, in their order."""
         if event.object_id is None:
             return self.none()
         return self.filter(queue.ahead_of(event, app_settings.WAIT_FOR_RETRIES)).order_by("pk")
 
-    def as_read(self, event: _Event) -> WebhookEventQuerySet:
+    def as_read(self, event: _Event) -> Self:
         """Return the event if it is still in the state in which this instance was read."""
         return self.filter(queue.as_read(event), pk=event.pk)
 
@@ -71,7 +75,8 @@ class WebhookEventQuerySet(models.QuerySet[Any]):
         try:
             insert_once(event, using)
         except IntegrityError:
-            stored = self.model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
+            model: Any = self.model
+            stored = model.with_pruned.using(using).filter(dedupe_key=event.dedupe_key)
             known = stored.filter(body_digest=event.body_digest)._count(event)
             if known is None:
                 first = stored.first()
@@ -138,9 +143,13 @@ def _close_if_stale(connection: Any) -> bool:
     return True
 
 
-class WithoutPruned(models.Manager.from_queryset(WebhookEventQuerySet)):  # type: ignore[misc]
+# A class of its own, because type checkers do not understand the call as a base class.
+EventManager = models.Manager.from_queryset(WebhookEventQuerySet)
+
+
+class WithoutPruned(EventManager[AnyEvent]):
     """Hide the rows whose content was pruned: only their ids are kept, for deduplication."""
 
-    def get_queryset(self) -> WebhookEventQuerySet:
-        events: WebhookEventQuerySet = super().get_queryset()
+    def get_queryset(self) -> WebhookEventQuerySet[AnyEvent]:
+        events = cast("WebhookEventQuerySet[AnyEvent]", super().get_queryset())
         return events.filter(pruned_at=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from functools import cached_property
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -67,7 +68,7 @@ class WebhookEvent(models.Model):
         help_text=_("The last event that was stored before the sync read the object."),
     )
     body = ExactTextField(_("body"))
-    arrival = models.JSONField(
+    arrival: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(
         _("arrival"), default=dict, help_text=_("How the first delivery came in.")
     )
     received_at = ExactDateTimeField(_("received at"), default=timezone.now)
@@ -84,13 +85,15 @@ class WebhookEvent(models.Model):
     lease_expires_at = ExactDateTimeField(_("lease expires at"), null=True)
     mirrored_at = ExactDateTimeField(_("mirrored at"), null=True)
     settled_at = ExactDateTimeField(_("settled at"), null=True)
-    changes = models.JSONField(
+    changes: models.JSONField[dict[str, list[Any]], dict[str, list[Any]]] = models.JSONField(
         _("changes"), default=dict, help_text=_("What the event changed in the mirror.")
     )
-    business_signals = models.JSONField(
+    business_signals: models.JSONField[list[str], list[str]] = models.JSONField(
         _("business signals"), default=list, help_text=_("The business signals that it causes.")
     )
-    history = models.JSONField(_("history"), default=list, help_text=_("One entry per attempt."))
+    history: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(
+        _("history"), default=list, help_text=_("One entry per attempt.")
+    )
     error = ExactTextField(
         _("error"), blank=True, help_text=_("Why the event failed or had no effect.")
     )

@@ -3,6 +3,9 @@
 Django's query builder takes several times as long to write such a statement as a database takes to
 run it, and that would be most of the time that an event takes. Fields still prepare and convert the
 values, and conditions are ordinary ``Q`` objects, compiled once. Everything else uses querysets.
+
+The text of a statement has only names of tables and columns, quoted, and SQL of Django. Values are
+always parameters: hence each "nosec B608".
 """
 
 from __future__ import annotations
@@ -50,7 +53,8 @@ def exists(row: models.Model, condition: Callable[..., models.Q], *arguments: An
     """Return the SQL condition that some row of the row's table fulfils ``condition(*arguments)``."""
     sql, parameters = where(row, condition, *arguments)
     quote = connections[row._state.db or DEFAULT_DB_ALIAS].ops.quote_name
-    return f"EXISTS (SELECT 1 FROM {quote(row._meta.db_table)} WHERE {sql})", parameters
+    table = quote(row._meta.db_table)
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {sql})", parameters  # nosec B608
 
 
 @cache
@@ -165,7 +169,7 @@ def update(row: models.Model, values: Mapping[str, Any], *conditions: Where) -> 
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {quote(row._meta.db_table)} SET {', '.join(settings)} "
-            f"WHERE {' AND '.join(tests)}",
+            f"WHERE {' AND '.join(tests)}",  # nosec B608
             parameters,
         )
         return bool(cursor.rowcount)
@@ -224,7 +228,7 @@ def locked(
     quote = connection.ops.quote_name
     names = [name for _field, name in _columns(model, using).values()]
     columns = ", ".join([*names, *(_count_of(key, quote) for key in counts.values())])
-    sql = f"SELECT {columns} FROM {quote(model._meta.db_table)} WHERE {quote(column)} = %s"
+    sql = f"SELECT {columns} FROM {quote(model._meta.db_table)} WHERE {quote(column)} = %s"  # nosec B608
     if connection.features.has_select_for_update:
         sql += f" {_for_update(connection)}"
     with connection.cursor() as cursor:
@@ -241,7 +245,7 @@ def _count_of(key: Any, quote: Callable[[str], str]) -> str:
     """Return the SQL that counts the rows which refer to a row by the foreign key."""
     table, target = quote(key.model._meta.db_table), key.target_field
     referred = f"{quote(target.model._meta.db_table)}.{quote(target.column)}"
-    return f"(SELECT COUNT(*) FROM {table} WHERE {table}.{quote(key.column)} = {referred})"
+    return f"(SELECT COUNT(*) FROM {table} WHERE {table}.{quote(key.column)} = {referred})"  # nosec B608
 
 
 def lock_at_once(row: models.Model) -> bool:
@@ -258,7 +262,7 @@ def lock_at_once(row: models.Model) -> bool:
     table, key = quote(row._meta.db_table), quote(row._meta.pk.column)
     how = _for_update(connection, skip_locked=True)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM {table} WHERE {key} = %s {how}", [row.pk])
+        cursor.execute(f"SELECT 1 FROM {table} WHERE {key} = %s {how}", [row.pk])  # nosec B608
         return cursor.fetchone() is not None
 
 

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -152,6 +152,17 @@ class SyncRun(models.Model):
 
     def _stored(self) -> models.QuerySet[SyncRun]:
         return type(self).objects.using(self._state.db).filter(pk=self.pk)
+
+
+def last_syncs(account: str) -> list[SyncRun]:
+    """Return the last sync of each kind of object, without dry runs."""
+    runs = SyncRun.objects.using(router.db_for_write(SyncRun)).filter(is_dry_run=False)
+    last = models.Q()
+    for entity in Entity:
+        of_entity = runs.filter(account=account, entity=entity).order_by("-pk")
+        last |= models.Q(pk=of_entity.values("pk")[:1])
+    found = {run.entity: run for run in runs.filter(last).defer("position")}
+    return [found[entity] for entity in Entity if entity in found]
 
 
 class SyncStep(models.Model):

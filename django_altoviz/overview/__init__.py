@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import router
-from django.db.models import Q
-
-from django_altoviz.event_types import Entity
 from django_altoviz.health import Health, health_of
 from django_altoviz.models import SyncRun
+from django_altoviz.models.sync_runs import last_syncs
 from django_altoviz.overview.activity import Month
 from django_altoviz.overview.remote import RemoteState
 
@@ -48,17 +45,6 @@ def overview_of(
     for health in health_of(accounts, rejected):
         name = health.account
         yield AccountOverview(health, last_syncs(name), amounts.get(name, ()), answers.get(name))
-
-
-def last_syncs(account: str) -> list[SyncRun]:
-    """Return the last sync of each kind of object, without dry runs."""
-    runs = SyncRun.objects.using(router.db_for_write(SyncRun)).filter(is_dry_run=False)
-    last = Q()
-    for entity in Entity:
-        of_entity = runs.filter(account=account, entity=entity).order_by("-pk")
-        last |= Q(pk=of_entity.values("pk")[:1])
-    found = {run.entity: run for run in runs.filter(last).defer("position")}
-    return [found[entity] for entity in Entity if entity in found]
 
 
 def _sync_as_json(run: SyncRun) -> dict[str, Any]:

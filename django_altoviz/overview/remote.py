@@ -25,6 +25,7 @@ from django_altoviz import registration
 from django_altoviz.client import AltovizClient
 from django_altoviz.conf import Account, get_account
 from django_altoviz.exceptions import APIFailure, NotAuthorized, UnknownAccount
+from django_altoviz.masking import SecretMask
 from django_altoviz.models import MIRRORS, SyncRun, queue
 from django_altoviz.registration import Plan, Registered, Wanted
 from django_altoviz.sync.key_check import Probe, can_read_any, newest_objects
@@ -87,11 +88,17 @@ _NOT_REACHED = _(
     "Altoviz can't be reached, or its answer broke off. Check the network, the proxy and the BASE_URL "
     "of account “%(name)s”."
 )
+# The problem of a key that is valid.
+_MAY_NOT_ASK = "NotAuthorized for this"
 _LIMITED = _("The rate limit of account “%(name)s” is used up. Ask again in a minute.")
 _EXPLANATIONS: Mapping[str, Any] = {
     "NotAuthorized": _(
         "Altoviz does not accept the API key of account “%(name)s”. Check its API_KEY and BASE_URL "
         "in ALTOVIZ."
+    ),
+    _MAY_NOT_ASK: _(
+        "Altoviz accepts the API key of account “%(name)s”, but does not let it list the webhooks or "
+        "read objects. Check the rights of the key at Altoviz."
     ),
     "ConnectionFailed": _NOT_REACHED,
     "Unreachable": _NOT_REACHED,
@@ -170,44 +177,49 @@ class _Question(threading.Thread):
 
 
 def _answer_about(account: Account, probes: list[Probe]) -> RemoteState:
+    # Masked before it is cut, or the cut could leave a part of a secret.
+    mask = SecretMask()
     answer = RemoteState(queue.clock())
     if not account.api_key:
         return replace(answer, key=KeyState.MISSING)
     try:
         with limited_client(account) as client:
             company = client.hello().get("companyName")
-            answer = replace(answer, key=KeyState.VALID, company=str(company or "")[:_LONGEST_TEXT])
-            answer = replace(answer, **_findings(account, client.webhooks.all()))
+            answer = replace(
+                answer, key=KeyState.VALID, company=mask(str(company or ""))[:_LONGEST_TEXT]
+            )
+            answer = replace(answer, **_findings(account, client.webhooks.all(), mask))
             if probes and not can_read_any(client, probes):
                 answer = replace(answer, key=KeyState.OTHER_COMPANY)
     except APIFailure as error:
-        if isinstance(error, NotAuthorized) and answer.key != KeyState.VALID:
+        problem, detail = type(error).__name__, mask(str(error))[:_LONGEST_TEXT]
+        if isinstance(error, NotAuthorized) and answer.key == KeyState.VALID:
+            problem = _MAY_NOT_ASK
+        elif isinstance(error, NotAuthorized):
             answer = replace(answer, key=KeyState.REFUSED)
-        problem, detail = type(error).__name__, str(error)[:_LONGEST_TEXT]
         return replace(answer, problem=problem, detail=detail)
     return answer
 
 
-def _findings(account: Account, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _findings(account: Account, rows: list[dict[str, Any]], mask: SecretMask) -> dict[str, Any]:
     wanted = Wanted.by(account)
     listed = [Registered.read(row) for row in rows]
     is_configured = bool(wanted.url and wanted.secret)
     plan = registration.plan(rows, wanted)
     state = state_of(plan) if is_configured else WebhookState.NOT_CONFIGURED
     # Ours come first, because a list may be too long to be shown.
-    found = [_finding(webhook, wanted) for webhook in listed]
+    found = [_finding(webhook, wanted, mask) for webhook in listed]
     found.sort(key=lambda finding: not finding["ours"])
     return {"webhook": state, "webhooks": tuple(found[:_MOST_WEBHOOKS])}
 
 
-def _finding(webhook: Registered, wanted: Wanted) -> dict[str, Any]:
+def _finding(webhook: Registered, wanted: Wanted, mask: SecretMask) -> dict[str, Any]:
     finding = registration.compare_webhook(webhook, wanted)
     shown = registration.webhook_as_json(webhook) | {"url": without_user(webhook.url)}
     if not finding["ours"]:
-        # The token of somebody else's webhook is often there.
-        shown["url"] = shown["url"].partition("?")[0]
+        shown["url"] = host_of(webhook.url)
     for name in ("name", "url"):
-        shown[name] = shown[name][:_LONGEST_TEXT]
+        shown[name] = mask(shown[name])[:_LONGEST_TEXT]
     return shown | finding
 
 
@@ -223,6 +235,13 @@ def state_of(plan: Plan) -> WebhookState:
 def without_user(url: str) -> str:
     """Return the URL without user and password, even if it is no valid URL."""
     return _USER_IN_URL.sub("//", url)
+
+
+def host_of(url: str) -> str:
+    """Return the URL without its path: whoever knows that of another project's webhook may post to it."""
+    scheme, separator, rest = without_user(url).rpartition("//")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}{separator}{host}/…"
 
 
 def _cache_key(account: Account) -> str:

@@ -22,7 +22,7 @@ from django_altoviz.intake.envelopes import body_to_text, stored_json
 from django_altoviz.models import MIRRORS, Contact, Mirror, Status, WebhookEvent
 from django_altoviz.models.mirrors.personal_data import DOCUMENTS, has_text
 from django_altoviz.privacy.finding import find_traces, subject_of
-from django_altoviz.privacy.traces import EventTrace, Redact, RowTrace, rows_with
+from django_altoviz.privacy.traces import EventTrace, Redact, RowTrace, Subject, rows_with
 
 #: Replaces the text of an error.
 ERASED_ERROR = "Forgotten."
@@ -87,15 +87,14 @@ def allow_again(entity: Entity, id: int, account: str, *, dry_run: bool = False)
 
 def is_known(entity: Entity, id: int, account: str) -> bool:
     """Return True if the mirror or a stored event has, or had, this customer or contact."""
+    # The default database may be a replica that lags behind.
+    subject = Subject(entity, id, account, router.db_for_write(WebhookEvent))
     found: list[QuerySet[Any]] = [
-        MIRRORS[entity].with_deleted.filter(account=account, altoviz_id=id),
-        WebhookEvent.objects.filter(account=account, entity=entity, object_id=id),
+        subject.rows(entity).filter(altoviz_id=id),
+        subject.events(entity=entity, object_id=id),
     ]
     if entity == Entity.CUSTOMER:
-        documents: list[Any] = [MIRRORS[each] for each in DOCUMENTS]
-        found += [
-            each.with_deleted.filter(account=account, customer_altoviz_id=id) for each in documents
-        ]
+        found += [subject.rows(each).filter(customer_altoviz_id=id) for each in DOCUMENTS]
     return any(rows.exists() for rows in found)
 
 

@@ -27,7 +27,7 @@ _Row: TypeAlias = tuple[Any, ...]
 
 
 def drain(
-    events: WebhookEventQuerySet | None = None,
+    events: WebhookEventQuerySet[WebhookEvent] | None = None,
     *,
     limit: int | None = None,
     deadline: float | None = None,
@@ -46,7 +46,8 @@ def drain(
     Raises:
         django.db.Error: the database does not answer; the rest is still due.
     """
-    run = _Drain(WebhookEvent.objects.all() if events is None else events, deadline, stopped)
+    events = WebhookEvent.objects.for_write() if events is None else events
+    run = _Drain(events, deadline, stopped)
     most = math.inf if limit is None else limit
     for window in ready_keys(run.events) if most > 0 else ():
         for attempted in run.process_window(window):
@@ -57,7 +58,7 @@ def drain(
             return
 
 
-def ready_keys(events: WebhookEventQuerySet) -> Iterator[list[int]]:
+def ready_keys(events: WebhookEventQuerySet[WebhookEvent]) -> Iterator[list[int]]:
     """Yield the keys of the due events that wait for no earlier one, in windows and in order.
 
     What holds up other events is read once per window and compared here, because on SQLite and MariaDB
@@ -77,7 +78,9 @@ def _windows_of(read: Callable[[int], Iterable[_Row]]) -> Iterator[list[_Row]]:
         last = window[-1][0]
 
 
-def _due_after(last: int, events: WebhookEventQuerySet, ranges: list[Q]) -> Iterator[_Row]:
+def _due_after(
+    last: int, events: WebhookEventQuerySet[WebhookEvent], ranges: list[Q]
+) -> Iterator[_Row]:
     """Yield the key and the object of the events in these ranges.
 
     Each range is looked for by itself, and only if it has an event: in the order of the index, no plan
@@ -90,7 +93,9 @@ def _due_after(last: int, events: WebhookEventQuerySet, ranges: list[Q]) -> Iter
 
 
 def _rows_after(
-    last: int, events: WebhookEventQuerySet, chosen: WebhookEventQuerySet
+    last: int,
+    events: WebhookEventQuerySet[WebhookEvent],
+    chosen: WebhookEventQuerySet[WebhookEvent],
 ) -> Iterable[_Row]:
     """Return the key and the object of the first of these events that are among the chosen ones.
 
@@ -121,7 +126,10 @@ class _Drain:
     """Run once through the due events."""
 
     def __init__(
-        self, events: WebhookEventQuerySet, deadline: float | None, stopped: Callable[[], bool]
+        self,
+        events: WebhookEventQuerySet[WebhookEvent],
+        deadline: float | None,
+        stopped: Callable[[], bool],
     ) -> None:
         self.events, self.deadline, self.stopped = events, deadline, stopped
         #: The number of events that were begun with.

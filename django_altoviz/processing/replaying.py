@@ -90,7 +90,7 @@ def _refusal(event: WebhookEvent) -> Replay:
 
 
 def replay(
-    events: WebhookEventQuerySet,
+    events: WebhookEventQuerySet[WebhookEvent],
     *,
     keys: Iterable[int] | None = None,
     limit: int | None = None,
@@ -112,7 +112,9 @@ def replay(
             yield event, act(event, from_scratch=from_scratch)
 
 
-def _key_windows(events: WebhookEventQuerySet, limit: int | None) -> Iterator[list[int]]:
+def _key_windows(
+    events: WebhookEventQuerySet[WebhookEvent], limit: int | None
+) -> Iterator[list[int]]:
     """Yield the keys of the events in order of arrival, with those that arrive meanwhile."""
     last, left = 0, limit
     while left is None or left > 0:

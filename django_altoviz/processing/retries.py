@@ -53,4 +53,4 @@ def pause_after(failures: int) -> datetime.timedelta:
     """
     seconds = app_settings.RETRY_BACKOFF_SECONDS * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
     longest = min(seconds, app_settings.RETRY_BACKOFF_MAX_SECONDS, _LONGEST_PAUSE.total_seconds())
-    return datetime.timedelta(seconds=random.uniform(longest / 2, longest))
+    return datetime.timedelta(seconds=random.uniform(longest / 2, longest))  # nosec B311  # jitter

@@ -128,7 +128,7 @@ def _may_begin(event: WebhookEvent) -> bool:
     return event.is_due and is_understood(event)
 
 
-def _stored(event: WebhookEvent) -> WebhookEventQuerySet:
+def _stored(event: WebhookEvent) -> WebhookEventQuerySet[WebhookEvent]:
     return WebhookEvent.with_pruned.using(event._state.db)
 
 
@@ -193,7 +193,7 @@ def _apply_and_claim(
             pause = next(pauses, None) if is_collision else None
             if pause is None or time.monotonic() - started > _LONGEST_COLLISION:
                 raise
-            time.sleep(random.uniform(0, pause))
+            time.sleep(random.uniform(0, pause))  # nosec B311  # jitter
 
 
 def _apply_and_claim_once(

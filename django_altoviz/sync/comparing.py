@@ -105,7 +105,9 @@ def _without_lost(run: SyncRun, last_events: dict[int, int], as_of: int) -> dict
     return {id: 0 if pk in lost else pk for id, pk in last_events.items()}
 
 
-def _process_pending(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
+def _process_pending(
+    run: SyncRun, ids: Collection[int], as_of: int
+) -> dict[int | None, WebhookEvent]:
     """Process the objects' waiting events, and return ``_pending_events`` after that.
 
     A dry run processes nothing.
@@ -119,7 +121,9 @@ def _process_pending(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int
     return _pending_events(run, ids, as_of)
 
 
-def _pending_events(run: SyncRun, ids: Collection[int], as_of: int) -> dict[int, WebhookEvent]:
+def _pending_events(
+    run: SyncRun, ids: Collection[int], as_of: int
+) -> dict[int | None, WebhookEvent]:
     """Return the last event of each object that the mirror does not show yet."""
     events = WebhookEvent.objects.using(run._state.db).without_set_aside()
     events = events.filter(

@@ -15,12 +15,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass
 class Answer:
-    """An answer. ``fault`` may "reset" the connection, "break off" or "drip" the body bytewise."""
+    """An answer. ``fault`` may "reset" the connection, "break off" or "drip" the body bytewise, but for its
+    ``prompt`` first bytes."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     fault: str = ""
+    prompt: int = 0
 
 
 @dataclass
@@ -108,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body[: len(answer.body) // 2])
             self.close_connection = True
         elif answer.fault == "drip":
-            for byte in answer.body:
+            self.wfile.write(answer.body[: answer.prompt])
+            for byte in answer.body[answer.prompt :]:
                 self.wfile.write(bytes([byte]))
                 time.sleep(0.001)
         else:

@@ -246,6 +246,8 @@ class TestFaults:
             Answer(fault="reset"),
             Answer(500),
             Answer(502, b"<html>bad gateway</html>"),
+            Answer(503),
+            Answer(504),
             Answer(429, b"slow down", {"Retry-After": "1"}),
             Answer(429, b"slow down", {"Retry-After": "rubbish"}),
             Answer(429),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import socket
@@ -110,7 +111,22 @@ def test_a_slow_connection_does_not_use_up_the_only_end_of_the_time(monkeypatch)
         assert time.monotonic() - started < LIMIT + 2
 
 
-PDF = Answer(200, b"%PDF-1.7" + b"x" * 1000, {"content-type": "application/pdf"}, fault="drip")
+PDF = Answer(
+    200,
+    b"%PDF-1.7" + b"x" * 3000,
+    {"content-type": "application/pdf"},
+    fault="drip",
+    prompt=1100,
+)
+
+
+def test_the_head_of_a_download_may_not_take_longer():
+    slow = dataclasses.replace(PDF, prompt=0)
+    with ScriptedServer(slow) as altoviz, client_for(altoviz.url) as client:
+        started = time.monotonic()
+        with pytest.raises(ConnectionFailed, match="no answer within"):
+            client.invoices.download(1)
+        assert time.monotonic() - started < LIMIT + 2
 
 
 def test_a_download_may_take_longer():
@@ -351,7 +367,7 @@ def test_a_download_that_is_not_http_breaks_off_by_name():
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with client_for(url) as client, client.invoices.download(1) as document:
+        with client_for(url) as client:
             with pytest.raises(ConnectionFailed, match="broke off"):
-                b"".join(document)
+                client.invoices.download(1)
         thread.join()

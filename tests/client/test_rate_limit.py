@@ -50,6 +50,15 @@ def test_a_request_beyond_the_limit_waits_until_the_first_have_left_the_window(c
     assert 60 <= limiter.acquire() <= 66
 
 
+def test_a_request_waits_for_the_oldest_request_only(cache):
+    clock = Clock()
+    limiter = limiter_on(cache, clock, requests=2)
+    limiter.acquire()
+    clock.now += 30
+    limiter.acquire()
+    assert 30 <= limiter.acquire() <= 36
+
+
 @given(st.lists(st.floats(0, 30), min_size=1, max_size=60), st.integers(1, 20))
 def test_no_window_has_more_requests_than_the_limit(pauses, limit):
     cache = LocMemCache("rate limit property", {"timeout": None})
@@ -177,6 +186,15 @@ def test_if_the_cache_fails_each_process_has_a_limit_of_its_own(backend, caplog)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert "The cache can't count the requests to Altoviz" in record.getMessage()
+
+
+def test_if_the_cache_fails_a_thousand_accounts_have_their_limits():
+    limiters = [
+        limiter_on(Broken("broken", {}), Clock(), str(uuid4()), requests=1) for _ in range(1000)
+    ]
+    for limiter in limiters:
+        assert limiter.acquire() == 0
+    assert all(limiter.acquire() > 0 for limiter in limiters)
 
 
 def test_the_time_limit_of_a_task_is_not_taken_for_a_broken_cache():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from importlib import import_module
 
+import django
 import pytest
 from django.core.management import CommandError, call_command
 from kombu import Connection
@@ -17,6 +19,7 @@ from tests.dispatchers.workers import DB_WORKER, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "django_altoviz.dispatchers"
+TASKS = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 
 
 def told_of_the_task(*args):
@@ -26,6 +29,12 @@ def told_of_the_task(*args):
         call_command("altoviz_doctor", "--offline", "--format", "json", *args, stdout=out)
     [found] = [each for each in json.loads(out.getvalue())["findings"] if each["name"] == "task"]
     return f"{found['state']} {found['cause']} {found['cure']}".strip()
+
+
+class ForgetfulBackend(import_module(f"{TASKS}.backends.dummy").DummyBackend):
+    """A backend that takes tasks and, as Django allows, keeps no results."""
+
+    get_result = import_module(f"{TASKS}.backends.base").BaseTaskBackend.get_result
 
 
 def traces_in(url, queue):
@@ -93,6 +102,10 @@ class TestDjangoTasks:
     def test_without_a_worker_nobody_answers(self, settings):
         settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
         assert told_of_the_task("--wait", "0.3").startswith("failure The queue took a task")
+
+    def test_a_backend_without_results_is_not_waited_for(self, settings):
+        settings.TASKS = {"default": {"BACKEND": f"{__name__}.ForgetfulBackend"}}
+        assert told_of_the_task().startswith("skipped The dispatcher has no queue, or its queue")
 
 
 def test_a_dispatcher_without_a_queue_has_none_to_try():

@@ -12,7 +12,7 @@ import weakref
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, router
 from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -269,7 +269,7 @@ class TestLaterSyncs:
         assert sync_one().is_in_step
 
     def test_read_no_data_of_objects_whose_fingerprint_matches(self, altoviz):
-        with CaptureQueriesContext(connection) as queries:
+        with CaptureQueriesContext(connections[router.db_for_write(Customer)]) as queries:
             assert sync_one().is_in_step
         of_customers = [
             query["sql"] for query in queries if Customer._meta.db_table in query["sql"]
@@ -370,6 +370,16 @@ class TestLaterSyncs:
         assert counts(sync_one())["failed"] == 2
         assert WebhookEvent.objects.count() == 3
 
+    def test_count_an_object_that_failed_for_good_as_failed(self, altoviz, settings):
+        settings.ALTOVIZ = settings.ALTOVIZ | {"MAX_ATTEMPTS": 1}
+        altoviz.add(Entity.CUSTOMER, customer(7, active="maybe"))
+        assert counts(sync_one())["failed"] == 1
+        assert WebhookEvent.objects.get().status == Status.DEAD
+
+    def test_delete_the_object_with_the_lowest_id(self, altoviz):
+        del altoviz.objects[Entity.CUSTOMER][1]
+        assert counts(sync_one()) == {"seen": 249, "unchanged": 249, "deleted": 1}
+
     def test_count_a_failed_receiver_as_a_failed_object(self, altoviz):
         def fail(**kwargs):
             raise RuntimeError("not today")
@@ -418,6 +428,29 @@ class TestAKeyOfAnotherCompany:
         with pytest.raises(AllGone):
             sync_one()
         assert Customer.objects.count() == strangers
+
+    def test_is_not_proved_by_the_objects_of_another_account(self, altoviz):
+        """The key is that of another account of the project, whose mirror has the objects."""
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 11)))
+        sync_one()
+        altoviz.objects[Entity.CUSTOMER].clear()
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1010)))
+        sync("acme", CUSTOMERS)
+        with pytest.raises(AllGone):
+            sync_one()
+        assert Customer.objects.filter(account="default").count() == 10
+
+    def test_can_not_read_the_newest_objects_if_another_account_has_them(self, altoviz):
+        """Nothing in the list is known to the mirror, so its objects are looked up."""
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1, 11)))
+        sync_one()
+        altoviz.objects[Entity.CUSTOMER].clear()
+        altoviz.add(Entity.CUSTOMER, *(customer(id) for id in range(1000, 1010)))
+        sync("acme", CUSTOMERS)
+        listed = value([customer(id) for id in range(2000, 2010)], x_page_count=1)
+        altoviz.answers["/v1/Customers"] = listed
+        with pytest.raises(AllGone):
+            sync_one()
 
     def test_is_not_judged_by_a_404_that_altoviz_did_not_send(self, altoviz, strangers):
         altoviz.answers[f"/v1/Customers/{strangers}"] = Answer(404)
@@ -586,6 +619,18 @@ class TestAMovingList:
         assert {*objects} <= left < {*range(1, 301)}
         sync_one()
         assert {*Customer.objects.values_list("altoviz_id", flat=True)} == {*objects}
+
+    def test_is_complete_after_three_passes_if_all_its_objects_were_read(self, altoviz):
+        """Its length changes within each pass, but no object is missed."""
+        altoviz.page_size = 20
+
+        def say_length():
+            altoviz.unlisted = len(altoviz.requests) % 15 == 1
+
+        altoviz.before["each"] = say_length
+        assert counts(sync_one()) == {"seen": 300, "new": 300}
+        pages = [int(query["PageIndex"]) for _, query in altoviz.requests if query]
+        assert pages == [*range(1, 16)] * 3
 
     def test_is_incomplete_and_deletes_nothing_if_it_has_fewer_rows_than_its_length(self, altoviz):
         sync_one()
@@ -767,6 +812,30 @@ class TestEventsDuringTheSync:
         sync_one()
         assert Customer.objects.filter(altoviz_id=9).exists()
         assert sync_events() == [("CustomerCreated", 9)]
+
+    def test_that_failed_are_counted_if_the_lookup_shows_the_same(self):
+        def come():
+            deliver("CustomerUpdated", **customer(2, active="maybe"))
+            self.altoviz.add(Entity.CUSTOMER, customer(2, active="maybe"))
+
+        self.after_next_request(come)
+        assert counts(sync_one()) == {"seen": 3, "unchanged": 3, "failed": 1}
+
+    def test_of_an_object_that_was_never_mirrored_do_not_delete_it(self, receiver_calls):
+        self.after_next_request(lambda: deliver("CustomerUpdated", **customer(9, active="maybe")))
+        assert sync_one().is_in_step
+        assert self.altoviz.lookups == ["/v1/Customers/9"]
+        assert (sync_events(), receiver_calls) == ([], [])
+
+    def test_that_create_an_object_do_not_hide_the_deletion_of_another(self):
+        def create():
+            deliver("CustomerCreated", **customer(9))
+            self.altoviz.add(Entity.CUSTOMER, customer(9))
+
+        del self.altoviz.objects[Entity.CUSTOMER][2]
+        self.after_next_request(create)
+        assert counts(sync_one()) == {"seen": 2, "unchanged": 2, "deleted": 1}
+        assert sync_events() == [("CustomerDeleted", 2)]
 
     def test_of_an_object_that_can_not_be_looked_up_do_not_stop_the_sync(self, caplog):
         self.altoviz.answers["/v1/Customers/3"] = Answer(400)

@@ -100,7 +100,7 @@ class Command(DatabaseCommand):
             raise_for(outcomes)
 
     def process(
-        self, events: WebhookEventQuerySet, from_scratch: bool, **options: Any
+        self, events: WebhookEventQuerySet[WebhookEvent], from_scratch: bool, **options: Any
     ) -> Iterator[str]:
         """Process the events, and yield the outcome of each."""
         if options["status"] is None:
@@ -113,7 +113,9 @@ class Command(DatabaseCommand):
                 self.stderr.write(text % {"event": event, "reason": outcome.label})
             yield _REFUSED if outcome.is_refusal else event.status
 
-    def watch(self, events: WebhookEventQuerySet, outcomes: Counter[str], interval: float) -> None:
+    def watch(
+        self, events: WebhookEventQuerySet[WebhookEvent], outcomes: Counter[str], interval: float
+    ) -> None:
         """Process due events until a signal arrives. Finish the current event first."""
         while not self.is_stopped:
             before = outcomes.total()

@@ -27,7 +27,7 @@ from django_altoviz.signals import BY_EVENT_TYPE
 _DEVELOPMENT_SERVER = "http://127.0.0.1:8000"
 _POST_TIMEOUT = 30  # seconds
 # The most characters of an answer that are printed.
-_MAX_SHOWN = 2000
+_MAX_SHOWN = 300
 
 
 def assignment(text: str) -> tuple[list[str], Any]:

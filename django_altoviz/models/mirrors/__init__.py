@@ -25,6 +25,12 @@ MIRRORS: dict[Entity, type[Mirror]] = {
     Entity.CREDIT: Credit,
 }
 
+
+def models_of(entity: str) -> list[type[Mirror]]:
+    """Return the mirror of the kind, or all mirrors if the kind is unknown."""
+    return [MIRRORS[Entity(entity)]] if entity in [*Entity] else [*MIRRORS.values()]
+
+
 __all__ = [
     "FINGERPRINT",
     "MIRRORS",
@@ -42,4 +48,5 @@ __all__ = [
     "QuoteLine",
     "dump_changes",
     "load_changes",
+    "models_of",
 ]

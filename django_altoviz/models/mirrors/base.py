@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import models
 from django.utils import timezone
@@ -29,16 +29,18 @@ FINGERPRINT = 32
 #: {column: (old value, new value)}, with ``None`` for all old values of a new row.
 Changes = dict[str, tuple[Any, Any]]
 
+AnyMirror = TypeVar("AnyMirror", bound="Mirror")
 
-def short(verbose_name: Any, **options: Any) -> ExactCharField:
+
+def short(verbose_name: Any, **options: Any) -> ExactCharField[str | None, str | None]:
     """Return a column for text that is looked up by its value."""
     return ExactCharField(verbose_name, max_length=SHORT_TEXT, null=True, **options)
 
 
-class LiveManager(models.Manager["Mirror"]):
+class LiveManager(models.Manager[AnyMirror]):
     """Hide the objects that were deleted at Altoviz."""
 
-    def get_queryset(self) -> models.QuerySet[Mirror]:
+    def get_queryset(self) -> models.QuerySet[AnyMirror]:
         return super().get_queryset().filter(deleted_at=None)
 
 
@@ -55,7 +57,9 @@ class Mirror(models.Model):
     account = IdentifierField(_("account"), max_length=64)
     key = KeyField(_("key"), max_length=KEY_LENGTH, editable=False)
     internal_id = IdentifierField(_("internal id"), max_length=SHORT_TEXT, null=True)
-    data = ExactJSONField(_("data"), help_text=_("The object as Altoviz sent it."))
+    data: ExactJSONField[Mapping[str, Any], dict[str, Any]] = ExactJSONField(
+        _("data"), help_text=_("The object as Altoviz sent it.")
+    )
     last_event_id = models.BigIntegerField(
         _("last event"),
         help_text=_("The event that the row shows. An older event does not overwrite it."),

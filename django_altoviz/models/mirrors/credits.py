@@ -32,7 +32,9 @@ class Credit(AccountingDocument):
     )
     is_cancelled = models.BooleanField(pgettext_lazy("credit", "cancelled"), null=True)
     cancelled_invoice_altoviz_id = models.BigIntegerField(_("cancelled invoice id"), null=True)
-    cancelled_invoice = MirrorKey(Invoice, related_name="+", verbose_name=_("cancelled invoice"))
+    cancelled_invoice = MirrorKey(
+        Invoice, null=True, related_name="+", verbose_name=_("cancelled invoice")
+    )
     cancelled_invoice_number = short(_("cancelled invoice number"))
 
     BUSINESS_SIGNALS = {

@@ -53,7 +53,7 @@ class Document(Mirror):
     date = models.DateField(_("date"), null=True)
     subject = ExactTextField(_("subject"), null=True)
     customer_altoviz_id = models.BigIntegerField(_("customer id"), null=True)
-    customer = MirrorKey(Customer, related_name="%(class)ss", verbose_name=_("customer"))
+    customer = MirrorKey(Customer, null=True, related_name="%(class)ss", verbose_name=_("customer"))
     customer_number = short(_("customer number"))
     customer_name = ExactTextField(_("customer name"), null=True)
     customer_type = short(_("customer type"))
@@ -82,7 +82,7 @@ class Document(Mirror):
         _("public link"), null=True, help_text=_("Opens the document for anyone who has the link.")
     )
 
-    business_signals = models.JSONField(
+    business_signals: models.JSONField[list[str], list[str]] = models.JSONField(
         _("business signals"),
         default=list,
         help_text=_("The business signals that were sent for the document, or would have been."),

@@ -8,7 +8,7 @@ import operator
 import re
 from contextlib import suppress
 from decimal import Context, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core import checks
 from django.core.exceptions import ValidationError
@@ -21,6 +21,19 @@ from django.utils.functional import cached_property
 from django_altoviz import exact_json
 from django_altoviz.exact_json import ExactJSONDecoder, ExactJSONEncoder
 from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS, plain
+
+# What may be assigned to a field, and what is read from it.
+SetType = TypeVar("SetType", contravariant=True)
+GetType = TypeVar("GetType", covariant=True)
+
+if TYPE_CHECKING:
+    from django.db.models import CharField, DateTimeField, DecimalField, JSONField, TextField
+else:
+    # Django's fields take these types for type checkers only. When the code runs, the types are ignored.
+    CharField, DateTimeField, DecimalField, JSONField, TextField = (
+        type(name, (getattr(models, name),), {"__class_getitem__": classmethod(lambda cls, _: cls)})
+        for name in ("CharField", "DateTimeField", "DecimalField", "JSONField", "TextField")
+    )
 
 # SQLite computes with binary fractions. Round its results to the digits that these have.
 _COMPUTED = Context(prec=15)
@@ -37,7 +50,7 @@ class _AnyDecimalField(type):
         return isinstance(instance, models.DecimalField)
 
 
-class AmountField(models.DecimalField, metaclass=_AnyDecimalField):  # type: ignore[type-arg]
+class AmountField(DecimalField[SetType, GetType], metaclass=_AnyDecimalField):
     """An exact decimal number of any scale, never rounded on any database.
 
     Altoviz does not limit the digits of an amount, and it sends unit prices unrounded. SQLite has
@@ -86,7 +99,7 @@ class AmountField(models.DecimalField, metaclass=_AnyDecimalField):  # type: ign
         return plain(Decimal(value))
 
     @cached_property
-    def in_queries(self) -> AmountField:
+    def in_queries(self) -> AmountField[SetType, GetType]:
         """The field as queries know it."""
         field = copy.copy(self)
         field.__class__ = _AmountInQueries
@@ -105,7 +118,7 @@ class AmountField(models.DecimalField, metaclass=_AnyDecimalField):  # type: ign
         return Col(alias, self, output_field)
 
 
-class _AmountInQueries(AmountField):
+class _AmountInQueries(AmountField[SetType, GetType]):
     """The type of a column in a query: for a "DecimalField" SQLite's backend rounds what is read.
 
     Everybody else, such as serializers, sees the ``AmountField`` itself, a decimal field.
@@ -146,15 +159,15 @@ _TEXT_MARK = "text as JSON: "
 _UNSAFE_TEXT = re.compile(f"^{_TEXT_MARK}|[\0-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
-class ExactTextField(ExactText, models.TextField):  # type: ignore[type-arg]
+class ExactTextField(ExactText, TextField[SetType, GetType]):
     """A text of any length."""
 
 
-class ExactCharField(ExactText, models.CharField):  # type: ignore[type-arg]
+class ExactCharField(ExactText, CharField[SetType, GetType]):
     """A text of limited length."""
 
 
-class IdentifierField(ExactCharField):
+class IdentifierField(ExactCharField[SetType, GetType]):
     """A case-sensitive text that identifies something.
 
     The default collations of MySQL and MariaDB ignore case, so this field sets another.
@@ -165,18 +178,18 @@ class IdentifierField(ExactCharField):
         return parameters | ({"collation": "utf8mb4_bin"} if connection.vendor == "mysql" else {})
 
 
-class ExactDateTimeField(models.DateTimeField):  # type: ignore[type-arg]
+class ExactDateTimeField(DateTimeField[SetType, GetType]):
     """A time that ``dumpdata`` keeps to the microsecond. Django's JSON has only milliseconds."""
 
     def value_from_object(self, obj: models.Model) -> Any:
-        value = super().value_from_object(obj)
+        value: Any = super().value_from_object(obj)
         return value if value is None else value.isoformat()
 
     def value_to_string(self, obj: models.Model) -> str:
         return self.value_from_object(obj) or ""
 
 
-class ExactJSONField(models.JSONField):
+class ExactJSONField(JSONField[SetType, GetType]):
     """JSON whose numbers are exact: read as ``Decimal`` and stored as they were written."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

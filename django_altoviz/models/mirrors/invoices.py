@@ -32,7 +32,7 @@ class Invoice(AccountingDocument):
     )
     cancellation_credit_altoviz_id = models.BigIntegerField(_("cancellation credit id"), null=True)
     cancellation_credit = MirrorKey(
-        "Credit", related_name="+", verbose_name=_("cancellation credit")
+        "Credit", null=True, related_name="+", verbose_name=_("cancellation credit")
     )
     cancellation_credit_number = short(_("cancellation credit number"))
 

@@ -45,7 +45,7 @@ class Line(models.Model):
     description = ExactTextField(_("description"), null=True, help_text=_("May be HTML."))
     date = models.DateField(_("date"), null=True)
     product_altoviz_id = models.BigIntegerField(_("product id"), null=True)
-    product = MirrorKey(Product, related_name="%(class)ss", verbose_name=_("product"))
+    product = MirrorKey(Product, null=True, related_name="%(class)ss", verbose_name=_("product"))
     product_number = short(_("product number"))
     product_internal_id = IdentifierField(
         _("product internal id"), max_length=SHORT_TEXT, null=True
@@ -64,7 +64,7 @@ class Line(models.Model):
     purchase_price = AmountField(_("purchase price"), null=True)
     margin_amount = AmountField(_("margin"), null=True)
     margin_rate = AmountField(_("margin rate"), null=True)
-    data = ExactJSONField(_("data"))
+    data: ExactJSONField[Mapping[str, Any], dict[str, Any]] = ExactJSONField(_("data"))
 
     class Meta:
         abstract = True

@@ -16,7 +16,7 @@ from django.db.models.fields.related_descriptors import (
 )
 from django.utils.functional import cached_property
 
-from django_altoviz.models.mirrors.fields import IdentifierField
+from django_altoviz.models.mirrors.fields import GetType, IdentifierField, SetType
 
 #: The length of the longest key: an account, a colon, and an id of 64 bits.
 KEY_LENGTH = 64 + 1 + 19
@@ -34,7 +34,7 @@ def key_of(account: str, altoviz_id: int | None) -> str | None:
     return None if altoviz_id is None else f"{account}:{altoviz_id}"
 
 
-class KeyField(IdentifierField):
+class KeyField(IdentifierField[SetType, GetType]):
     """The key of a row, computed from its ``account`` and ``altoviz_id`` whenever it is saved."""
 
     def pre_save(self, model_instance: Any, add: bool) -> str | None:
@@ -59,7 +59,7 @@ class _LiveOnly(ReverseManyToOneDescriptor):  # type: ignore[type-arg]
         return create_reverse_many_to_one_manager(type(model.objects), self.rel)
 
 
-class MirrorKey(models.ForeignKey):  # type: ignore[type-arg]
+class MirrorKey(models.ForeignKey[SetType, GetType]):
     """A foreign key to an object of the same account, which may not be mirrored yet.
 
     There is no database constraint, because an invoice may arrive before its customer. Until the
@@ -69,7 +69,10 @@ class MirrorKey(models.ForeignKey):  # type: ignore[type-arg]
     forward_related_accessor_class = _NoneUntilMirrored
     related_accessor_class = _LiveOnly
 
-    def __init__(self, to: Any, on_delete: Any = models.DO_NOTHING, **kwargs: Any) -> None:
+    def __init__(
+        self, to: Any, on_delete: Any = models.DO_NOTHING, *, null: bool = True, **kwargs: Any
+    ) -> None:
+        # Declarations repeat null=True, because the plugin of django-stubs looks for it there.
         # Models index the column in Meta: on PostgreSQL, db_index would make a second index for LIKE.
         fixed = {"to_field": "key", "db_constraint": False, "db_index": False}
-        super().__init__(to, on_delete, **{"null": True, "blank": True, **kwargs, **fixed})
+        super().__init__(to, on_delete, **{"null": null, "blank": True, **kwargs, **fixed})

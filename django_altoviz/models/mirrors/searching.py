@@ -10,8 +10,8 @@ from django.db.models import Q
 
 #: The length of the text, in characters: every database can index that much.
 SEARCH_LENGTH = 500
-#: How many words a search looks for. Each adds a condition to the query.
-_MAX_WORDS = 10
+# Each word adds a condition to the query, and no row has more words of use.
+_MAX_WORDS = 30
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae"})
 _PHONE = re.compile(r"\+?[\d\s.()/-]{8,}")
 
@@ -29,14 +29,18 @@ def search_text(values: Iterable[object]) -> str:
     """
     texts = [str(value) for value in values if value not in (None, "")]
     texts += [re.sub(r"\D", "", text) for text in texts if _PHONE.fullmatch(text)]
-    return " ".join(dict.fromkeys(map(folded, texts)))[:SEARCH_LENGTH]
+    # The longest last, so that it takes no other value's place.
+    return " ".join(dict.fromkeys(map(folded, sorted(texts, key=len))))[:SEARCH_LENGTH]
 
 
 def has_words(words: Iterable[str]) -> Q:
-    """Return the condition that a row has all of the words."""
-    return Q(*(Q(search_text__contains=word) for word in words))
+    """Return the condition that a row has all of the words. No row has more than 30 different ones."""
+    words = {*words}
+    if len(words) > _MAX_WORDS:
+        return Q(pk__in=())
+    return Q(*(Q(search_text__contains=word) for word in sorted(words)))
 
 
 def words_of(term: str) -> list[str]:
     """Return the words that a row must all have to be found."""
-    return [folded(word) for word in term.split()[:_MAX_WORDS]]
+    return [folded(word) for word in term.split()]
