@@ -14,7 +14,7 @@ METADATA := setup.cfg pyproject.toml
 
 # Delete the target of a failed recipe: a half-made virtual environment must not count as made.
 .DELETE_ON_ERROR:
-.PHONY: help demo run test chaos mutants browser screenshots bench lint types audit hooks clean
+.PHONY: help demo run test follow chaos mutants browser screenshots bench lint types audit hooks docs reference clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ run: $(VENV)/.installed ## Serve the example project on 127.0.0.1, with some eve
 
 test: $(VENV)/.installed-test ## Run the tests
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing
+
+follow: $(BIN)/python ## Do what the tutorial and the READMEs say, in empty directories
+	$(BIN)/python -m tests.follow
 
 chaos: $(VENV)/.installed-chaos ## Kill all parts at random; needs PostgreSQL, MariaDB, redis-server (CHAOS=small)
 	CHAOS=$(CHAOS) $(BIN)/python -m pytest tests/chaos
@@ -56,12 +59,18 @@ audit: $(VENV)/.installed-audit ## Check the archives, their files, the requirem
 hooks: $(VENV)/.installed-hooks ## Run the hooks of Git on all files ("pre-commit install" lets Git run them)
 	$(BIN)/pre-commit run --all-files
 
+docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html, and check its links
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
+
+reference: $(VENV)/.installed ## Write into the reference what the code knows: columns, options, settings
+	$(BIN)/python -m docs.generate
+
 bench: ## Compare with bare views and the peers (BENCH="--length short --databases sqlite")
 	$(PYTHON) benchmarks/run.py $(BENCH)
 
 clean: ## Remove everything that the other targets have made
 	rm -rf $(VENV) $(SCREENSHOTS) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
-	rm -rf benchmarks/.venv benchmarks/results
+	rm -rf benchmarks/.venv benchmarks/results docs/_build
 	rm -f example_project/*.sqlite3*
 	find django_altoviz example_project tests $(wildcard benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -102,6 +111,10 @@ $(VENV)/.installed-audit: | $(BIN)/python
 $(VENV)/.installed-hooks: $(VENV)/.installed-lint $(VENV)/.installed-types
 	$(PIP) install pre-commit
 	@touch $@
+
+$(VENV)/.installed-docs: $(METADATA) | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
+	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-types: $(METADATA) | $(BIN)/python
 	$(PIP) install --editable '.[test]' mypy django-stubs djangorestframework-stubs types-requests

@@ -122,6 +122,11 @@ class Setting(Generic[T]):
     def __get__(self, instance: Any, owner: type) -> T | Setting[T]:
         return self if instance is None else self.read(instance.values)
 
+    @property
+    def expected(self) -> str:
+        """Return the kind of value in words: ``a whole number``."""
+        return _EXPECTED[self.kinds]
+
     def read(self, values: SettingValues) -> T:
         return self._read(values.get(self.name, self.default))
 
@@ -134,7 +139,7 @@ class Setting(Generic[T]):
 
     def _problem_of(self, value: Any) -> str:
         if not self._accepts(value):
-            return f"must be {_EXPECTED[self.kinds]}, but is {_kind_of(value)}"
+            return f"must be {self.expected}, but is {_kind_of(value)}"
         return self.problem_of(value) if self.problem_of else ""
 
     def _accepts(self, value: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import textwrap
 from pathlib import Path
@@ -15,16 +14,11 @@ from django.contrib.auth.models import User
 from django_altoviz.models import WebhookEvent
 from tests.conftest import body_of
 from tests.processes import run
+from tests.test_docs import blocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAGE = (Path(__file__).parents[1] / "docs" / "api.rst").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "rest-api.rst").read_text()
 ACCOUNT = ("reader", "a password of the tests")
-
-
-def script(language):
-    """Return the last script in this language."""
-    found = re.findall(rf"code-block:: {language}\n\n(.*?)\n(?=\S)", PAGE + "\n.", re.DOTALL)
-    return textwrap.dedent(found[-1])
 
 
 @pytest.fixture
@@ -37,7 +31,7 @@ def root(live_server, post):
 
 def test_the_script_that_follows_the_changes_misses_none(root, post, tmp_path):
     names = {}
-    exec(script("python"), names)
+    exec(blocks(PAGE, "python")["follow"], names)
     session, file, copied = requests.Session(), tmp_path / "after", []
     session.auth = ACCOUNT
     names["follow"](root, session, file, lambda invoice: copied.append(invoice["number"]))
@@ -59,6 +53,6 @@ def test_the_front_end_lists_the_unpaid_invoices(root, tmp_path):
     unpaidInvoices("{root}", headers).then((found) => console.log(JSON.stringify(found)));
     """
     file = tmp_path / "list.mjs"
-    file.write_text(script("javascript") + textwrap.dedent(call))
+    file.write_text(blocks(PAGE, "javascript")["front-end"] + textwrap.dedent(call))
     found = json.loads(run(["node", str(file)]).stdout)
     assert [number for number, _customer, _balance in found] == ["F-4", "F-3", "F-1"]

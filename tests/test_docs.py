@@ -14,6 +14,7 @@ import re
 import shlex
 import sys
 import unittest
+from decimal import Decimal
 from pathlib import Path
 
 import django
@@ -34,6 +35,8 @@ from django_altoviz.models import Credit, Invoice, Quote, Status, WebhookEventQu
 from django_altoviz.overview.metrics import GAUGES
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE
 from django_altoviz.testing import Behaviour, FakeAltoviz
+from docs import generate
+from docs.generate import PART, fields_read
 from tests.conftest import body_of
 from tests.test_architecture import LAYERS
 
@@ -41,15 +44,23 @@ PACKAGE = Path(django_altoviz.__file__).parent
 CHECKS = "".join(path.read_text() for path in sorted((PACKAGE / "checks").glob("*.py")))
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
-REFERENCE = (ROOT / "docs" / "reference.rst").read_text()
-OPERATING = (ROOT / "docs" / "operating.rst").read_text()
-TESTING = (ROOT / "docs" / "testing.rst").read_text()
-CONTRIBUTING = (ROOT / "CONTRIBUTING.rst").read_text()
+DOCS = ROOT / "docs"
 PAGES = [
     *sorted(ROOT.glob("*.rst")),
-    *sorted((ROOT / "docs").glob("*.rst")),
+    *sorted([*DOCS.glob("*.rst"), *DOCS.glob("[!_]*/*.rst")]),
     ROOT / "example_project" / "README.rst",
 ]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.rst").read_text()
+
+
+def pages_of(pattern):
+    """Return the text of the pages below ``docs`` that match, one after the other."""
+    return "\n".join(path.read_text() for path in sorted(DOCS.glob(f"{pattern}.rst")))
+
+
+REFERENCE = pages_of("reference/*")
+HOW_TO = pages_of("how-to/*")
+TESTING = pages_of("reference/testing") + pages_of("how-to/test-receivers")
 COMMANDS = sorted(path.stem for path in (PACKAGE / "management" / "commands").glob("altoviz_*.py"))
 
 
@@ -91,95 +102,61 @@ def blocks(page, language):
 
 
 class TestSettings:
-    def test_the_readme_lists_exactly_the_settings_that_exist(self):
-        assert sorted(terms(section(README, "Settings"))) == sorted(
-            {*APP_SETTINGS, *ACCOUNT_SETTINGS}
-        )
+    def test_the_reference_lists_exactly_the_settings_that_exist(self):
+        of_account = terms(section(REFERENCE, "Settings of an account"))
+        assert [of_account, terms(section(REFERENCE, "Settings of the app"))] == [
+            [*ACCOUNT_SETTINGS],
+            [*APP_SETTINGS],
+        ]
 
     @pytest.mark.parametrize("page", PAGES, ids=page_id)
     def test_no_page_names_a_setting_that_does_not_exist(self, page):
         named = re.findall(r"ALTOVIZ\[[\"'](\w+)[\"']\]", page.read_text())
         assert {*named} <= {*APP_SETTINGS, *ACCOUNT_SETTINGS}
 
-    def test_the_readme_states_the_default_of_each_number(self):
-        text = section(README, "Settings").replace("5 MiB", str(5 * 2**20))
-        defaults = {
-            name: setting.default for name, setting in (APP_SETTINGS | ACCOUNT_SETTINGS).items()
-        }
-        for name in [name for name, value in defaults.items() if type(value) in (int, float)]:
-            said = text.partition(f"``{name}``  ")[2].partition("\n``")[0]
-            assert f"Default: {defaults[name]}" in said, name
-
-    def test_the_readme_lists_what_an_account_may_set(self):
-        accounts = section(README, "Settings").partition("``ACCOUNTS``")[2]
-        assert all(f"``{name}``" in accounts for name in ACCOUNT_SETTINGS)
-
 
 class TestModels:
-    #: The sections that document the columns of each model.
-    SECTIONS = {
-        models.Customer: ["What all mirrors have", "Customer"],
-        models.Contact: ["What all mirrors have", "Contact"],
-        models.Product: ["What all mirrors have", "Product"],
-        models.Invoice: [
-            "What all mirrors have",
-            "What all documents have",
-            "What invoices and credits have",
-            "Invoice",
-        ],
-        models.Quote: ["What all mirrors have", "What all documents have", "Quote"],
-        models.Credit: [
-            "What all mirrors have",
-            "What all documents have",
-            "What invoices and credits have",
-            "Credit",
-        ],
-        models.InvoiceLine: ["Lines"],
-        models.QuoteLine: ["Lines"],
-        models.CreditLine: ["Lines"],
-        models.WebhookEvent: ["WebhookEvent"],
-        models.ReceiverRun: ["ReceiverRun"],
-        models.SyncRun: ["SyncRun"],
-        models.SyncStep: ["SyncStep"],
-        models.Rejection: ["Rejection"],
-    }
-    #: Columns in the shared table of lines that this model does not have.
-    OTHERS = {
-        models.InvoiceLine: {"quote", "credit"},
-        models.QuoteLine: {"invoice", "credit"},
-        models.CreditLine: {"invoice", "quote"},
-    }
+    MODELS = [
+        model
+        for model in apps.get_app_config("django_altoviz").get_models()
+        if not model._meta.proxy
+    ]
+    #: The generated tables by the class whose columns they list.
+    TABLES = {part[3]: part[0] for part in PART.finditer(REFERENCE) if part[2] == "columns"}
 
-    def test_each_model_has_a_section(self):
-        registered = apps.get_app_config("django_altoviz").get_models()
-        assert {model for model in registered if not model._meta.proxy} == {*self.SECTIONS}
-
-    @pytest.mark.parametrize("model", SECTIONS, ids=lambda model: model.__name__)
-    def test_the_section_lists_exactly_the_columns_of_the_model(self, model):
-        texts = [section(REFERENCE, title) for title in self.SECTIONS[model]]
-        documented = [name for text in texts for name in first_cells(text)]
+    @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+    def test_the_tables_list_exactly_the_columns_of_the_model(self, model):
+        tables = [self.TABLES.get(base.__name__, "") for base in model.__mro__]
+        documented = [name for table in tables for name in first_cells(table)]
         columns = {field.name for field in model._meta.concrete_fields}
         assert len(documented) == len({*documented})
-        assert {*documented} - self.OTHERS.get(model, set()) == columns
+        # The primary key of the mirrors is explained in their common section.
+        assert {*documented} | {"id"} == columns
 
-    @pytest.mark.parametrize(
-        "name",
-        [
-            *("Customer", "Contact", "Product", "Line"),
-            *("Document", "AccountingDocument", "Invoice", "Quote", "Credit"),
-        ],
-    )
-    def test_each_column_names_the_field_that_it_is_read_from(self, name):
-        titles = {
-            "Document": "What all documents have",
-            "AccountingDocument": "What invoices and credits have",
-            "Line": "Lines",
-        }
-        text = section(REFERENCE, titles.get(name, name))
-        documented = dict(re.findall(r"^``(\w+)`` +``([\w.]+)``  ", text, re.MULTILINE))
-        read = {column.removesuffix("_id"): path for column, path in fields_read()[name].items()}
-        documented = {column.removesuffix("_id"): path for column, path in documented.items()}
-        assert documented == read
+    @pytest.mark.parametrize("name", fields_read())
+    def test_each_column_is_read_from_the_field_that_is_documented(self, name):
+        (model, *_) = [
+            model for model in self.MODELS if name in [base.__name__ for base in model.__mro__]
+        ]
+        rows = re.findall(r"^``(\w+)`` +``([\w.]+)``  +(\w+)", self.TABLES[name], re.MULTILINE)
+        assert {column: path for column, path, _kind in rows} == fields_read()[name]
+        for column, path, kind in rows:
+            read = model.columns_from(payload(path, self.VALUES[kind]))
+            assert read[column] is not None, column
+            # A customer without a name is shown by that of the company.
+            others = {other for other, *_ in rows} - {column, "name"}
+            assert {read[other] for other in others} <= {None}, column
+
+    #: A value of each kind, as Altoviz sends it.
+    VALUES = {
+        "amount": Decimal("1.5"),
+        "date": "2026-11-25",
+        "integer": 7,
+        "short": "a text",
+        "text": "a text",
+        "time": "2026-11-25T08:30:00Z",
+        "true": True,
+    }
 
     def test_the_reference_lists_exactly_the_queries_of_events(self):
         queries = {name for name in vars(WebhookEventQuerySet) if not name.startswith("_")}
@@ -194,32 +171,11 @@ def first_cells(text):
     return [name for table in tables for name in terms(table)]
 
 
-def fields_read():
-    """Return ``{class: {column: path of the field}}``, from the dict in each ``columns_from``."""
-    read = {}
-    for path in (PACKAGE / "models").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef):
-                read[node.name] = {
-                    column.value: ".".join(literals(value))
-                    for dictionary in ast.walk(node)
-                    if isinstance(dictionary, ast.Dict)
-                    for column, value in zip(dictionary.keys, dictionary.values, strict=True)
-                    if literals(value)
-                }
-    # These two columns are computed from several fields.
-    read["Customer"] |= {"type": "type", "name": "name"}
-    return read
-
-
-def literals(call):
-    """Return the path in ``text(data, "billingAddress", "city")``, or an empty list."""
-    if (
-        not isinstance(call, ast.Call)
-        or getattr(call.args[:1] and call.args[0], "id", "") != "data"
-    ):
-        return []
-    return [getattr(argument, "value", "") for argument in call.args[1:]]
+def payload(path, value):
+    """Return an object of Altoviz that has nothing but the value at the path."""
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    return value
 
 
 class TestEvents:
@@ -242,7 +198,7 @@ class TestEvents:
         assert [*EventType][: len(SENT_TYPES)] == [*SENT_TYPES]
 
     def test_the_reference_explains_exactly_the_statuses(self):
-        assert sorted(terms(section(REFERENCE, "Statuses of an event"))) == sorted(Status.values)
+        assert sorted(terms(section(REFERENCE, "Statuses"))) == sorted(Status.values)
 
     def test_the_reference_names_each_entity(self):
         row = re.search(
@@ -257,7 +213,6 @@ class TestEvents:
         }
         reports = names - of_types - {*BY_BUSINESS_SIGNAL}
         assert {*terms(section(REFERENCE, "Reports"))} == reports
-        assert all(f"``{name}``" in README for name in names - of_types)
 
     def test_each_business_signal_has_a_row_with_the_columns_that_show_it(self):
         text = section(REFERENCE, "Business signals")
@@ -268,8 +223,7 @@ class TestEvents:
             for model in (Invoice, Quote, Credit)
             for name, business_signal in model.BUSINESS_SIGNALS.items()
         ]
-        counted = re.search(r"(\w+) more\s+say\s+what\s+a\s+change\s+means", README)[1]
-        assert (counted, len(rows)) == ("Eleven", len(BY_BUSINESS_SIGNAL))
+        assert len(rows) == len(BY_BUSINESS_SIGNAL)
 
 
 def words(text):
@@ -298,21 +252,16 @@ class TestChecks:
 
 class TestCommands:
     def test_each_command_has_a_section(self):
-        text = section(REFERENCE, "Commands")
-        titles = re.findall(r"^(altoviz_\w+).*\n-+\n", text, re.MULTILINE)
+        titles = re.findall(r"^(altoviz_\w+)\n=+\n", pages_of("reference/commands"), re.MULTILINE)
         assert sorted(titles) == sorted(COMMANDS)
-        assert all(f"``{name}" in section(README, "Commands") for name in COMMANDS)
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_each_command_documents_exactly_its_options(self, name):
         command = load_command_class("django_altoviz", name)
         of_django = long_options(BaseCommand().create_parser("manage.py", name))
         options = long_options(command.create_parser("manage.py", name)) - of_django
-        title = re.search(rf"^{name}.*$", REFERENCE, re.MULTILINE)[0]
-        documented = {term.split()[0] for term in terms(section(REFERENCE, title))}
-        assert documented == options
-        readme = section(README, "Commands").partition(f"``{name}")[2].partition("\n``altoviz")[0]
-        assert {*re.findall(r"--[a-z-]+", readme)} - of_django == options
+        documented = {term.split()[0] for term in terms(section(REFERENCE, name))}
+        assert {term for term in documented if term.startswith("--")} == options
 
     @pytest.mark.parametrize("page", PAGES, ids=page_id)
     def test_each_command_line_in_a_page_is_valid(self, page):
@@ -335,7 +284,7 @@ class TestCommands:
         out = io.StringIO()
         call_command("altoviz_status", "--format", "json", stdout=out)
         (shown,) = re.findall(r"``(\{\"accounts[^`]+\})``", text)
-        shown, told = json.loads(shown), json.loads(out.getvalue())
+        shown, told = json.loads(" ".join(shown.split())), json.loads(out.getvalue())
         assert [*shown] == [*told]
         assert [*shown["accounts"][0]] == [*told["accounts"][0]]
 
@@ -485,23 +434,61 @@ class TestPages:
     def test_needs_no_sphinx(self, page):
         text = page.read_text()
         directives = {*re.findall(r"^ *\.\. ([\w-]+)::", text, re.MULTILINE)}
+        # These GitHub shows, too. docs/conf.py gives Sphinx the tree of pages from the index.
         assert directives <= {"code-block", "contents", "image"}
         assert not re.search(r":[a-z:]+:`", text)
 
     def test_its_relative_links_lead_to_files(self, page):
         for target in re.findall(r"`[^`<]+\s<([^>]+)>`__?", page.read_text()):
             if not target.startswith(("https://", "http://", "mailto:")):
-                assert (page.parent / target).resolve().exists(), target
+                file, _, heading = target.partition("#")
+                path = (page.parent / file).resolve()
+                assert path.exists(), target
+                assert not heading or heading in headings(path.read_text()), target
 
     def test_its_code_compiles(self, page):
         for name, code in blocks(page.read_text(), "python").items():
             compile(code, f"{page.name}:{name}", "exec")
 
 
+def headings(page):
+    """Return the anchors of a page's headings."""
+    titles = re.findall(r"^(\S.*)\n[=-]{3,}$", page, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") for title in titles}
+
+
 def test_the_index_links_every_page():
     index = (ROOT / "docs" / "index.rst").read_text()
     linked = {(ROOT / "docs" / target).resolve() for target in re.findall(r"<([^>]+\.rst)>", index)}
     assert linked == {*PAGES} - {ROOT / "docs" / "index.rst"}
+
+
+class TestGenerated:
+    """``make reference`` has been run since the code or the notes changed."""
+
+    @pytest.mark.parametrize("page", generate.pages(), ids=page_id)
+    def test_the_page_is_what_the_script_writes(self, page):
+        assert page.read_text() == generate.generated(page.read_text())
+
+    def test_there_is_a_part_of_each_kind(self):
+        assert {part[2] for part in PART.finditer(REFERENCE)} == {*generate.PARTS}
+
+    @pytest.mark.parametrize("kind", generate.PARTS)
+    def test_each_section_of_the_notes_is_about_a_part(self, kind):
+        names = {part[3] for part in PART.finditer(REFERENCE) if part[2] == kind}
+        assert {*generate.notes_of(f"{kind}.ini").sections()} <= names
+
+    def test_a_note_about_what_is_gone_is_an_error(self, tmp_path, monkeypatch):
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "notes" / "settings.ini").write_text("[app]\nFORMER = What it was.\n")
+        monkeypatch.setattr(generate, "DOCS", tmp_path)
+        with pytest.raises(LookupError, match="app has no FORMER"):
+            generate.settings_of("app")
+
+    def test_a_column_of_the_app_needs_a_note(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(generate, "notes_of", lambda file: {})
+        with pytest.raises(LookupError, match=r"Rejection\.account has no note"):
+            generate.columns("Rejection")
 
 
 class TestGlossary:
@@ -542,11 +529,11 @@ def test_each_module_that_a_page_names_exists(page):
 def test_no_file_contains_a_path_of_the_machine_it_was_written_on():
     folders = "|".join(["work", "root"])
     path_of_it = re.compile(rf"(?<![\w.)}}<])/(?:{folders})\b")
-    patterns = ["*.*", "Makefile", ".ci/*", "docs/*", "benchmarks/*.*"]
+    patterns = ["*.*", "Makefile", ".ci/*", "docs/*.*", "docs/[!_]*/*.*", "benchmarks/*.*"]
     patterns += [f"benchmarks/{inner}/**/*.*" for inner in ("measuring", "sites")]
     patterns += [f"{top}/**/*.*" for top in ("django_altoviz", "example_project", "tests")]
     files = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
-    made = re.compile(r"\.(pyc|mo|sqlite3|coverage|git$)|node_modules")
+    made = re.compile(r"\.(pyc|mo|sqlite3|coverage|png|git$)|node_modules")
     written = [path for path in files if not made.search(str(path.relative_to(ROOT)))]
     assert len(written) > 100
     for path in written:
@@ -560,8 +547,9 @@ class TestCode:
         names = "WEBHOOK", "FORMER_WEBHOOK", "ACME_WEBHOOK"
         for name in names:
             monkeypatch.setenv(f"ALTOVIZ_{name}_SECRET", f"the {name} secret")
-        code = blocks(OPERATING, "python")
-        for name in ["proxy", "rotation", "accounts", "retention"]:
+        monkeypatch.setenv("ALTOVIZ_API_KEY", "the key")
+        code = blocks(HOW_TO, "python")
+        for name in ["proxy", "rotation", "accounts", "retention", "production"]:
             altoviz = run(f"import os\n{code[name]}")["ALTOVIZ"]
             with override_settings(ALTOVIZ=altoviz):
                 assert check_settings() + check_security() == []
@@ -573,7 +561,7 @@ class TestCode:
         former = logging.getLogger("django_altoviz")
         level, propagate = former.level, former.propagate
         try:
-            logging.config.dictConfig(run(blocks(OPERATING, "python")["logging"])["LOGGING"])
+            logging.config.dictConfig(run(blocks(HOW_TO, "python")["logging"])["LOGGING"])
             post(body_of("CustomerUpdated", "evt_1", active="maybe"))
             post(EventType.CUSTOMER_CREATED, signature="0" * 64)
         finally:
@@ -586,7 +574,7 @@ class TestCode:
 
     @pytest.mark.django_db
     def test_the_monitoring_commands_and_table(self, post):
-        shown = section(OPERATING, "What to monitor")
+        shown = pages_of("how-to/monitor")
         names = terms(shown)
         limits = [name for name in names if name.startswith("--")]
         assert limits == ["--max-age", "--max-failed", "--max-rejected", "--max-silence"]
@@ -609,7 +597,7 @@ class TestCode:
     def test_the_alarm_mails_about_dead_events(self, post, settings):
         address = "admin@shop.example"
         settings.ADMINS = [("Admin", address)] if django.VERSION < (6, 0) else [address]
-        code = run(blocks(OPERATING, "python")["alarm"])
+        code = run(blocks(HOW_TO, "python")["alarm"])
         try:
             post(body_of("CustomerUpdated", active="maybe"))
             assert mail.outbox == []
@@ -622,7 +610,7 @@ class TestCode:
 
     @pytest.mark.django_db
     def test_the_receiver_that_retries_later_or_gives_up(self, post):
-        code = run(blocks(OPERATING, "python")["retry"])
+        code = run(blocks(HOW_TO, "python")["retry"])
         accepted = {"customerId": 7, "status": "Accepted"}
         try:
             post(body_of("QuoteUpdated", "evt_1", **accepted))
@@ -640,7 +628,7 @@ class TestCode:
     @pytest.mark.django_db
     def test_settling_a_dead_event_by_hand(self, post, settings):
         settings.ALTOVIZ = settings.ALTOVIZ | {"MAX_ATTEMPTS": 1}
-        code = blocks(OPERATING, "python")["settle"]
+        code = blocks(HOW_TO, "python")["settle"]
         event_id = re.search(r"evt_\w+", code)[0]
         post(body_of("CustomerUpdated", event_id, active="maybe"))
         check = ["altoviz_status", "--max-failed", "0"]
@@ -654,7 +642,7 @@ class TestCode:
     def test_renaming_an_account(self, post):
         for account in ("acme", "default"):
             post(EventType.INVOICE_UPDATED, account=account)
-        run(blocks(OPERATING, "python")["rename"])
+        run(blocks(HOW_TO, "python")["rename"])
         assert models.Invoice.with_deleted.get().account == "default"
         assert models.InvoiceLine.objects.exclude(invoice__account="default").count() == 0
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.db import DataError, models
+from django.db import DataError, IntegrityError, models, transaction
 from django.db.models.signals import post_save
 
 from django_altoviz import exact_json
@@ -328,6 +328,11 @@ class TestLines:
         event = WebhookEvent.objects.latest("pk")
         assert event.status == Status.FAILED
         assert "lines.0.quantity: expected a number" in event.error
+
+    @pytest.mark.parametrize("line_model", [InvoiceLine, QuoteLine])
+    def test_a_line_without_a_document_is_refused(self, line_model):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            line_model.objects.create(position=0, data={})
 
     def test_lines_are_replaced_as_a_whole(self, post):
         post(EventType.INVOICE_CREATED)

@@ -137,7 +137,7 @@ _CURES: dict[str, Any] = {
     "unreadable body": gettext_lazy(
         "A middleware reads request.POST or the body before the view. Exempt the webhook's path."
     ),
-    "": gettext_lazy("Look the answer up under “Troubleshooting” in docs/operating.rst."),
+    "": gettext_lazy("Look the answer up in docs/troubleshooting.rst."),
 }
 
 

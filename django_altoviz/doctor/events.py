@@ -173,7 +173,7 @@ def _rejected(health: Health, about: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-_LOOK_UP = gettext_lazy("Look the answer up under “Troubleshooting” in docs/operating.rst.")
+_LOOK_UP = gettext_lazy("Look the answer up in docs/troubleshooting.rst.")
 _REJECTION_CURES: Mapping[str, Any] = {
     "invalid signature": gettext_lazy(
         "WEBHOOK_SECRET here and the secret at Altoviz differ, or the body is altered on the way. "

@@ -25,13 +25,13 @@ from django_altoviz.exceptions import (
 )
 from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.progress import retry_text
-from django_altoviz.management.selection import add_account
+from django_altoviz.management.selection import add_account, add_format
 
 
 class APICommand(DatabaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_account(parser, default=DEFAULT_ACCOUNT)
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        add_format(parser)
 
     @contextmanager
     def client_of(self, account: Account) -> Iterator[AltovizClient]:

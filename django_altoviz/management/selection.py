@@ -23,7 +23,16 @@ def add_account(parser: CommandParser, **options: Any) -> None:
     The names of the accounts are not its ``choices``: these are evaluated when the parser is built,
     and if ALTOVIZ is broken even ``--help`` would fail.
     """
+    options.setdefault("help", "The account.")
     parser.add_argument("--account", type=account_name, metavar="NAME", **options)
+
+
+def add_format(parser: CommandParser, *others: str) -> None:
+    """Add the option ``--format``. Each command can print text and JSON."""
+    formats = ["text", "json", *others]
+    parser.add_argument(
+        "--format", choices=formats, default="text", help="The format of the outcome."
+    )
 
 
 def account_name(text: str) -> str:

@@ -314,7 +314,7 @@ class Migration(migrations.Migration):
                 ('margin_amount', django_altoviz.models.mirrors.fields.AmountField(null=True, verbose_name='margin')),
                 ('margin_rate', django_altoviz.models.mirrors.fields.AmountField(null=True, verbose_name='margin rate')),
                 ('data', django_altoviz.models.mirrors.fields.ExactJSONField(decoder=django_altoviz.exact_json.ExactJSONDecoder, encoder=django_altoviz.exact_json.ExactJSONEncoder, verbose_name='data')),
-                ('invoice', django_altoviz.models.mirrors.relations.MirrorKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='django_altoviz.invoice', to_field='key', verbose_name='invoice')),
+                ('invoice', django_altoviz.models.mirrors.relations.MirrorKey(blank=True, db_constraint=False, db_index=False, null=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='django_altoviz.invoice', to_field='key', verbose_name='invoice')),
                 ('product', django_altoviz.models.mirrors.relations.MirrorKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='%(class)ss', to='django_altoviz.product', to_field='key', verbose_name='product')),
             ],
             options={
@@ -451,7 +451,7 @@ class Migration(migrations.Migration):
                 ('margin_rate', django_altoviz.models.mirrors.fields.AmountField(null=True, verbose_name='margin rate')),
                 ('data', django_altoviz.models.mirrors.fields.ExactJSONField(decoder=django_altoviz.exact_json.ExactJSONDecoder, encoder=django_altoviz.exact_json.ExactJSONEncoder, verbose_name='data')),
                 ('product', django_altoviz.models.mirrors.relations.MirrorKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='%(class)ss', to='django_altoviz.product', to_field='key', verbose_name='product')),
-                ('quote', django_altoviz.models.mirrors.relations.MirrorKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='django_altoviz.quote', to_field='key', verbose_name='quote')),
+                ('quote', django_altoviz.models.mirrors.relations.MirrorKey(blank=True, db_constraint=False, db_index=False, null=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='django_altoviz.quote', to_field='key', verbose_name='quote')),
             ],
             options={
                 'verbose_name': 'quote line',

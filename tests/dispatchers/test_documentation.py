@@ -1,4 +1,4 @@
-"""The code in docs/scaling.rst runs."""
+"""The code in the pages about queues runs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from django_altoviz.models import ReceiverRun, WebhookEvent
 from tests.conftest import body_of
 from tests.dispatchers.workers import ROOT
 from tests.processes import run
-from tests.test_docs import blocks
+from tests.test_docs import HOW_TO, blocks, pages_of
 
-CODE = blocks((ROOT / "docs" / "scaling.rst").read_text(), "python")
+CELERY_PAGE = pages_of("how-to/celery")
+CODE = blocks(HOW_TO, "python")
 SETTINGS = """
 SECRET_KEY = "of this test"
 INSTALLED_APPS = ["django_altoviz"]
@@ -52,7 +53,7 @@ def test_the_celery_set_up_of_the_docs_works(tmp_path):
     assert broker == "redis://127.0.0.1:6379/0"
     assert queues == ["shop-altoviz"] * 2
     # The workers that the page starts take the tasks from there.
-    assert f"--queues {queues[0]} " in (ROOT / "docs" / "scaling.rst").read_text()
+    assert f"--queues {queues[0]} " in CELERY_PAGE
     assert {f"{path}.process_due", f"{path}.process_event"} <= {*tasks}
 
 
@@ -74,5 +75,5 @@ def test_the_code_for_receiver_times_works(post, capsys):
 
 
 def test_the_docs_state_the_right_limit_of_process_due():
-    page = " ".join((ROOT / "docs" / "scaling.rst").read_text().split())
+    page = " ".join(CELERY_PAGE.split())
     assert f"up to {queued.DUE_LIMIT} events" in page

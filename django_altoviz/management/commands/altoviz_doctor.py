@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_altoviz.doctor import SUBJECTS, Finding, FindingState, Visit, examine
-from django_altoviz.management.selection import add_account
+from django_altoviz.management.selection import add_account, add_format
 from django_altoviz.management.webhooks import printable
 
 _MARKS = {
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--fail-on-warning", action="store_true", help="Exit with 1 after a warning, too."
         )
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        add_format(parser)
 
     def handle(
         self,

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=_PORT)
+        parser.add_argument("--port", type=int, default=_PORT, help="The port; 0 for any free one.")
         parser.add_argument(
             "--customers",
             type=int,
@@ -61,7 +61,11 @@ class Command(BaseCommand):
             help="Register this webhook at the start. Without a URL, register the project's webhook on "
             "the development server.",
         )
-        add_account(parser, default=DEFAULT_ACCOUNT)
+        add_account(
+            parser,
+            default=DEFAULT_ACCOUNT,
+            help="The account whose secret and webhook to use.",
+        )
 
     def handle(
         self, *, port: int, customers: int, seed: int, busy: float | None, **options: Any

@@ -37,7 +37,8 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("kind", choices=[Entity.CUSTOMER.value, Entity.CONTACT.value])
+        kinds = [Entity.CUSTOMER.value, Entity.CONTACT.value]
+        parser.add_argument("kind", choices=kinds, help="The kind of person.")
         parser.add_argument("id", type=altoviz_id, help="The Altoviz id.")
         add_account(parser, default=DEFAULT_ACCOUNT)
         parser.add_argument(

@@ -16,7 +16,7 @@ from django_altoviz.log import log_about
 from django_altoviz.management.database_command import DatabaseCommand
 from django_altoviz.management.interruption import on_signals
 from django_altoviz.management.progress import EventProgress
-from django_altoviz.management.selection import add_selection, selected
+from django_altoviz.management.selection import add_format, add_selection, selected
 from django_altoviz.models import Status, WebhookEvent, WebhookEventQuerySet, tables
 from django_altoviz.processing import drain, ready_keys, replay
 
@@ -71,7 +71,7 @@ class Command(DatabaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="Count the events, but process none."
         )
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        add_format(parser)
 
     def handle(self, *, watch: bool, from_scratch: bool, dry_run: bool, **options: Any) -> None:
         if options["status"] is None and from_scratch:

@@ -58,7 +58,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url", help=f"The webhook; by default this project's at {_DEVELOPMENT_SERVER}."
         )
-        add_account(parser, default=DEFAULT_ACCOUNT)
+        add_account(
+            parser,
+            default=DEFAULT_ACCOUNT,
+            help="The account whose secret and webhook to use.",
+        )
         parser.add_argument("--id", help="The id of the event; by default a new one.")
         parser.add_argument(
             "--set",

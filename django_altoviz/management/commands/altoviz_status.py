@@ -14,7 +14,7 @@ from django_altoviz import rejections
 from django_altoviz.conf import used_account_names
 from django_altoviz.health import Health
 from django_altoviz.management.database_command import DatabaseCommand
-from django_altoviz.management.selection import add_account
+from django_altoviz.management.selection import add_account, add_format
 from django_altoviz.management.webhooks import printable
 from django_altoviz.overview import AccountOverview, overview_of
 from django_altoviz.overview.activity import activity, monthly_amounts
@@ -71,7 +71,7 @@ class Command(DatabaseCommand):
             help="Also ask Altoviz if the API key is valid and the webhook is right. It takes three "
             "seconds at most.",
         )
-        parser.add_argument("--format", choices=["text", "json", "openmetrics"], default="text")
+        add_format(parser, "openmetrics")
 
     def handle(self, *, account: str | None, format: str, remote: bool, **options: Any) -> None:
         rejected = rejections.recent()

@@ -76,3 +76,8 @@ class MirrorKey(models.ForeignKey[SetType, GetType]):
         # Models index the column in Meta: on PostgreSQL, db_index would make a second index for LIKE.
         fixed = {"to_field": "key", "db_constraint": False, "db_index": False}
         super().__init__(to, on_delete, **{"null": null, "blank": True, **kwargs, **fixed})
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        # Django leaves out what is its own default, which is another one than ours.
+        return name, path, args, kwargs | {"null": self.null}
