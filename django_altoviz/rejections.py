@@ -89,14 +89,19 @@ def today() -> datetime.date:
     return queue.clock().date()
 
 
+def first_recent_day() -> datetime.date:
+    """Return the first of the days that ``recent`` looks back to."""
+    return today() - datetime.timedelta(days=RECENT_DAYS - 1)
+
+
 def recent() -> dict[str, dict[str, Counter[str]]]:
     """Return the counts of the last days, as ``{account: {day: {answer: count}}}``.
 
     The days are in ISO format. The account "" has all accounts that do not exist.
     """
-    first = today() - datetime.timedelta(days=RECENT_DAYS - 1)
     found: dict[str, dict[str, Counter[str]]] = {}
-    for row in _stored_counts().filter(day__gte=first).order_by("-day", "-deliveries", "answer"):
+    rows = _stored_counts().filter(day__gte=first_recent_day())
+    for row in rows.order_by("-day", "-deliveries", "answer"):
         by_day = found.setdefault(row.account or "", {})
         by_day.setdefault(row.day.isoformat(), Counter())[row.answer] = row.deliveries
     return found

@@ -73,8 +73,9 @@ class TestManyEvents:
         data = {"action": "process_again", "_selected_action": events[0].pk, "select_across": 1}
         page = unescape(operator.post(EVENTS, data | {"index": 0}).content.decode())
         assert "Number of events: 3." in page
-        assert page.count("CustomerUpdated") == 2
-        assert "… and 1 more." in page
+        assert page.count("customer updated 418206") == page.count("CustomerUpdated") == 0
+        assert page.count("customer updated ") == 2
+        assert "… and 1 more event." in page
         assert "Receivers that have succeeded" not in page
         assert statuses() == ["pending"] * 3
         late = store_pending(id=9)
@@ -146,12 +147,59 @@ class TestOutcomes:
         events = [store_pending(), store(body_of("CustomerDeleted", id=418206))]
         assert run_action(operator, *events) == ["2 events were processed."]
         late = store_pending()
-        assert run_action(operator, late) == ["1 event was ignored again: its page says why."]
+        assert run_action(operator, late) == ["1 event was ignored: its page says why."]
         assert WebhookEvent.objects.get(pk=late.pk).status == Status.IGNORED
 
     def test_are_logged(self, operator):
         run_action(operator, store_pending())
         assert "Process again: processed" in str(LogEntry.objects.get())
+
+    def test_a_processed_event_that_fails_has_not_failed_again(self, operator):
+        event = store_pending()
+        run_action(operator, event)
+
+        def fail(**kwargs):
+            raise RuntimeError
+
+        customer_updated.connect(fail)
+        data = {"action": "process_from_scratch", "confirmed": "yes"}
+        try:
+            assert run_action(operator, event, **data) == [
+                "1 event failed: its page says why, and whether it is tried again."
+            ]
+        finally:
+            customer_updated.disconnect(fail)
+        assert "Process from scratch: failed" in str(LogEntry.objects.latest("pk"))
+
+
+class TestGone:
+    """Events that were pruned, or that a filter of the list leaves out by now, are named as such."""
+
+    ONE = "1 selected event is not in this list any more. Nothing was done with it."
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            {},
+            {"select_across": 1},
+            {"action": "process_from_scratch"},
+            {"action": "process_from_scratch", "confirmed": "yes"},
+        ],
+    )
+    def test_nothing_is_asked_if_none_is_left(self, operator, data):
+        event = store_pending()
+        WebhookEvent.objects.all().delete()
+        assert run_action(operator, event, **data) == [self.ONE]
+
+    def test_the_others_are_processed(self, operator):
+        gone, event = store_pending(id=1), store_pending(id=2)
+        WebhookEvent.objects.filter(pk=gone.pk).delete()
+        assert run_action(operator, gone, event) == [self.ONE, "1 event was processed."]
+
+    def test_a_whole_list_has_more_than_the_selected_events(self, operator):
+        events = [store_pending(id=number) for number in (1, 2)]
+        data = {"select_across": 1, "confirmed": "yes"}
+        assert run_action(operator, events[0], **data) == ["2 events were processed."]
 
 
 class TestOnThePage:

@@ -6,7 +6,7 @@ import re
 from html import unescape
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from django_altoviz.admin import comparisons
 from django_altoviz.admin.display import bodies
@@ -77,6 +77,15 @@ def test_odd_lines_are_compared_as_far_as_they_can_be_read():
     found = bodies.differences_between({}, many, Renderer())
     assert len(found) == bodies.MAX_DIFFERENCES + 1
     assert found[-1][0] == "… and 400 more changes"
+    many["lines"] = many["lines"][: bodies.MAX_DIFFERENCES + 1]
+    assert bodies.differences_between({}, many, Renderer())[-1][0] == "… and 1 more change"
+
+
+def test_the_colon_of_a_label_is_that_of_the_language():
+    old, new = ({"lines": [{"id": 1, "quantity": number}]} for number in (1, 2))
+    with translation.override("fr"):
+        [(label, _old, _new)] = bodies.differences_between(old, new, Renderer())
+    assert label == "Ligne 1\N{NO-BREAK SPACE}: quantité"
 
 
 NOT_COMPARED = "Lines, notes and addresses are not compared"

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_altoviz.admin.display.charts import Chart, Series
 from django_altoviz.models import Status
 from tests.test_admin import client_of, html, store
-from tests.test_admin_overview import PAGE, VIEW
+from tests.test_admin_overview import PAGE, VIEW, invoice_of
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +40,15 @@ class TestCharts:
         page = html(viewer, PAGE)
         assert page.count("Nothing in this time.") == 2
         assert 'role="img"' not in page
+
+    def test_of_nothing_but_a_credit_show_it_in_the_table(self, viewer):
+        invoice_of(tax_included_amount=Decimal("-12.50"), balance=0)
+        page = html(viewer, PAGE)
+        chart = page[page.index('<figure class="altoviz-chart">') :]
+        chart = chart[: chart.index("</figure>")]
+        assert "Nothing in this time." not in chart
+        assert "<svg" not in chart
+        assert "<td>-€12.50</td>" in chart
 
     def chart(self, *values, is_stacked=True):
         series = [Series(str(n), str(n), each) for n, each in enumerate(values)]

@@ -88,6 +88,27 @@ class TestCauses:
         events = listed(viewer, list_of(WebhookEvent, cause="shop.book: ConnectionError"))
         assert {event.object_id for event in events} == {1, 2}
 
+    def test_are_those_of_the_account_that_is_listed(self, failing, viewer):
+        assert "ConnectionError" not in html(viewer, list_of(WebhookEvent, account="acme"))
+        page = html(viewer, list_of(WebhookEvent, account="default"))
+        assert "shop.book: ConnectionError (2)" in page
+
+    @pytest.mark.parametrize("query", [{"status__exact": "dead"}, {"type": "other"}, {"q": "1"}])
+    def test_have_no_number_in_a_list_that_has_not_all_of_them(self, failing, viewer, query):
+        page = html(viewer, list_of(WebhookEvent, **query))
+        assert "shop.book: ConnectionError</a>" in page
+
+    def test_have_no_number_if_not_all_are_looked_at(self, failing, viewer, monkeypatch):
+        monkeypatch.setattr(filters, "_MAX_FAILED", 2)
+        assert "shop.book: ConnectionError</a>" in html(viewer, EVENTS)
+
+    def test_have_the_number_that_their_list_has(self, failing, viewer):
+        WebhookEvent.objects.filter(object_id=1).update(pruned_at=timezone.now())
+        page = unescape(html(viewer, EVENTS))
+        assert "shop.book: ConnectionError (2)" in page
+        cause = "shop.book: ConnectionError"
+        assert len(listed(viewer, list_of(WebhookEvent, cause=cause))) == 2
+
     def test_that_are_rare_can_still_be_chosen_by_a_link(self, failing, viewer, monkeypatch):
         monkeypatch.setattr(filters, "_MAX_CAUSES", 1)
         page = unescape(html(viewer, list_of(WebhookEvent, cause="shop.book: TimeoutError")))
@@ -111,8 +132,10 @@ class TestDays:
             ("yesterday", {1}),
             ("week", {0, 1, 6}),
             ("month", {0, 1, 6, 7, 29}),
-            ("never", {0, 1, 6, 7, 29, 30, 400}),
-            ("2026-13-45", {0, 1, 6, 7, 29, 30, 400}),
+            ("", {0, 1, 6, 7, 29, 30, 400}),
+            ("never", set()),
+            ("2026-13-45", set()),
+            ("2026-02-30", set()),
             ("9999-12-31", set()),
             ("0001-01-01", set()),
         ],

@@ -15,7 +15,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.models import Contact, Customer, Invoice, Product, Quote, WebhookEvent
 from django_altoviz.samples import sample
 from tests.conftest import body_of
-from tests.test_admin import VIEW, client_of, html, page_of
+from tests.test_admin import VIEW, client_of, html, links, listed, page_of
 
 pytestmark = pytest.mark.django_db
 TODAY = datetime.date.today()
@@ -179,6 +179,8 @@ def test_a_customer_shows_the_unpaid_invoices_and_their_total(post, viewer, monk
     assert re.findall(r">(FA\d)</a>", page) == ["FA2"]
     assert "Total of the first 2" in page
     assert "There are more unpaid invoices" in page
+    [link] = [each for each in links(page) if "due=" in each]
+    assert {invoice.number for invoice in listed(viewer, link)} == {"FA1", "FA2", "FA3"}
     reader = client_of("reader", "view_customer")
     assert "Unpaid" not in html(reader, page_of(customer))
 

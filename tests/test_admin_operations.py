@@ -117,7 +117,7 @@ class TestWebhook:
         assert registered_now == f"Registered: {made.id} “django-altoviz (default)” {URL}"
         assert removed == f"Removed: {former.id}"
         assert made.secret == SECRETS["default"]
-        assert confirmation(operator, "register")[0].startswith(f"Would keep: {made.id}")
+        assert press(operator, "register")[0].startswith(f"Already registered: {made.id}")
         assert run(operator, "register")[0].startswith(f"Already registered: {made.id}")
         entry = LogEntry.objects.earliest("pk")
         assert entry.change_message.startswith("Register the webhook: Registered: ")
@@ -145,8 +145,14 @@ class TestWebhook:
         (message,) = run(operator, "unregister")
         assert message.startswith(f"Removed: {former.id} ")
         assert altoviz.webhooks.registered() == [foreign]
-        assert confirmation(operator, "unregister") == ["There is nothing to do."]
+        assert press(operator, "unregister") == ["There is no such webhook."]
         assert run(operator, "unregister") == ["There is no such webhook."]
+
+    def test_that_is_right_is_confirmed_if_others_are_left_alone(self, altoviz, operator):  # noqa: F811
+        ours = registered(altoviz)
+        altoviz.webhooks.register("https://other.example/", "s", name=ours.name)
+        kept, _left = confirmation(operator, "register")
+        assert kept.startswith(f"Would keep: {ours.id} ")
 
     def test_a_url_that_altoviz_may_not_reach_is_named(
         self,
@@ -222,15 +228,20 @@ class TestProcess:
         (step,) = confirmation(operator, "process")
         assert step.startswith("At most 100 events that are due are processed in this request")
         assert self.statuses() == ["pending"] * 3
-        assert run(operator, "process") == ["processed: 3"]
+        assert run(operator, "process") == ["3 events were processed."]
         assert self.statuses() == ["processed"] * 3
         assert self.statuses("acme") == ["pending"]
         assert run(operator, "process") == ["No event was due."]
-        assert LogEntry.objects.earliest("pk").change_message == "Process what is due: processed: 3"
+        message = LogEntry.objects.earliest("pk").change_message
+        assert message == "Process what is due: 3 events were processed."
+
+    def test_is_not_confirmed_if_nothing_is_due(self, operator):
+        run(operator, "process")
+        assert press(operator, "process") == ["No event was due."]
 
     def test_is_bounded_in_number(self, operator, monkeypatch):
         monkeypatch.setattr(operations, "MAX_IN_REQUEST", 2)
-        assert run(operator, "process") == ["processed: 2", "More events may be due."]
+        assert run(operator, "process") == ["2 events were processed.", "More events may be due."]
 
     def test_is_bounded_in_time(self, operator, monkeypatch):
         monkeypatch.setattr(operations, "PATIENCE", 0)
@@ -239,5 +250,8 @@ class TestProcess:
 
     def test_failures_are_counted(self, operator, post):
         post(body_of("CustomerUpdated", id=8, active="maybe"))
-        assert run(operator, "process") == ["processed: 3, failed: 1"]
+        assert run(operator, "process") == [
+            "3 events were processed.",
+            "1 event failed: its page says why, and whether it is tried again.",
+        ]
         assert WebhookEvent.objects.filter(status=Status.FAILED).count() == 1

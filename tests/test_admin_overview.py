@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from decimal import Decimal
 from html import unescape
@@ -105,8 +106,24 @@ class TestPage:
         assert "of these, another body under a known id 1" in text_of(page)
         found = [link for link in links(page) if "status__exact=pending" in link]
         assert [len(listed(viewer, link)) for link in found] == [3, 1]
+        Rejection.objects.create(
+            account="default",
+            day=timezone.now().date() - datetime.timedelta(days=7),
+            status_code=413,
+            answer="too large",
+            deliveries=5,
+            last_at=timezone.now(),
+        )
         (rejected,) = [link for link in links(page) if "answer=" in link]
         assert [row.deliveries for row in listed(viewer, rejected)] == [7]
+
+    @pytest.mark.parametrize("status", [Status.DEAD, Status.MALFORMED])
+    def test_links_to_no_pruned_events_where_it_counts_none(self, viewer, status):
+        kept = store(b"1", status=status)
+        store(b"2", status=status, pruned_at=timezone.now())
+        page = html(viewer, PAGE)
+        (link, *_other_account) = [each for each in links(page) if f"={status.value}" in each]
+        assert listed(viewer, link) == [kept]
 
     def test_counts_the_deliveries_for_accounts_that_do_not_exist(self, post, viewer):
         text = "Deliveries for unknown accounts in 7 days: 1"

@@ -208,6 +208,13 @@ class TestWaiting:
         assert ("no account" in note) == (codename is not None)
         assert "no: " in note
 
+    def test_a_pruned_event_has_no_note_because_nothing_can_be_done(self, post, operator):
+        customer_updated.connect(refuse, dispatch_uid="no")
+        post(body_of("CustomerUpdated"))
+        customer_updated.disconnect(dispatch_uid="no")
+        WebhookEvent.objects.update(body="", pruned_at=timezone.now())
+        assert notes(html(operator, page_of(WebhookEvent.with_pruned.get()))) == []
+
     def test_a_settled_event_has_no_note(self, post, operator):
         post(body_of("CustomerUpdated"))
         assert notes(html(operator, page_of(WebhookEvent.objects.get()))) == []

@@ -16,6 +16,7 @@ from django_altoviz.signals import invoice_updated
 from tests.client.scripted import Answer, ScriptedServer, json_answer
 from tests.conftest import body_of
 from tests.test_admin import VIEW, client_of, html, page_of
+from tests.test_admin_overview import text_of
 
 pytestmark = pytest.mark.django_db
 INVOICE = sample(EventType.INVOICE_UPDATED).data
@@ -100,6 +101,8 @@ def test_an_object_is_read_again_after_a_confirmation(row, clerk, altoviz):
     assert Invoice.objects.get().subject == "As it is"
     event = WebhookEvent.objects.last()
     assert (event.source, event.status, event.type) == (Source.SYNC, "processed", "InvoiceUpdated")
+    assert "read again from Altoviz · " in text_of(html(clerk, page_of(row)))
+    assert "reason read again from Altoviz" in text_of(html(clerk, page_of(event)))
     entry = LogEntry.objects.get()
     assert entry.change_message == "Read again from Altoviz: changed"
     # An erasure does not look into Django's log.

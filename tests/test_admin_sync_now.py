@@ -46,7 +46,7 @@ class TestSync:
         assert run(operator, "sync") == ["The sync is done."]
         assert not SyncRun.objects.filter(finished_at=None).exists()
 
-    def test_a_dispatcher_that_is_no_module_is_named(self, operator, settings):
+    def test_a_dispatcher_that_is_no_module_is_named(self, altoviz, operator, settings):  # noqa: F811
         settings.ALTOVIZ = settings.ALTOVIZ | {"DISPATCHER": "no.such.module"}
         (message,) = press(operator, "sync")
         assert message.startswith('ALTOVIZ["DISPATCHER"] is "no.such.module"')
@@ -54,7 +54,11 @@ class TestSync:
     def test_is_not_started_twice(self, altoviz, operator):  # noqa: F811
         SyncRun.objects.create(account="default", entity="customer", is_import=False, as_of=0)
         assert run(operator, "sync") == ["A sync is running already. Nothing was started."]
+        assert press(operator, "sync") == ["A sync is running already. Nothing was started."]
         assert altoviz.requests == []
+
+    def test_is_not_confirmed_without_an_api_key(self, operator):
+        assert press(operator, "sync") == ["Account “default” has no API_KEY in ALTOVIZ."]
 
     def test_a_used_up_rate_limit_ends_it(self, altoviz, operator, settings):  # noqa: F811
         altoviz.populate(customers=3)

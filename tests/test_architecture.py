@@ -23,7 +23,7 @@ LAYERS = [
     {"masking", "rejections"},
     {"models", "signals", "samples", "client"},
     {"intake"},
-    {"exact_json", "conf", "event_types", "log", "spellings", "transactions"},
+    {"exact_json", "conf", "days", "event_types", "log", "spellings", "transactions"},
     {"exceptions"},
 ]
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts]

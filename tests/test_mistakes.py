@@ -84,8 +84,8 @@ def told_by(command, *args):
             "The setting ALTOVIZ_WEBHOOK_SECRET has no effect",
             'Put it into the dictionary ALTOVIZ, as "WEBHOOK_SECRET"',
         ),
-        ({"RETENTION_DAYS": "90"}, {}, "must be a whole number, but is a text", "README"),
-        ({"ALLOWED_IPS": "20.23.10.180"}, {}, "must be a list of texts, but is a text", "README"),
+        ({"RETENTION_DAYS": "90"}, {}, "must be a whole number, but is a text", "docs/reference/settings.rst"),
+        ({"ALLOWED_IPS": "20.23.10.180"}, {}, "must be a list of texts, but is a text", "docs/reference/settings.rst"),
         (
             {"DISPATCHER": "django_altoviz.dispatchers.inline.dispatch"},
             {},

@@ -17,7 +17,7 @@ from django_altoviz.admin.actions import messages_about
 from django_altoviz.admin.display.values import arrival_facts, translate_note
 from django_altoviz.checks import check_settings
 from django_altoviz.event_types import EventType
-from django_altoviz.models import Customer, Invoice, Quote, Status, WebhookEvent
+from django_altoviz.models import MIRRORS, Customer, Invoice, Quote, Status, WebhookEvent
 from django_altoviz.processing import Replay
 from django_altoviz.processing.history import LOST_WORKER
 from django_altoviz.processing.mirroring import TOO_LATE
@@ -90,6 +90,35 @@ def test_translations_follow_french_typography():
     bad = re.compile(r"'| [:;?!»]|« |[“”]|\.\.\.")
     texts = [text for message in MESSAGES for text in message.translations]
     assert [text for text in texts if bad.search(text)] == []
+
+
+def test_a_thing_has_one_french_word():
+    other_words = re.compile(r"entreprise|\bclé API|\bessais?\b|impayée|\(état", re.IGNORECASE)
+    texts = [text for message in MESSAGES for text in message.translations]
+    assert [text for text in texts if other_words.search(text)] == []
+
+
+def test_a_french_date_has_its_article():
+    """A time in words begins with a day: "28 novembre 2026 à 10:00:00"."""
+    without = re.compile(r"(?:depuis|jusqu’à|:|de) %\((?:time|at|first|last)\)s", re.I)
+    texts = [text for message in MESSAGES for text in message.translations]
+    assert [text for text in texts if without.search(text)] == []
+
+
+def test_no_message_is_hidden_by_one_of_django(french):
+    """Django looks for a text in the apps in their order, and its own may mean something else."""
+    for message in MESSAGES:
+        shown = translation.gettext(message.originals[0])
+        if len(message.originals) > 1:
+            shown = translation.ngettext(*message.originals, 1)
+        assert shown == message.translations[0], message.originals
+
+
+def test_each_column_of_an_object_has_a_name_of_its_own(french):
+    """The head of a CSV file has nothing else to tell its columns apart."""
+    for model in MIRRORS.values():
+        names = Counter(str(field.verbose_name) for field in model._meta.concrete_fields)
+        assert [name for name, number in names.items() if number > 1] == [], model
 
 
 def test_the_compiled_catalogue_is_up_to_date():

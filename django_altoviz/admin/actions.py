@@ -21,6 +21,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.base import ReadOnlyAdmin, redirect_within
+from django_altoviz.admin.display.values import labelled
+from django_altoviz.admin.history import event_label, status_label
 from django_altoviz.conf import app_settings
 from django_altoviz.dispatchers import dispatch_or_log, inline
 from django_altoviz.models import ReceiverRun, WebhookEvent, WebhookEventQuerySet
@@ -87,12 +89,19 @@ class ReplayAdmin(ReadOnlyAdmin):
         *,
         is_asked: bool,
     ) -> HttpResponse | None:
-        if chosen.order_by()[: MAX_SELECTED + 1].count() > MAX_SELECTED:
+        number = chosen.order_by()[: MAX_SELECTED + 1].count()
+        if number > MAX_SELECTED:
             text = gettext(
                 "These are more than %(count)d events. Filter the list further, or run "
                 "altoviz_process_events."
             )
             self.message_user(request, text % {"count": MAX_SELECTED}, messages.ERROR)
+            return None
+        is_whole_list = number and request.POST.get("select_across") == "1"
+        selected = {*request.POST.getlist(ACTION_CHECKBOX_NAME)}
+        if not is_whole_list and (gone := len(selected) - number) > 0:
+            self.message_user(request, _gone_text(gone), messages.WARNING)
+        if not number:
             return None
         from_scratch = action == "process_from_scratch"
         if is_asked and CONFIRMED not in request.POST:
@@ -138,7 +147,7 @@ class ReplayAdmin(ReadOnlyAdmin):
         keys = [*chosen.order_by("pk").values_list("pk", flat=True)]
         for event, outcome in replay_in_time(keys, from_scratch=from_scratch):
             outcomes[outcome] += 1
-            self.log_change(request, event, f"{name}: {outcome.label}")
+            self.log_change(request, event, labelled(name, outcome.label))
         for level, text in messages_about(outcomes, missed=len(keys) - outcomes.total()):
             self.message_user(request, text, level)
 
@@ -155,6 +164,9 @@ class ReplayAdmin(ReadOnlyAdmin):
         ``fields`` are what else the form submits.
         """
         events = list(chosen.order_by("pk"))
+        listed = events[:_MAX_LISTED]
+        rest = len(events) - len(listed)
+        more = ngettext("… and %(count)d more event.", "… and %(count)d more events.", rest)
         succeeded = ReceiverRun.objects.filter(event__in=[e.pk for e in events], gave_up="")
         receivers = succeeded.values_list("receiver").annotate(Count("pk")).order_by("receiver")
         context: dict[str, Any] = {
@@ -163,9 +175,9 @@ class ReplayAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "media": self.media,
             "count": len(events),
-            "events": events[:_MAX_LISTED],
-            "rest": max(len(events) - _MAX_LISTED, 0),
-            "receivers": receivers if from_scratch else [],
+            "events": [(event, event_label(event), status_label(event)) for event in listed],
+            "more": more % {"count": rest} if rest else "",
+            "receivers": [labelled(*each) for each in receivers] if from_scratch else [],
             "from_scratch": from_scratch,
             "fields": [
                 *fields.items(),
@@ -224,6 +236,15 @@ def messages_about(outcomes: Counter[Replay], missed: int = 0) -> list[tuple[int
     return found
 
 
+def _gone_text(count: int) -> str:
+    text = ngettext(
+        "%(count)d selected event is not in this list any more. Nothing was done with it.",
+        "%(count)d selected events are not in this list any more. Nothing was done with them.",
+        count,
+    )
+    return text % {"count": count}
+
+
 def _level(outcome: Replay) -> int:
     if outcome.is_refusal or outcome is Replay.IGNORED:
         return messages.WARNING
@@ -235,8 +256,8 @@ def _text(outcome: Replay, count: int) -> str:
         text = ngettext("%(count)d event was processed.", "%(count)d events were processed.", count)
     elif outcome is Replay.IGNORED:
         text = ngettext(
-            "%(count)d event was ignored again: its page says why.",
-            "%(count)d events were ignored again: their pages say why.",
+            "%(count)d event was ignored: its page says why.",
+            "%(count)d events were ignored: their pages say why.",
             count,
         )
     elif outcome is Replay.QUEUED:
@@ -246,7 +267,11 @@ def _text(outcome: Replay, count: int) -> str:
             count,
         )
     elif outcome is Replay.FAILED:
-        text = ngettext("%(count)d event failed again.", "%(count)d events failed again.", count)
+        text = ngettext(
+            "%(count)d event failed: its page says why, and whether it is tried again.",
+            "%(count)d events failed: their pages say why, and whether they are tried again.",
+            count,
+        )
     else:
         text = ngettext(
             "%(count)d event was not processed: %(reason)s.",

@@ -17,7 +17,7 @@ from django.contrib.admin.options import (
     get_content_type_for_model,
 )
 from django.contrib.admin.utils import quote as admin_quote
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db import DataError, NotSupportedError, models
@@ -31,6 +31,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.display.rendering import EMPTY, Renderer
 from django_altoviz.admin.filters import AccountFilter, has_several_accounts
+from django_altoviz.admin.restrictions import restriction
 from django_altoviz.models import Mirror, WebhookEvent
 
 MAX_COUNT = 10_000
@@ -67,6 +68,26 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 class LightChangeList(ChangeList):
     """Change list that defers the columns it doesn't show, because these may be megabytes a row."""
+
+    #: The names of the look-ups that no filter beside the list shows.
+    others: Sequence[str] = ()
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        found = super().get_filters(request)
+        # Without those that Django makes of a year, a month and a day.
+        self.others = [name for name in self.get_filters_params() if name in found[2]]
+        return found
+
+    @property
+    def restrictions(self) -> list[tuple[str, Any]]:
+        """Return the labels and values of the look-ups that no filter beside the list shows."""
+        chosen = self.get_filters_params()
+        page = self.model_admin
+        return [restriction(self.model, name, chosen[name][-1], page) for name in self.others]
+
+    @property
+    def link_without_restrictions(self) -> str:
+        return self.get_query_string(dict.fromkeys([*self.others, PAGE_VAR]))
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Any = None

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.actions import ReplayAdmin
-from django_altoviz.admin.base import LightChangeList, parse_id
+from django_altoviz.admin.base import parse_id
 from django_altoviz.admin.content import content, may_view_content
 from django_altoviz.admin.display.json_tree import folding_body
 from django_altoviz.admin.display.rendering import EMPTY, badge
@@ -36,7 +36,13 @@ from django_altoviz.admin.history import (
     mirror_model,
     status_label,
 )
-from django_altoviz.admin.objects import MirroredObjects, ids_by_number, named, objects_of
+from django_altoviz.admin.objects import (
+    EventList,
+    MirroredObjects,
+    ids_by_number,
+    named,
+    objects_of,
+)
 from django_altoviz.admin.problems import UNFINISHED, problem_of
 from django_altoviz.intake.envelopes import text_to_body
 from django_altoviz.masking import SecretMask
@@ -46,15 +52,6 @@ from django_altoviz.processing import may_be_replayed
 from django_altoviz.processing.history import FIRST_ATTEMPTS, LAST_ATTEMPTS
 
 _BODY_TEMPLATE = "admin/django_altoviz/webhookevent/body.html"
-
-
-class EventList(LightChangeList):
-    """Change list that knows the objects of its events."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        page: Any = self.model_admin
-        page.objects = objects_of(self.result_list, page)
 
 
 @admin.register(WebhookEvent)
@@ -289,7 +286,7 @@ class WebhookEventAdmin(ReplayAdmin):
     ) -> HttpResponse:
         event = context["original"]
         self.objects = objects_of([event], self)
-        if event.status in UNFINISHED:
+        if event.status in UNFINISHED and event.pruned_at is None:
             context["problem"] = problem_of(event, self)
         if may_be_replayed(event):
             context["can_process_again"] = self.has_process_permission(request)

@@ -26,8 +26,8 @@ from django_altoviz.admin.base import ReadOnlyAdmin, redirect_within
 from django_altoviz.admin.display.rendering import Renderer
 from django_altoviz.admin.display.states import states_of
 from django_altoviz.admin.display.values import format_value
+from django_altoviz.days import local_today
 from django_altoviz.models import Mirror
-from django_altoviz.overview.activity import local_today
 
 #: The rows that are read, and written, at once.
 PAGE = 1000

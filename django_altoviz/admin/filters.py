@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from django_altoviz.admin.display.states import UNPAID, overdue
 from django_altoviz.admin.display.values import (
     CUSTOMER_TYPES,
     PRODUCT_TYPES,
@@ -22,9 +23,9 @@ from django_altoviz.admin.display.values import (
     translate_note,
 )
 from django_altoviz.conf import used_account_names
+from django_altoviz.days import local_today, midnight
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Status, WebhookEvent
-from django_altoviz.overview.activity import local_today, midnight
 
 Choices = Iterable[tuple[str, Any]]
 _OTHER = "other"
@@ -106,16 +107,24 @@ class EventTypeFilter(KnownValuesFilter):
 
 
 class CauseFilter(admin.SimpleListFilter):
-    """Filter by the cause of a failure: the most frequent ones, with the number of their events."""
+    """Filter by the cause of a failure: the most frequent ones of the account.
+
+    Each has the number of its events, unless the list is filtered by something else.
+    """
 
     title = _("cause of failure")
     parameter_name = "cause"
+    #: The parameters of a list whose numbers can be given.
+    _UNCOUNTED = {parameter_name, AccountFilter.parameter_name, PAGE_VAR}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        failed = WebhookEvent.objects.filter(status__in=_WITH_CAUSE).exclude(cause="")
-        counts = Counter(failed.order_by().values_list("cause", flat=True)[:_MAX_FAILED])
+        failed = WebhookEvent.with_pruned.filter(status__in=_WITH_CAUSE).exclude(cause="")
+        if account := request.GET.get(AccountFilter.parameter_name):
+            failed = failed.filter(account=account)
+        counts = Counter(failed.order_by().values_list("cause", flat=True)[: _MAX_FAILED + 1])
+        is_counted = counts.total() <= _MAX_FAILED and not {*request.GET} - self._UNCOUNTED
         found = [
-            (cause, f"{translate_note(cause)} ({number})")
+            (cause, f"{translate_note(cause)} ({number})" if is_counted else translate_note(cause))
             for cause, number in counts.most_common(_MAX_CAUSES)
         ]
         if (chosen := self.value()) and chosen not in dict(found):
@@ -137,8 +146,8 @@ class DayFilter(admin.SimpleListFilter):
     _PERIODS = {
         "today": (_("Today"), 0, 1),
         "yesterday": (_("Yesterday"), 1, 1),
-        "week": (_("Past 7 days"), 6, 7),
-        "month": (_("Past 30 days"), 29, 30),
+        "week": (pgettext_lazy("events", "Past 7 days"), 6, 7),
+        "month": (pgettext_lazy("events", "Past 30 days"), 29, 30),
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
@@ -163,10 +172,12 @@ class DayFilter(admin.SimpleListFilter):
             return None
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
         _label, ago, days = self._PERIODS.get(self.value() or "", ("", 0, 0))
         first = local_today() - datetime.timedelta(days=ago) if days else self.day
         if first is None:
-            return queryset
+            return queryset.none()
         try:
             last = first + datetime.timedelta(days=days or 1)
             return queryset.filter(received_at__gte=midnight(first), received_at__lt=midnight(last))
@@ -175,13 +186,18 @@ class DayFilter(admin.SimpleListFilter):
 
 
 class DueFilter(admin.SimpleListFilter):
-    """Filter invoices or credits by the next day on which a part of the balance is due."""
+    """Filter invoices or credits by the next day on which a part of the balance is due.
+
+    Nothing is due of what was deleted.
+    """
 
     title = _("due date")
     parameter_name = "due"
+    UNPAID = "unpaid"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [
+            (self.UNPAID, pgettext_lazy("invoices", "unpaid")),
             ("overdue", pgettext_lazy("invoices", "overdue")),
             ("week", _("In the next 7 days")),
             ("month", _("In the next 30 days")),
@@ -189,17 +205,19 @@ class DueFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value, first = self.value(), local_today()
-        if value == "overdue":
-            return queryset.filter(next_due_date__lt=first)
-        days = {"week": 7, "month": 30}.get(value or "")
-        if days is not None:
-            last = first + datetime.timedelta(days=days)
-            return queryset.filter(next_due_date__gte=first, next_due_date__lte=last)
-        if value == "later":
-            last = first + datetime.timedelta(days=30)
-            return queryset.filter(next_due_date__gt=last)
-        return queryset
+        if not self.value():
+            return queryset
+        today = local_today()
+        week, month = (today + datetime.timedelta(days=days) for days in (7, 30))
+        due = {
+            self.UNPAID: UNPAID,
+            "overdue": overdue(),
+            "week": Q(deleted_at=None, next_due_date__gte=today, next_due_date__lte=week),
+            "month": Q(deleted_at=None, next_due_date__gte=today, next_due_date__lte=month),
+            "later": Q(deleted_at=None, next_due_date__gt=month),
+        }
+        condition = due.get(self.value() or "")
+        return queryset.none() if condition is None else queryset.filter(condition)
 
 
 class CustomerTypeFilter(KnownValuesFilter):

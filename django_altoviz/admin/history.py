@@ -16,6 +16,7 @@ from django_altoviz.admin.display.values import (
     business_signal_labels,
     format_time,
     format_value,
+    source_label,
     translate_note,
 )
 from django_altoviz.models import MIRRORS, Mirror, Status, WebhookEvent
@@ -106,7 +107,7 @@ def _build_entry(
             *changes_of(event, page.renderer),
             *(Change(*difference) for difference in differences or ()),
         ],
-        source=event.get_source_display(),
+        source=source_label(event),
         status=status_label(event),
         error=error_summary(event, page.renderer) if may_view else "",
         link=page.link(WebhookEvent, "change", f"#{event.pk}", event.pk) if may_view else "",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import calendar
 import datetime
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,17 +22,21 @@ from django.utils.translation import pgettext
 
 from django_altoviz.admin.base import CappedPaginator, LightChangeList
 from django_altoviz.admin.display.rendering import EMPTY
+from django_altoviz.admin.display.states import overdue
 from django_altoviz.admin.display.values import (
     QUOTE_STATUSES,
     add_up,
     format_amount,
     to_cents,
 )
+from django_altoviz.admin.filters import DeletedFilter
+from django_altoviz.days import local_today
 from django_altoviz.models import Credit, Invoice, Quote
-from django_altoviz.overview.activity import local_today
 
 #: The latest years that are offered.
 MAX_YEARS = 12
+#: The states of documents that nobody has to pay.
+_NOT_PAYABLE = {"deleted", "cancelled", "draft"}
 
 
 class Total(NamedTuple):
@@ -95,9 +100,15 @@ def totals_of(rows: QuerySet[Any]) -> list[Total]:
         for name, label in [*((name, each[0]) for name, each in states.items()), ("", _("other"))]
         if name in found
     ]
-    if len(found) > 1:
-        numbers, *columns = zip(*found.values(), strict=True)
-        totals.append(_state_total(_("total"), sum(numbers), *map(add_up, columns)))
+    left_out = [
+        str(label) for name, (label, _q) in states.items() if name in found.keys() & _NOT_PAYABLE
+    ]
+    counted = [figures for name, figures in found.items() if name not in _NOT_PAYABLE]
+    if len(counted) > 1:
+        label = _("total without: %(states)s") % {"states": ", ".join(left_out)}
+        numbers, *columns = zip(*counted, strict=True)
+        sums = (None if {*column} == {None} else add_up(column) for column in columns)
+        totals.append(_state_total(label if left_out else _("total"), sum(numbers), *sums))
     return totals
 
 
@@ -109,24 +120,31 @@ def _state_total(label: str, number: Any, *amounts: Any) -> Total:
 def _invoice_states() -> dict[str, tuple[str, Q]]:
     """Return the states that an invoice is counted in: the first that it is in."""
     return {
+        "deleted": (pgettext("invoices", "deleted"), Q(deleted_at__isnull=False)),
         "cancelled": (pgettext("invoices", "cancelled"), Q(is_cancelled=True)),
-        "draft": (pgettext("invoices", "drafts"), Q(is_draft=True) | Q(is_proforma=True)),
+        "draft": (
+            pgettext("invoices", "drafts and pro formas"),
+            Q(is_draft=True) | Q(is_proforma=True),
+        ),
         "paid": (pgettext("invoices", "paid"), Q(is_paid=True)),
-        "overdue": (pgettext("invoices", "overdue"), Q(next_due_date__lt=local_today())),
+        "overdue": (pgettext("invoices", "overdue"), overdue()),
         "open": (pgettext("invoices", "not due yet"), Q(next_due_date__gte=local_today())),
     }
 
 
 def _quote_states() -> dict[str, tuple[str, Q]]:
-    return {name: (label, Q(status=name)) for name, label in QUOTE_STATUSES.items()}
+    deleted = (pgettext("quotes", "deleted"), Q(deleted_at__isnull=False))
+    known = {name: (label, Q(status=name)) for name, label in QUOTE_STATUSES.items()}
+    return {"deleted": deleted, **known}
 
 
 def _credit_states() -> dict[str, tuple[str, Q]]:
     return {
+        "deleted": (pgettext("credits", "deleted"), Q(deleted_at__isnull=False)),
         "cancelled": (pgettext("credits", "cancelled"), Q(is_cancelled=True)),
         "draft": (pgettext("credits", "drafts"), Q(is_draft=True)),
         "settled": (pgettext("credits", "settled"), Q(is_paid=True)),
-        "overdue": (pgettext("credits", "overdue"), Q(next_due_date__lt=local_today())),
+        "overdue": (pgettext("credits", "overdue"), overdue()),
         "open": (pgettext("credits", "not due yet"), Q(next_due_date__gte=local_today())),
     }
 
@@ -139,7 +157,7 @@ _STATES: dict[Any, Callable[[], dict[str, tuple[str, Q]]]] = {
 
 
 def periods_of(changelist: ChangeList) -> Periods:
-    """Return the periods to filter by. Whether each has documents is not looked up.
+    """Return the periods to filter by. Whether a month or a day has documents is not looked up.
 
     Django's own tag does that, and reads all dates.
     """
@@ -148,7 +166,8 @@ def periods_of(changelist: ChangeList) -> Periods:
     parts = [_number_in(chosen, f"{field}__{part}") for part in ("year", "month", "day")]
     year, month, day = parts
     if year is None:
-        return Periods(None, [_link(changelist, str(each), each) for each in _years_of(changelist)])
+        years = sorted(itertools.islice(_years_of(changelist), MAX_YEARS))
+        return Periods(None, [_link(changelist, str(each), each) for each in years])
     if month is None:
         back = {"link": _link(changelist, "")["link"], "title": _("All dates")}
         months = [_link(changelist, capfirst(MONTHS[each]), year, each) for each in range(1, 13)]
@@ -183,12 +202,16 @@ def _link(changelist: ChangeList, title: str, *parts: int) -> dict[str, str]:
     return {"title": title, "link": link}
 
 
-def _years_of(changelist: ChangeList) -> range:
-    """Return the years from the first document to the last one: two look-ups in the index."""
+def _years_of(changelist: ChangeList) -> Iterator[int]:
+    """Yield the years that have documents, the latest first: a look-up in the index for each.
+
+    Deleted documents count only in a list that may have them.
+    """
     field = changelist.date_hierarchy
     model: Any = changelist.model
-    dates = model.with_deleted.exclude(**{field: None}).values_list(field, flat=True)
-    first, last = dates.order_by(field).first(), dates.order_by(f"-{field}").first()
-    if first is None or last is None:
-        return range(0)
-    return range(max(first.year, last.year - MAX_YEARS + 1), last.year + 1)
+    has_deleted = DeletedFilter.parameter_name in changelist.get_filters_params()
+    rows = model.with_deleted if has_deleted else model.objects
+    earlier = rows.exclude(**{field: None})
+    while latest := earlier.order_by(f"-{field}").values_list(field, flat=True).first():
+        yield latest.year
+        earlier = rows.filter(**{f"{field}__lt": datetime.date(latest.year, 1, 1)})

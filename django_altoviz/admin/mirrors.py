@@ -59,7 +59,22 @@ class MirrorAdmin(ExportAdmin, RemoteAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         first, *others = self.list_display
         deleted = ["deleted_at"] if DeletedFilter.parameter_name in request.GET else []
-        return [first, *deleted, *others, "account"]
+        return [self._leading_column(first), *deleted, *others, "account"]
+
+    def _leading_column(self, name: Any) -> Any:
+        """Return the column with the link: its value, or another name of an object that has none."""
+        names = {field.name for field in self.model._meta.concrete_fields}
+        if name not in names:  # a project's own
+            return name
+        named = column(self.model, name)
+
+        @admin.display(description=named.short_description, ordering=name)
+        def show(row: Any) -> str:
+            text = getattr(row, name) or getattr(row, "subject", None) or row
+            return str(self.renderer.cell(text))
+
+        show.__name__ = name
+        return show
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [*self.list_filter, DeletedFilter, AccountFilter]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from django_altoviz.admin.base import ReadOnly
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from django_altoviz.admin.base import LightChangeList, ReadOnly
 from django_altoviz.admin.history import mirror_model
 from django_altoviz.models import MIRRORS, Document, Mirror, WebhookEvent
 from django_altoviz.models.mirrors.relations import key_of
@@ -44,3 +48,22 @@ def ids_by_number(number: str, page: ReadOnly) -> dict[str, list[int]]:
             rows = model.with_deleted.filter(number=number)
             found[model.entity()] = [*rows.values_list("altoviz_id", flat=True)[:_MAX_FOUND]]
     return {entity: ids for entity, ids in found.items() if ids}
+
+
+class EventList(LightChangeList):
+    """Change list that knows the objects of its events."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        page: Any = self.model_admin
+        page.objects = objects_of(self.result_list, page)
+
+    @property
+    def restrictions(self) -> list[tuple[str, Any]]:
+        found = super().restrictions
+        if not ({"entity__exact", "object_id"} <= {*self.others} and self.result_list):
+            return found
+        page: Any = self.model_admin
+        named_object = capfirst(_("object")), page.linked_object(self.result_list[0])
+        kept = [each for name, each in zip(self.others, found, strict=True) if name != "object_id"]
+        return [named_object, *kept]

@@ -17,16 +17,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz import registration
-from django_altoviz.admin.actions import MAX_IN_REQUEST, PATIENCE
-from django_altoviz.admin.display.values import labelled
+from django_altoviz.admin.actions import MAX_IN_REQUEST, PATIENCE, messages_about
 from django_altoviz.conf import Account
 from django_altoviz.dispatchers import has_sync_queue
-from django_altoviz.dispatchers.syncs import SECONDS_TO_SYNC, StartedSync, start_sync
+from django_altoviz.dispatchers.syncs import SECONDS_TO_SYNC, StartedSync, is_syncing, start_sync
 from django_altoviz.exceptions import NotConfirmed, QueueDown, SyncTakenOver
 from django_altoviz.masking import SecretMask
-from django_altoviz.models import Status, WebhookEvent
+from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.overview.remote import RemoteState, host_of, limited_client, without_user
-from django_altoviz.processing import drain
+from django_altoviz.processing import Replay, drain, ready_keys
 from django_altoviz.registration import Plan, Registered, Wanted, endpoints
 
 #: The level and the text of a message.
@@ -36,12 +35,20 @@ _LONGEST_DESCRIPTION = 300
 _REQUEST_SECONDS = 8.0
 
 
+class NothingToDo(Exception):
+    """The reason why an operation would do nothing, so that nobody is asked to confirm it."""
+
+    def __init__(self, level: int, text: str) -> None:
+        super().__init__(text)
+        self.said: Said = (level, text)
+
+
 @dataclass(frozen=True)
 class Operation:
     """A button: its label, the permission that it requires, and what it does with an account.
 
     ``plan`` yields the sentences of the page to confirm it, ``run`` the messages afterwards. Both may
-    raise ``APIFailure``.
+    raise ``APIFailure`` or ``ImproperlyConfigured``, and ``plan`` also ``NothingToDo``.
     """
 
     label: str | Promise
@@ -62,23 +69,44 @@ def failure_text(error: Exception, account: str) -> str:
 
 
 def _described(webhook: Registered, show: Callable[[str], str] = without_user) -> str:
+    text = gettext("%(id)s “%(name)s” %(url)s")
+    values = {"id": webhook.id, "name": webhook.name, "url": show(webhook.url)}
     # Masked before it is cut, or the cut could leave a part of a secret.
-    text = SecretMask()(f"{webhook.id} “{webhook.name}” {show(webhook.url)}")
-    return text[:_LONGEST_DESCRIPTION]
+    return SecretMask()(text % values)[:_LONGEST_DESCRIPTION]
 
 
-def _wanted(account: Account) -> Wanted:
-    for name in ("WEBHOOK_URL", "WEBHOOK_SECRET", "API_KEY"):
+def _require(account: Account, *names: str) -> None:
+    for name in names:
         if not (
             account.webhook_secrets if name == "WEBHOOK_SECRET" else vars(account)[name.lower()]
         ):
             text = gettext("Account “%(name)s” has no %(setting)s in ALTOVIZ.")
             raise ImproperlyConfigured(text % {"name": account.name, "setting": name})
+
+
+def _wanted(account: Account) -> Wanted:
+    _require(account, "WEBHOOK_URL", "WEBHOOK_SECRET", "API_KEY")
     return Wanted.by(account)
 
 
 def _plan_registration(account: Account, *, replace: bool) -> Iterator[str]:
     wanted = _wanted(account)
+    warnings = [*_warnings_about(account, wanted)]
+    with limited_client(account) as client:
+        rows = client.webhooks.all()
+    replaced = {registration.id_of(row) for row in rows} if replace else ()
+    found = registration.plan(rows, wanted, replace=replaced)
+    if found.keep and found.is_done and not (found.leave or warnings):
+        raise NothingToDo(messages.SUCCESS, _already_registered(found.keep))
+    yield from warnings
+    yield from _steps(found, without_user(wanted.url))
+
+
+def _already_registered(webhook: Registered) -> str:
+    return gettext("Already registered: %(webhook)s") % {"webhook": _described(webhook)}
+
+
+def _warnings_about(account: Account, wanted: Wanted) -> Iterator[str]:
     url = without_user(wanted.url)
     if reason := endpoints.why_not_public(wanted.url):
         text = gettext("Altoviz may not be able to deliver to %(url)s: %(reason)s.")
@@ -86,10 +114,6 @@ def _plan_registration(account: Account, *, replace: bool) -> Iterator[str]:
     if not endpoints.leads_to_webhook(wanted.url, account.name):
         text = gettext("%(url)s does not lead to the webhook of account “%(name)s”.")
         yield text % {"url": url, "name": account.name}
-    with limited_client(account) as client:
-        rows = client.webhooks.all()
-    replaced = {registration.id_of(row) for row in rows} if replace else ()
-    yield from _steps(registration.plan(rows, wanted, replace=replaced), url)
 
 
 def _steps(plan: Plan, url: str) -> Iterator[str]:
@@ -121,12 +145,11 @@ def _register(account: Account, *, replace: bool) -> Iterator[Said]:
         result = registration.register(
             client.webhooks, _wanted(account), replace=replace, sleep=_patient_sleep()
         )
-    text = (
-        gettext("Registered: %(webhook)s")
-        if result.created
-        else gettext("Already registered: %(webhook)s")
-    )
-    yield messages.SUCCESS, text % {"webhook": _described(result.kept)}
+    if result.created:
+        text = gettext("Registered: %(webhook)s") % {"webhook": _described(result.kept)}
+    else:
+        text = _already_registered(result.kept)
+    yield messages.SUCCESS, text
     for id in result.removed:
         yield messages.SUCCESS, gettext("Removed: %(id)s") % {"id": id}
 
@@ -139,8 +162,15 @@ def _to_unregister(account: Account) -> list[Registered]:
 
 
 def _plan_removal(account: Account) -> Iterator[str]:
-    for webhook in _to_unregister(account):
+    chosen = _to_unregister(account)
+    if not chosen:
+        raise NothingToDo(*_no_webhook())
+    for webhook in chosen:
         yield gettext("Would remove: %(webhook)s") % {"webhook": _described(webhook)}
+
+
+def _no_webhook() -> Said:
+    return messages.WARNING, gettext("There is no such webhook.")
 
 
 def _unregister(account: Account) -> Iterator[Said]:
@@ -152,10 +182,13 @@ def _unregister(account: Account) -> Iterator[Said]:
     for webhook in chosen:
         yield messages.SUCCESS, gettext("Removed: %(webhook)s") % {"webhook": _described(webhook)}
     if not chosen:
-        yield messages.WARNING, gettext("There is no such webhook.")
+        yield _no_webhook()
 
 
 def _plan_sync(account: Account) -> Iterator[str]:
+    _require(account, "API_KEY")
+    if is_syncing(account.name):
+        raise NothingToDo(*_what_was_started(None))
     if has_sync_queue():
         yield gettext(
             "The workers read all objects at Altoviz, and apply each difference as an event."
@@ -195,6 +228,8 @@ def _what_was_started(started: StartedSync | None) -> Said:
 
 
 def _plan_processing(account: Account) -> Iterator[str]:
+    if not any(ready_keys(_stored_events(account))):
+        raise NothingToDo(*_nothing_due())
     text = gettext(
         "At most %(count)d events that are due are processed in this request, for at most %(seconds)d "
         "seconds. Their receivers are called."
@@ -202,18 +237,22 @@ def _plan_processing(account: Account) -> Iterator[str]:
     yield text % {"count": MAX_IN_REQUEST, "seconds": PATIENCE}
 
 
+def _stored_events(account: Account) -> WebhookEventQuerySet[WebhookEvent]:
+    return WebhookEvent.objects.for_write().filter(account=account.name)
+
+
+def _nothing_due() -> Said:
+    return messages.SUCCESS, gettext("No event was due.")
+
+
 def _process_due(account: Account) -> Iterator[Said]:
     deadline = time.monotonic() + PATIENCE
-    events = WebhookEvent.objects.for_write().filter(account=account.name)
-    attempted = drain(events, limit=MAX_IN_REQUEST, deadline=deadline)
-    outcomes = Counter(event.status for event in attempted)
+    attempted = drain(_stored_events(account), limit=MAX_IN_REQUEST, deadline=deadline)
+    outcomes = Counter(map(Replay.of_attempted, attempted))
     is_cut_short = outcomes.total() >= MAX_IN_REQUEST or time.monotonic() >= deadline
-    if outcomes:
-        is_wrong = outcomes[Status.FAILED] or outcomes[Status.DEAD]
-        counts = [labelled(each.label, outcomes[each]) for each in Status if outcomes[each]]
-        yield messages.WARNING if is_wrong else messages.SUCCESS, ", ".join(counts)
-    elif not is_cut_short:
-        yield messages.SUCCESS, gettext("No event was due.")
+    yield from messages_about(outcomes)
+    if not outcomes and not is_cut_short:
+        yield _nothing_due()
     if is_cut_short:
         yield messages.WARNING, gettext("More events may be due.")
 

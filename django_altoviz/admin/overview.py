@@ -18,7 +18,14 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz import rejections
 from django_altoviz.admin.actions import CONFIRMED
 from django_altoviz.admin.base import ReadOnlyAdmin
-from django_altoviz.admin.operations import OPERATIONS, Operation, Said, failure_text
+from django_altoviz.admin.display.values import labelled
+from django_altoviz.admin.operations import (
+    OPERATIONS,
+    NothingToDo,
+    Operation,
+    Said,
+    failure_text,
+)
 from django_altoviz.admin.panels import Panels, event_charts, unknown_accounts
 from django_altoviz.conf import Account, account_names, get_account, used_account_names
 from django_altoviz.exceptions import APIFailure, UnknownAccount
@@ -79,7 +86,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         names = used_account_names()
         answers = ask(names)
         for name in names:
-            self._log(request, name, f"{_ASK_LABEL}: {answers[name].key.label}")
+            self._log(request, name, labelled(_ASK_LABEL, answers[name].key.label))
         # Not a redirect: the process that shows the next page may have another cache.
         return self.bound_to(request).page(request, answers)
 
@@ -93,12 +100,14 @@ class OverviewAdmin(ReadOnlyAdmin):
             said = [*operation.run(account)]
         except UnknownAccount as error:
             raise Http404 from error
+        except NothingToDo as error:
+            said = [error.said]
         except (APIFailure, ImproperlyConfigured) as error:
             said = [(messages.ERROR, failure_text(error, name))]
         self._tell(request, said)
         if is_confirmed:
             texts = " ".join(text for _level, text in said)
-            self._log(request, name, f"{operation.label}: {texts}")
+            self._log(request, name, labelled(operation.label, texts))
         return redirect(self._address())
 
     def _confirmation(

@@ -20,11 +20,12 @@ from django_altoviz.admin.display.values import format_amount, format_time
 from django_altoviz.admin.filters import AccountFilter
 from django_altoviz.health import Health
 from django_altoviz.models import Rejection, Status, SyncRun, WebhookEvent
+from django_altoviz.models.queue import SETTLED
 from django_altoviz.models.sync_runs import SyncState
 from django_altoviz.overview import AccountOverview
 from django_altoviz.overview.activity import Month, Span, activity, kept_for_a_minute
 from django_altoviz.overview.remote import KeyState, RemoteState, WebhookState
-from django_altoviz.rejections import RECENT_DAYS, by_answer
+from django_altoviz.rejections import RECENT_DAYS, by_answer, first_recent_day
 
 _BAD_KEYS = (KeyState.REFUSED, KeyState.OTHER_COMPANY, KeyState.MISSING)
 _BAD_WEBHOOKS = (WebhookState.DIFFERS, WebhookState.SEVERAL, WebhookState.MISSING)
@@ -112,10 +113,10 @@ class Panels:
             Status.MALFORMED: health.malformed,
         }
         for status, count in counts.items():
-            yield (
-                _LABELS[status],
-                self._linked(WebhookEvent, count, health.account, status__exact=status.value),
-            )
+            # The others have their content: only settled events are pruned.
+            with_content = {"pruned_at__isnull": True} if status in SETTLED else {}
+            query = {"status__exact": status.value, **with_content}
+            yield _LABELS[status], self._linked(WebhookEvent, count, health.account, **query)
             if status == Status.PENDING:
                 yield _("of these, waiting for an earlier event"), number_format(health.blocked)
             if status == Status.DEAD and health.conflicting:
@@ -124,7 +125,8 @@ class Panels:
 
     def _rejected(self, health: Health) -> Iterator[tuple[Any, Any]]:
         for answer, count in by_answer(health.rejected).most_common():
-            yield answer, self._linked(Rejection, count, health.account, answer=answer)
+            query = {"answer": answer, "day__gte": first_recent_day().isoformat()}
+            yield answer, self._linked(Rejection, count, health.account, **query)
 
     def _sync(self, run: SyncRun) -> tuple[Any, ...]:
         """Return the row of a sync: kind, state, time, drift and error."""
@@ -141,7 +143,7 @@ class Panels:
         error = self.page.renderer.cell(run.error)
         return run.get_entity_display(), label, started, drift, error
 
-    def _linked(self, model: Any, count: int, account: str, **query: str) -> str:
+    def _linked(self, model: Any, count: int, account: str, **query: Any) -> str:
         """Return the number, as a link to the list of what it counts."""
         query[AccountFilter.parameter_name] = account
         return self.page.link(model, "changelist", number_format(count), **query)

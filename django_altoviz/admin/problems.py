@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from django_altoviz.admin.base import ReadOnly
 from django_altoviz.admin.content import may_view_content
-from django_altoviz.admin.display.values import format_time, translate_note
+from django_altoviz.admin.display.values import format_time, labelled, translate_note
 from django_altoviz.admin.history import WENT_WRONG, error_summary, event_label, status_label
 from django_altoviz.conf import app_settings
 from django_altoviz.models import Mirror, Status, WebhookEvent, queue
@@ -85,7 +85,7 @@ def _cause_and_error(event: WebhookEvent, page: ReadOnly) -> str:
         return summary or translate_note(event.cause)
     if receiver in summary:
         return summary
-    return f"{receiver}: {summary}" if summary.startswith(kind) else f"{event.cause}. {summary}"
+    return labelled(receiver, summary) if summary.startswith(kind) else f"{event.cause}. {summary}"
 
 
 def _button(event: WebhookEvent, page: ReadOnly) -> str:

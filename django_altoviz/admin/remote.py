@@ -17,6 +17,7 @@ from django.utils.http import content_disposition_header
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
+from django_altoviz.admin.actions import CONFIRMED
 from django_altoviz.admin.base import ReadOnlyAdmin, redirect_within
 from django_altoviz.admin.operations import failure_text
 from django_altoviz.client.downloads import Download
@@ -69,13 +70,14 @@ class RemoteAdmin(ReadOnlyAdmin):
         row = self._asked_for(request, object_id)
         if request.method != "POST":  # a reload after a login, for example
             return self._back_to(row)
-        if "confirmed" not in request.POST:
+        if CONFIRMED not in request.POST:
             context: dict[str, Any] = {
                 **self.admin_site.each_context(request),
                 "title": _("Read again from Altoviz"),
                 "opts": self.opts,
                 "media": self.media,
                 "original": row,
+                "fields": [(CONFIRMED, "yes")],
             }
             request.current_app = self.admin_site.name
             return TemplateResponse(request, _REFETCH_PAGE, context)

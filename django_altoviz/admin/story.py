@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db.models import Q
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from django_altoviz.admin.base import ReadOnly
 from django_altoviz.admin.display.details import due_dates
 from django_altoviz.admin.display.rendering import EMPTY
-from django_altoviz.admin.display.states import badges, states_of
+from django_altoviz.admin.display.states import UNPAID, badges, states_of
 from django_altoviz.admin.display.values import add_up, format_amount, format_value
+from django_altoviz.admin.filters import DueFilter
 from django_altoviz.models import Customer, Document, Invoice, Mirror
 from django_altoviz.models.mirrors.accounting import AccountingDocument
 
@@ -27,15 +28,14 @@ MAX_ADDED = 500
 class Unpaid:
     """The invoices of a customer that are not paid, those first that are due first.
 
-    ``total`` is the sum of their balances. ``is_cut`` says that there are more than are listed, and
-    ``is_partial`` that there are more than are added up.
+    ``total`` is the sum of their balances. ``link`` leads to all of them if there are more than are
+    listed; ``is_partial`` says that there are more than are added up.
     """
 
     invoices: list[tuple[str, str, str, str]]
     number: int
     total: str
     link: str
-    is_cut: bool
     is_partial: bool
 
 
@@ -72,12 +72,13 @@ def _unpaid_of(customer: Customer, page: ReadOnly) -> Unpaid | None:
     rows = invoices.filter(UNPAID, customer=customer.key).defer("data")
     found = list(rows.order_by("next_due_date", "date", "pk")[: MAX_ADDED + 1])
     balances = [invoice.balance for invoice in found[:MAX_ADDED]]
+    query = {"customer__exact": customer.key, DueFilter.parameter_name: DueFilter.UNPAID}
+    text = _("There are more unpaid invoices than are listed here.")
     return Unpaid(
         invoices=[_unpaid_row(invoice, page) for invoice in found[:MAX_UNPAID]],
         number=len(balances),
         total=format_amount(add_up(balances)),
-        link=page.link(Invoice, "changelist", "", customer__exact=customer.key),
-        is_cut=len(found) > MAX_UNPAID,
+        link=page.link(Invoice, "changelist", text, **query) if len(found) > MAX_UNPAID else "",
         is_partial=len(found) > MAX_ADDED,
     )
 
@@ -101,8 +102,3 @@ def _address_at_altoviz(row: Mirror) -> str:
     except ValueError:
         return ""
     return address if is_safe and address.isprintable() and " " not in address else ""
-
-
-#: Invoices with a balance that is, or will be, due.
-UNPAID = Q(balance__gt=0) & ~Q(is_draft=True) & ~Q(is_paid=True) & ~Q(is_cancelled=True)
-UNPAID &= ~Q(is_proforma=True)

@@ -26,8 +26,10 @@ class SyncStateFilter(admin.SimpleListFilter):
         return SyncState.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
         states = [state for state in SyncState if state == self.value()]
-        return queryset.filter(in_state(states[0])) if states else queryset
+        return queryset.filter(in_state(states[0])) if states else queryset.none()
 
 
 @admin.register(SyncRun)

@@ -87,7 +87,7 @@ def _check_types() -> Iterator[CheckMessage]:
     except ImproperlyConfigured as error:
         yield Error(
             str(error),
-            hint=_("The README lists the settings and their values."),
+            hint=_("docs/reference/settings.rst lists the settings and their values."),
             id="django_altoviz.E001",
         )
         return
@@ -97,7 +97,7 @@ def _check_types() -> Iterator[CheckMessage]:
         except ImproperlyConfigured as error:
             yield Error(
                 _("Account “%(name)s”: %(error)s") % {"name": name, "error": error},
-                hint=_("The README lists the settings and their values."),
+                hint=_("docs/reference/settings.rst lists the settings and their values."),
                 id="django_altoviz.E001",
             )
 

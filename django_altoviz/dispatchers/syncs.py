@@ -22,6 +22,11 @@ class StartedSync:
     left: list[Entity] = field(default_factory=list)
 
 
+def is_syncing(account: str) -> bool:
+    """Return True if a sync of the account is running."""
+    return any(run.state == SyncState.RUNNING for run in last_syncs(account))
+
+
 def start_sync(account: str) -> StartedSync | None:
     """Start a sync of the account. Return None if one is running already.
 
@@ -29,7 +34,7 @@ def start_sync(account: str) -> StartedSync | None:
         QueueDown: the queue does not take the task.
         APIFailure, SyncTakenOver, ImproperlyConfigured, UnknownAccount: as ``sync_for``.
     """
-    if any(run.state == SyncState.RUNNING for run in last_syncs(account)):
+    if is_syncing(account):
         return None
     try:
         is_queued = dispatch_sync(account)

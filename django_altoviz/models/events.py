@@ -10,6 +10,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_altoviz import exact_json
 from django_altoviz.event_types import SENT_TYPES, Entity, EventType
@@ -58,7 +59,7 @@ class WebhookEvent(models.Model):
     account = IdentifierField(_("account"), max_length=64)
     type = ExactCharField(_("type"), max_length=MAX_TYPE_LENGTH, blank=True)
     entity = models.CharField(_("entity"), max_length=16, blank=True, choices=Entity.choices)
-    object_id = models.BigIntegerField(_("object id"), null=True)
+    object_id = models.BigIntegerField(pgettext_lazy("an event", "object id"), null=True)
     source = models.CharField(
         _("source"), max_length=16, choices=Source.choices, default=Source.WEBHOOK
     )

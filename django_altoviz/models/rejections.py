@@ -24,7 +24,7 @@ class Rejection(models.Model):
     last_at = ExactDateTimeField(_("last rejected at"))
 
     class Meta:
-        verbose_name = _("rejected deliveries")
+        verbose_name = _("rejection")
         verbose_name_plural = _("rejected deliveries")
         constraints = [
             models.UniqueConstraint(fields=["day", "account", "answer"], name="altoviz_rejection")

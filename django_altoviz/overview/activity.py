@@ -21,6 +21,7 @@ from django.db.models import Case, Count, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from django_altoviz.days import local_today, midnight
 from django_altoviz.models import Invoice, Status, WebhookEvent
 
 HOURS, DAYS, MONTHS = 24, 30, 12
@@ -166,16 +167,3 @@ def _last_months() -> list[datetime.date]:
     number = today.year * 12 + today.month - 1
     counted = range(number - MONTHS + 1, number + 2)
     return [datetime.date(month // 12, month % 12 + 1, 1) for month in counted]
-
-
-def midnight(day: datetime.date) -> datetime.datetime:
-    """Return the time at which the day begins in the project's time zone."""
-    begins_at = datetime.datetime.combine(day, datetime.time())
-    if not settings.USE_TZ:
-        return begins_at
-    return timezone.make_aware(begins_at).astimezone(datetime.timezone.utc)
-
-
-def local_today() -> datetime.date:
-    """Return the current day in the project's time zone."""
-    return timezone.localdate() if settings.USE_TZ else datetime.date.today()

@@ -24,12 +24,20 @@ class Replay(models.TextChoices):
     PROCESSED = "processed", _("processed")
     IGNORED = "ignored", _("ignored")
     QUEUED = "queued", _("waiting for a worker")
-    FAILED = "failed", _("failed again")
+    FAILED = "failed", _("failed")
     MALFORMED = "malformed", _("malformed body")
     PRUNED = "pruned", _("pruned body")
     UNKNOWN = "unknown", _("event type unknown to this version")
     BLOCKED = "blocked", _("waiting for an earlier event of the object")
     TAKEN = "taken", _("another worker has it, or has just processed it")
+
+    @classmethod
+    def of_attempted(cls, event: WebhookEvent) -> Replay:
+        """Return the outcome of an attempt, as the event's status says it.
+
+        The event is pending, and not failed, if the fault is the database's.
+        """
+        return _SUCCESSES.get(event.status, cls.FAILED)
 
     @property
     def is_refusal(self) -> bool:
@@ -48,8 +56,7 @@ def process_again(event: WebhookEvent, *, from_scratch: bool = False) -> Replay:
         django.db.Error: the database does not answer.
     """
     if _open(event, from_scratch) and event in process(event):
-        # It is pending, and not failed, if the fault is the database's.
-        return _SUCCESSES.get(event.status, Replay.FAILED)
+        return Replay.of_attempted(event)
     return _refusal(event)
 
 

@@ -23,6 +23,10 @@ class Action(str, Enum):
     DELETED = "deleted"
 
 
+#: The arrival of an event of no sync: somebody had one object read again.
+REREAD = {"reason": "read again"}
+
+
 def record_difference(run: SyncRun, action: Action, data: RemoteObject, as_of: int) -> str | None:
     """Store a difference as an event, process the event, and return which count it belongs to.
 
@@ -32,7 +36,8 @@ def record_difference(run: SyncRun, action: Action, data: RemoteObject, as_of: i
     if run.is_dry_run:
         return action.value if _fits(run, data) else "failed"
     body = body_of(EventType[f"{Entity(run.entity).name}_{action.name}"], data)
-    event = WebhookEvent.from_delivery(body, run.account, {}, Source.SYNC, as_of)
+    arrival = {} if run.pk else REREAD
+    event = WebhookEvent.from_delivery(body, run.account, arrival, Source.SYNC, as_of)
     WebhookEvent.objects.using(run._state.db).store(event)
     event_received.notify(WebhookEvent, event=event)
     process(event)

@@ -107,6 +107,27 @@ def test_an_event_is_processed_from_scratch_after_a_question(page, failing_invoi
     assert "1 event was processed." in page.inner_text(".messagelist")
 
 
+def test_a_text_that_turns_the_direction_turns_only_itself(page, deliver):
+    id = new_id()
+    for subject in ("before \u202e 123", "after 456"):
+        deliver(body_of("InvoiceUpdated", id=id, number=f"FA{id}", subject=subject))
+    find(page, f"FA{id}")
+    old, new = (page.locator(f"#history dd {name}").first.bounding_box() for name in ("del", "ins"))
+    assert old["x"] + old["width"] <= new["x"]
+
+
+def test_a_long_word_makes_no_column_of_a_list_wide(page, deliver):
+    id = new_id()
+    word = "W" * 60
+    deliver(body_of("InvoiceUpdated", id=id, number=word, customerName=f"{word} {id}"))
+    page.goto(f"/admin/django_altoviz/invoice/?q={word}+{id}")
+    widths = page.evaluate(
+        "[...document.querySelectorAll('#result_list tr:last-child > *')].map((cell) => cell.offsetWidth)"
+    )
+    assert len(widths) > 8
+    assert max(widths) < 250
+
+
 def test_who_may_only_view_finds_no_button_and_can_not_act(chromium, site, failing_invoice):
     with browsing(chromium, site, "viewer") as page:
         find(page, failing_invoice)

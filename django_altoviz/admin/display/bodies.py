@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_altoviz.admin.display.details import ADDRESSES, NOTES, VAT_NOTE, TextDetail
 from django_altoviz.admin.display.rendering import EMPTY, MAX_CELL_CHARACTERS, Renderer
-from django_altoviz.admin.display.values import format_value, html_to_text
+from django_altoviz.admin.display.values import format_value, html_to_text, labelled
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import InvoiceLine
 from django_altoviz.models.mirrors.lines import Line
@@ -44,7 +45,8 @@ def differences_between(old: Any, new: Any, renderer: Renderer) -> list[Differen
         for label, before, after in found[:MAX_DIFFERENCES]
     ]
     if (rest := len(found) - MAX_DIFFERENCES) > 0:
-        shown.append((_("… and %(count)d more changes") % {"count": rest}, EMPTY, EMPTY))
+        text = ngettext("… and %(count)d more change", "… and %(count)d more changes", rest)
+        shown.append((text % {"count": rest}, EMPTY, EMPTY))
     return shown
 
 
@@ -68,7 +70,7 @@ def _differing_lines(old: Any, new: Any) -> Iterator[Difference]:
         for column in _COLUMNS:
             texts = _value_of(was, column), _value_of(now, column)
             if texts[0] != texts[1]:
-                yield f"{name}: {_line_field(column).verbose_name}", *texts
+                yield labelled(name, _line_field(column).verbose_name), *texts
 
 
 def _line_field(column: str) -> Any:

@@ -64,6 +64,10 @@ class Chart:
         return max((value for column in self._columns() for value in column), default=0)
 
     @property
+    def is_empty(self) -> bool:
+        return not any(value for series in self.series for value in series.values)
+
+    @property
     def top(self) -> str:
         return self.write(self.highest)
 

@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django_altoviz.admin.display.rendering import EMPTY, Renderer
 from django_altoviz.admin.display.states import days_overdue, overdue_for
 from django_altoviz.admin.display.values import format_amount, format_percent, html_to_text
+from django_altoviz.days import local_today
 from django_altoviz.exact_json import digits_of
 from django_altoviz.models import Mirror
 from django_altoviz.models.mirrors.accounting import AccountingDocument
 from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS
-from django_altoviz.overview.activity import local_today
 
 # The most characters of a number that no column could hold.
 _MOST_DIGITS = 80

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_altoviz import exact_json
-from django_altoviz.admin.display.rendering import MAX_CHARACTERS, Renderer
+from django_altoviz.admin.display.rendering import MAX_CHARACTERS, Renderer, more_characters
 from django_altoviz.intake.envelopes import storable, text_to_body
 
 #: A browser folds and unfolds this many values without delay.
@@ -101,7 +101,7 @@ class _Tree:
         shown = text[: max(self._characters, 0)]
         self._characters -= len(text)
         if rest := len(text) - len(shown):
-            shown += _("… and %(count)s more characters.") % {"count": rest}
+            shown += more_characters(rest)
         return shown
 
 

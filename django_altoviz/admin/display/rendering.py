@@ -9,7 +9,7 @@ from django.contrib.admin.utils import display_for_value
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz import exact_json
@@ -40,7 +40,7 @@ class Renderer:
             return EMPTY
         text = self.mask(text)
         rest = len(text) - MAX_CHARACTERS
-        note = gettext("… and %(count)s more characters.") % {"count": rest} if rest > 0 else ""
+        note = more_characters(rest) if rest > 0 else ""
         return format_html('<pre class="altoviz-text">{}</pre>{}', text[:MAX_CHARACTERS], note)
 
     def paragraphs(self, text: str) -> str:
@@ -77,6 +77,12 @@ class Renderer:
         # Truncator looks at each character, and a page has thousands of cells.
         is_short = len(text) <= MAX_CELL_CHARACTERS
         return text if is_short else Truncator(text).chars(MAX_CELL_CHARACTERS)
+
+
+def more_characters(count: int) -> str:
+    """Return the note on what was cut."""
+    text = ngettext("… and %(count)s more character.", "… and %(count)s more characters.", count)
+    return text % {"count": count}
 
 
 def _cells(template: str, values: Iterable[Any]) -> SafeString:

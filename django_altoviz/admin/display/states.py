@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from django.db.models import Q
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -12,13 +13,18 @@ from django.utils.translation import ngettext, pgettext_lazy
 
 from django_altoviz.admin.display.rendering import badge
 from django_altoviz.admin.display.values import QUOTE_STATUSES
+from django_altoviz.days import local_today
 from django_altoviz.models import Credit, Customer, Invoice, Mirror, Product, Quote
 from django_altoviz.models.mirrors.accounting import AccountingDocument
-from django_altoviz.overview.activity import local_today
+from django_altoviz.models.mirrors.quotes import OPEN_STATUSES
 
-#: The customer has not answered the quote yet.
-_OPEN_QUOTE = ("Pending", "Sent")
 _GOOD_QUOTE = ("Accepted", "Invoiced")
+
+
+#: Invoices with a balance that is, or will be, due.
+UNPAID = Q(deleted_at=None, balance__gt=0) & ~(
+    Q(is_draft=True) | Q(is_proforma=True) | Q(is_paid=True) | Q(is_cancelled=True)
+)
 
 
 class State(NamedTuple):
@@ -48,6 +54,11 @@ def days_overdue(row: AccountingDocument) -> int:
     return max((local_today() - row.next_due_date).days, 0)
 
 
+def overdue() -> Q:
+    """Return the condition for the invoices that have ``days_overdue``."""
+    return Q(deleted_at=None, next_due_date__lt=local_today())
+
+
 def overdue_for(days: int) -> str:
     return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
 
@@ -64,10 +75,14 @@ def _own_states(row: Mirror) -> Iterator[State]:
 
 
 def _states_of_mirror(row: Mirror) -> Iterator[State]:
+    # In languages with genders, an invoice has another one than all other objects.
+    is_invoice = isinstance(row, Invoice)
     if row.deleted_at is not None:
-        yield State(pgettext_lazy("object", "deleted"), is_wrong=True)
+        label = pgettext_lazy("object", "deleted")
+        yield State(pgettext_lazy("invoice", "deleted") if is_invoice else label, is_wrong=True)
     if row.forgotten_at is not None:
-        yield State(pgettext_lazy("object", "forgotten"))
+        label = pgettext_lazy("object", "forgotten")
+        yield State(pgettext_lazy("invoice", "forgotten") if is_invoice else label)
 
 
 def _states_of_invoice(row: Invoice) -> Iterator[State]:
@@ -95,7 +110,7 @@ def _states_of_quote(row: Quote) -> Iterator[State]:
         yield State(label, is_wrong=status == "Refused", is_good=status in _GOOD_QUOTE)
     if row.sent_at is not None and status != "Sent":
         yield State(pgettext_lazy("quote", "sent"))
-    is_open = status in _OPEN_QUOTE and row.deleted_at is None
+    is_open = status in OPEN_STATUSES and row.deleted_at is None
     if is_open and row.validity_date is not None and row.validity_date < local_today():
         yield State(pgettext_lazy("quote", "expired"), is_wrong=True)
 

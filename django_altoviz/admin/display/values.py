@@ -22,6 +22,7 @@ from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from django_altoviz.admin.display.rendering import EMPTY
+from django_altoviz.models import Source, WebhookEvent
 from django_altoviz.models.mirrors.payloads import plain
 
 Labels = dict[str, Any]
@@ -92,8 +93,12 @@ ARRIVAL = {
     "user_agent": _("user agent"),
     "signature": _("encoding of the signature"),
     "read_again": _("when it was read again"),
+    "reason": _("reason"),
 }
-READ_AGAIN = {"alive": _("it was there"), "gone": _("it was gone")}
+_ARRIVAL_VALUES: dict[str, Labels] = {
+    "read_again": {"alive": _("it was there"), "gone": _("it was gone")},
+    "reason": {"read again": _("read again from Altoviz")},
+}
 #: What the app notes of an event, in English. It is translated where it is shown.
 APP_NOTES = (
     _("Another body under the same id"),
@@ -174,9 +179,16 @@ def _notes_by_text() -> dict[str, Any]:
 def arrival_facts(arrival: Mapping[str, str]) -> list[tuple[Any, Any]]:
     """Return the labels and the values of the facts about an event's arrival."""
     return [
-        (ARRIVAL.get(name, name), READ_AGAIN.get(value, value) if name == "read_again" else value)
+        (ARRIVAL.get(name, name), _ARRIVAL_VALUES.get(name, {}).get(value, value))
         for name, value in arrival.items()
     ]
+
+
+def source_label(event: WebhookEvent) -> str:
+    """Return where the event comes from: the webhook, a sync, or somebody who had the object read."""
+    if event.source == Source.SYNC and event.arrival.get("reason"):
+        return gettext("read again from Altoviz")
+    return str(event.get_source_display())
 
 
 def labelled(label: Any, value: Any) -> str:
@@ -225,7 +237,8 @@ def format_discount(value: Decimal | None, kind: str | None) -> str:
 def format_time(value: datetime.datetime) -> str:
     """Format a time with its seconds, because events of one object may be seconds apart."""
     local = localtime(value) if is_aware(value) else value
-    return f"{date_format(local)} {date_format(local, 'H:i:s')}"
+    parts = {"day": date_format(local), "time": date_format(local, "H:i:s")}
+    return gettext("%(day)s %(time)s") % parts
 
 
 def html_to_text(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_altoviz.models.mirrors.base import Mirror, short
 from django_altoviz.models.mirrors.fields import AmountField, ExactTextField
@@ -23,7 +24,7 @@ class Customer(Mirror):
     company_name = ExactTextField(_("company name"), null=True)
     title = ExactTextField(_("title"), null=True)
     first_name = ExactTextField(_("first name"), null=True)
-    last_name = ExactTextField(_("last name"), null=True)
+    last_name = ExactTextField(pgettext_lazy("a person", "last name"), null=True)
     email = short(_("e-mail"))
     phone = ExactTextField(_("phone"), null=True)
     cell_phone = ExactTextField(_("cell phone"), null=True)
@@ -103,7 +104,7 @@ class Contact(Mirror):
 
     title = ExactTextField(_("title"), null=True)
     first_name = ExactTextField(_("first name"), null=True)
-    last_name = ExactTextField(_("last name"), null=True)
+    last_name = ExactTextField(pgettext_lazy("a person", "last name"), null=True)
     display_name = ExactTextField(_("display name"), null=True)
     inverted_display_name = ExactTextField(_("inverted display name"), null=True)
     company_name = ExactTextField(_("company name"), null=True)

@@ -15,8 +15,8 @@ from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import amount, day, short_text, timestamp
 from django_altoviz.models.mirrors.relations import MirrorKey
 
-# The customer has not decided yet.
-_OPEN = {"Pending", "Sent"}
+#: The customer has not decided yet.
+OPEN_STATUSES = {"Pending", "Sent"}
 
 
 class Quote(Document):
@@ -34,17 +34,18 @@ class Quote(Document):
         ),
         "quote_accepted": BusinessSignal(
             lambda quote: quote.status == "Accepted" or quote.accepted_at is not None,
-            lambda quote: quote.status in _OPEN | {"Refused"} and quote.accepted_at is None,
+            lambda quote: quote.status in OPEN_STATUSES | {"Refused"} and quote.accepted_at is None,
         ),
         "quote_refused": BusinessSignal(
             lambda quote: quote.status == "Refused" or quote.refused_at is not None,
             lambda quote: (
-                quote.status in _OPEN | {"Accepted", "Invoiced"} and quote.refused_at is None
+                quote.status in OPEN_STATUSES | {"Accepted", "Invoiced"}
+                and quote.refused_at is None
             ),
         ),
         "quote_invoiced": BusinessSignal(
             lambda quote: quote.status == "Invoiced",
-            lambda quote: quote.status in _OPEN | {"Accepted", "Refused"},
+            lambda quote: quote.status in OPEN_STATUSES | {"Accepted", "Refused"},
         ),
     }
 
