@@ -25,7 +25,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from django_altoviz.intake.signing import SIGNATURE_HEADER, sign
 from django_altoviz.samples import sample_body
 from django_altoviz.testing import Behaviour, FakeAltoviz
@@ -109,7 +109,7 @@ def run(port: int) -> int:
         users.create_superuser("admin", password="admin")
     with serving(free_port(port)) as server:
         secret = settings.ALTOVIZ["WEBHOOK_SECRET"]
-        for event_type in EventType:
+        for event_type in SENT_TYPES:
             body = sample_body(event_type)
             headers = {SIGNATURE_HEADER: sign(body, secret)}
             answer = requests.post(webhook_at(port), data=body, headers=headers, timeout=60)

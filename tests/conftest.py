@@ -11,9 +11,12 @@ from django.db import connection
 from django.test import Client
 
 from django_altoviz import rejections
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES, EventType
 from django_altoviz.intake import signing
+from django_altoviz.models import SyncRun
 from django_altoviz.samples import new_event_id, sample, sample_body, to_body
+from django_altoviz.sync.comparing import newest_event
+from django_altoviz.sync.differences import Action, record_difference
 from tests.settings import ALTOVIZ
 
 pytest_plugins = ["django_altoviz.pytest_plugin", "pytester"]
@@ -86,6 +89,35 @@ def body_of(event_type, event_id=None, **data):
     """Return the body of a delivery: the sample of the type with some of its data changed."""
     envelope = sample(EventType(event_type))
     return to_body(type(envelope)(event_id or new_event_id(), envelope.type, envelope.data | data))
+
+
+def find_difference(event_type, account="default", **data):
+    """Process the sample of the type, with some of its data changed, as what a sync has found."""
+    run = SyncRun(account=account, entity=EventType(event_type).entity)
+    run._state.db = "default"
+    action = Action[EventType(event_type).name.rpartition("_")[2]]
+    found = sample(EventType(event_type)).data | data
+    return record_difference(run, action, found, newest_event("default"))
+
+
+@pytest.fixture
+def bring(post):
+    """Return a function that brings a sample in: as a delivery, or by a sync if none is sent."""
+
+    def bring(event_type, **data):
+        if event_type in SENT_TYPES:
+            assert post(body_of(event_type, **data) if data else event_type).status_code == 200
+        else:
+            find_difference(event_type, **data)
+
+    return bring
+
+
+@pytest.fixture
+def samples(bring):
+    """Bring an event of each type in."""
+    for event_type in EventType:
+        bring(event_type)
 
 
 @pytest.fixture

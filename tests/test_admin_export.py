@@ -17,7 +17,7 @@ from django_altoviz.admin import exporting
 from django_altoviz.masking import MASK
 from django_altoviz.models import MIRRORS, Customer, Invoice
 from tests.conftest import SECRETS, body_of
-from tests.test_admin import VIEW, client_of, html, list_of, post_samples
+from tests.test_admin import VIEW, client_of, html, list_of
 
 pytestmark = pytest.mark.django_db
 EXPORT = [f"export_{model._meta.model_name}" for model in MIRRORS.values()]
@@ -46,8 +46,7 @@ def rows_of(answer, delimiter=","):
 
 
 @pytest.mark.parametrize("model", MIRRORS.values())
-def test_every_list_can_be_exported(post, clerk, model):
-    post_samples(post)
+def test_every_list_can_be_exported(samples, clerk, model):
     for deleted in ("no", "yes", "all"):
         rows = rows_of(export(clerk, model, deleted=deleted))
         count = {"no": model.objects, "all": model.with_deleted}.get(deleted)

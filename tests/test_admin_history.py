@@ -175,9 +175,9 @@ def test_the_page_lists_the_business_signals(post, viewer):
 
 
 @pytest.mark.parametrize("entity", Entity)
-def test_each_mirror_has_the_history_of_its_own_events(post, viewer, entity):
-    post(body_of(EventType[f"{entity.name}_CREATED"], id=7))
-    post(body_of(EventType[f"{entity.name}_UPDATED"], id=8))
+def test_each_mirror_has_the_history_of_its_own_events(bring, viewer, entity):
+    bring(EventType[f"{entity.name}_CREATED"], id=7)
+    bring(EventType[f"{entity.name}_UPDATED"], id=8)
     [entry] = entries(viewer, MIRRORS[entity].objects.get(altoviz_id=7))
     assert f"{entity.label} created".capitalize() in entry
 

@@ -82,9 +82,7 @@ class TestPage:
         assert "This account was never synced." in acme
 
     @pytest.mark.parametrize("language", ["en", "fr"])
-    def test_loads_in_each_language(self, post, operator, language):
-        for event_type in EventType:
-            post(event_type)
+    def test_loads_in_each_language(self, samples, operator, language):
         html(operator, PAGE, headers={"Accept-Language": language})
 
     def test_loads_without_time_zones(self, viewer, settings):
@@ -172,11 +170,11 @@ class TestPage:
         assert "Last delivery" not in page
         assert "altoviz-hours" not in page
 
-    def test_takes_a_fixed_number_of_queries(self, post, viewer, django_assert_num_queries):
+    def test_takes_a_fixed_number_of_queries(self, bring, viewer, django_assert_num_queries):
         with django_assert_num_queries(LOGIN_QUERIES + QUERIES + 2 * OF_ACCOUNT):
             html(viewer, PAGE)
         for event_type in EventType:
-            post(event_type)
+            bring(event_type)
         WebhookEvent.objects.update(status=Status.PENDING)
         cache.clear()
         with django_assert_num_queries(LOGIN_QUERIES + QUERIES + 2 * OF_ACCOUNT):

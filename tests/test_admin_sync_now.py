@@ -37,9 +37,9 @@ class TestSync:
         monkeypatch.setattr(syncs, "SECONDS_TO_SYNC", 0)
         messages = [run(operator, "sync")[0] for _ in range(3)]
         assert [message.partition(". ")[0] for message in messages] == [
-            "The sync is not finished: customer, contact, product, invoice, quote",
-            "The sync is not finished: contact, product, invoice, quote",
-            "The sync is not finished: product, invoice, quote",
+            "The sync is not finished: customer, contact, product, invoice, quote, credit",
+            "The sync is not finished: contact, product, invoice, quote, credit",
+            "The sync is not finished: product, invoice, quote, credit",
         ]
         assert Customer.objects.count() == 3
         monkeypatch.setattr(syncs, "SECONDS_TO_SYNC", 10)

@@ -1,4 +1,4 @@
-"""Business signals: the meaning of a change of an invoice or a quote, sent once."""
+"""Business signals: the meaning of a change of a document, sent once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_altoviz.event_types import EventType
-from django_altoviz.models import Invoice, Quote, ReceiverRun, Source, Status, WebhookEvent
+from django_altoviz.models import Credit, Invoice, Quote, ReceiverRun, Source, Status, WebhookEvent
 from django_altoviz.processing import Replay, process, process_again
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, invoice_paid, invoice_updated
 from tests.conftest import body_of, examples
@@ -78,11 +78,19 @@ def sent():
         ("Quote", {"status": "Invoiced"}, ["quote_invoiced"]),
         ("Quote", {"status": "Closed"}, []),
         ("Quote", {"status": "WhatComesNext"}, []),
+        ("Credit", {"isDraft": False}, ["credit_finalized"]),
+        ("Credit", {"sentAt": THEN}, ["credit_sent"]),
+        ("Credit", {"isDraft": False, "isPaid": True}, ["credit_finalized", "credit_settled"]),
+        ("Credit", {"isPaid": True}, []),  # a draft with a total of 0
+        ("Credit", {"isCancelled": True, "isPaid": True}, []),
+        ("Credit", {"cancelledInvoicetId": 5, "cancelledInvoicetNumber": "FA5"}, []),
     ],
 )
 @pytest.mark.parametrize("source", Source)
 def test_a_change_is_signalled_once_whatever_its_source(sent, kind, change, signals, source):
-    store_and_process(f"{kind}Created")
+    if kind == "Credit":
+        source = Source.SYNC  # they have no other
+    store_and_process(f"{kind}Created", source)
     assert sent == []
     store_and_process(f"{kind}Updated", source, **change)
     assert sent == signals
@@ -132,6 +140,9 @@ class TestUndone:
             ("Quote", {"status": "Refused"}, {}, "quote_refused"),
             ("Quote", {"status": "Refused"}, {"status": "Accepted"}, "quote_refused"),
             ("Quote", {"status": "Invoiced"}, {"status": "Accepted"}, "quote_invoiced"),
+            ("Credit", {"isDraft": False}, {}, "credit_finalized"),
+            ("Credit", {"sentAt": THEN}, {}, "credit_sent"),
+            ("Credit", PAID, UNPAID, "credit_settled"),
         ],
     )
     def test_a_step_that_the_api_shows_as_undone_is_signalled_again(
@@ -140,7 +151,9 @@ class TestUndone:
         for source, change in (
             (Source.WEBHOOK, reached), (Source.SYNC, undone), (Source.WEBHOOK, reached),
         ):  # fmt: skip
-            store_and_process(f"{kind}Updated", source, **change)
+            store_and_process(
+                f"{kind}Updated", Source.SYNC if kind == "Credit" else source, **change
+            )
         assert sent.count(signal) == 2
 
 
@@ -212,7 +225,7 @@ def test_each_step_of_a_document_is_signalled_once_however_late_deliveries_are(s
         transaction.set_rollback(True)
 
 
-@pytest.mark.parametrize("model", [Invoice, Quote])
+@pytest.mark.parametrize("model", [Invoice, Quote, Credit])
 @given(data=st.data())
 def test_no_document_shows_a_step_as_both_reached_and_undone(model, data):
     flags = st.none() | st.booleans()
@@ -222,7 +235,7 @@ def test_no_document_shows_a_step_as_both_reached_and_undone(model, data):
         "is_draft": flags,
         "is_paid": flags,
         "is_cancelled": flags,
-        "cancellation_credit_id": st.none() | st.just(5),
+        "cancellation_credit_altoviz_id": st.none() | st.just(5),
         "status": st.sampled_from(statuses),
         "sent_at": moments,
         "accepted_at": moments,
@@ -298,7 +311,7 @@ class TestReceivers:
 
 
 def test_every_business_signal_has_a_django_signal():
-    names = {*Invoice.BUSINESS_SIGNALS, *Quote.BUSINESS_SIGNALS}
+    names = {*Invoice.BUSINESS_SIGNALS, *Quote.BUSINESS_SIGNALS, *Credit.BUSINESS_SIGNALS}
     assert names == {*BY_BUSINESS_SIGNAL}
     assert len({*BY_BUSINESS_SIGNAL.values()}) == len(BY_BUSINESS_SIGNAL)
     assert not {*BY_BUSINESS_SIGNAL} & {event_type.name.lower() for event_type in EventType}

@@ -29,9 +29,9 @@ import django_altoviz
 from django_altoviz import exceptions, models, signals, testing
 from django_altoviz.checks import check_security, check_settings
 from django_altoviz.conf import ACCOUNT_SETTINGS, APP_SETTINGS
-from django_altoviz.event_types import Entity, EventType
+from django_altoviz.event_types import SENT_TYPES, Entity, EventType
 from django_altoviz.log import FIELDS
-from django_altoviz.models import Invoice, Quote, Status, WebhookEventQuerySet
+from django_altoviz.models import Credit, Invoice, Quote, Status, WebhookEventQuerySet
 from django_altoviz.overview.metrics import GAUGES
 from django_altoviz.signals import BY_BUSINESS_SIGNAL, BY_EVENT_TYPE
 from django_altoviz.testing import Behaviour, FakeAltoviz
@@ -194,7 +194,9 @@ class TestEvents:
         ]
         assert rows == known
         assert len(rows) == len(EventType)
-        assert f"{len(EventType)} event types" in re.sub(r"\s+", " ", README)
+        assert f"{len(SENT_TYPES)} event types" in re.sub(r"\s+", " ", README)
+        assert f"sends the first {len(SENT_TYPES)}." in section(REFERENCE, "Event types")
+        assert [*EventType][: len(SENT_TYPES)] == [*SENT_TYPES]
 
     def test_the_reference_explains_exactly_the_statuses(self):
         assert sorted(terms(section(REFERENCE, "Statuses"))) == sorted(Status.values)
@@ -219,7 +221,7 @@ class TestEvents:
         documented = [(name, model, words(meaning)) for name, model, meaning in rows]
         assert documented == [
             (name, model.__name__, words_of(business_signal.is_reached))
-            for model in (Invoice, Quote)
+            for model in (Invoice, Quote, Credit)
             for name, business_signal in model.BUSINESS_SIGNALS.items()
         ]
         counted = re.search(r"(\w+)\s+business\s+signals", README)[1]

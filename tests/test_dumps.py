@@ -33,7 +33,7 @@ from django_altoviz.privacy.erasure import erase
 from django_altoviz.retention import prune
 from django_altoviz.signals import customer_updated
 from django_altoviz.sync import sync
-from tests.conftest import body_of
+from tests.conftest import body_of, find_difference
 from tests.processes import run
 from tests.sync.conftest import altoviz  # noqa: F401
 from tests.sync.lists import customer, invoice
@@ -103,12 +103,13 @@ def everything(post, altoviz):  # noqa: F811
         SyncStep.of(SyncRun.objects.last(), 1, [5, 7, 1000]).save()
         for kind in ("Contact", "Product", "Quote"):
             post(body_of(f"{kind}Updated"))
+        find_difference("CreditUpdated", id=7, cancelledInvoicetId=6)
         post(body_of("CustomerUpdated", id=3, name=ODD))
         post(body_of("CustomerUpdated", id=3), signature="wrong")
         post(body_of("CustomerDeleted", id=4))
         post(body_of("InvoiceUpdated", "evt_1", id=5, customerId=None))
         post(body_of("InvoiceUpdated", "evt_1", id=5, customerId=77))
-        post(body_of("InvoiceUpdated", id=6, customerId=77))
+        post(body_of("InvoiceUpdated", id=6, customerId=77, cancellationCreditId=7))
         post(body_of("CustomerUpdated", id=8, active="maybe"))
         post(b"ping \r\n\xff\x00\x1b ")
         post(b"text as JSON: " + json.dumps("a").encode())

@@ -25,6 +25,7 @@ from rest_framework.serializers import ModelSerializer
 from django_altoviz import exact_json
 from django_altoviz.models import (
     MIRRORS,
+    CreditLine,
     Customer,
     Document,
     Invoice,
@@ -42,7 +43,16 @@ from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
 
-MODELS = [*MIRRORS.values(), InvoiceLine, QuoteLine, WebhookEvent, ReceiverRun, SyncRun, SyncStep]
+MODELS = [
+    *MIRRORS.values(),
+    InvoiceLine,
+    QuoteLine,
+    CreditLine,
+    WebhookEvent,
+    ReceiverRun,
+    SyncRun,
+    SyncStep,
+]
 #: More digits than a binary fraction has.
 LONG = Decimal("1234567890123456789.012345678901")
 

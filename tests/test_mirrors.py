@@ -15,6 +15,7 @@ from django_altoviz.event_types import EventType
 from django_altoviz.models import (
     MIRRORS,
     Contact,
+    CreditLine,
     Customer,
     Invoice,
     InvoiceLine,
@@ -39,8 +40,8 @@ def variant(name):
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_every_sample_is_mirrored_completely(post, event_type):
-    post(event_type)
+def test_every_sample_is_mirrored_completely(bring, event_type):
+    bring(event_type)
     event = WebhookEvent.objects.get()
     assert event.status == Status.PROCESSED, event.error
     row = MIRRORS[event_type.entity].with_deleted.get()
@@ -76,6 +77,9 @@ PATHS = {
     "altoviz_id": "id",
     "customer_altoviz_id": "customerId",
     "product_altoviz_id": "productId",
+    "cancellation_credit_altoviz_id": "cancellationCreditId",
+    "cancelled_invoice_altoviz_id": "cancelledInvoicetId",
+    "cancelled_invoice_number": "cancelledInvoicetNumber",
 }
 OWN_COLUMNS = {
     "id",
@@ -83,6 +87,8 @@ OWN_COLUMNS = {
     "account",
     "key",
     "customer_id",
+    "cancellation_credit_id",
+    "cancelled_invoice_id",
     "data",
     "last_event_id",
     "synced_at",
@@ -94,7 +100,7 @@ OWN_COLUMNS = {
 }
 
 #: The columns of a line that are not in the payload, beside those.
-LINE_COLUMNS = {"position", "invoice_id", "quote_id", "product_id"}
+LINE_COLUMNS = {"position", "invoice_id", "quote_id", "credit_id", "product_id"}
 
 
 def path_of(column):
@@ -116,8 +122,8 @@ def as_json(value):
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_every_column_holds_the_value_of_its_field(post, event_type):
-    post(event_type)
+def test_every_column_holds_the_value_of_its_field(bring, event_type):
+    bring(event_type)
     row = MIRRORS[event_type.entity].with_deleted.get()
     checked = [
         field.attname for field in row._meta.concrete_fields if field.attname not in OWN_COLUMNS
@@ -137,10 +143,13 @@ def test_every_column_holds_the_value_of_its_field(post, event_type):
         (EventType.QUOTE_CREATED, QuoteLine),
         (EventType.QUOTE_UPDATED, QuoteLine),
         (EventType.QUOTE_DELETED, QuoteLine),
+        (EventType.CREDIT_CREATED, CreditLine),
+        (EventType.CREDIT_UPDATED, CreditLine),
+        (EventType.CREDIT_DELETED, CreditLine),
     ],
 )
-def test_every_column_of_a_line_holds_the_value_of_its_field(post, event_type, line_model):
-    post(event_type)
+def test_every_column_of_a_line_holds_the_value_of_its_field(bring, event_type, line_model):
+    bring(event_type)
     data = sample(event_type).data["lines"]
     lines = list(line_model.objects.all())
     assert [line.position for line in lines] == list(range(len(data)))
@@ -276,8 +285,8 @@ def test_every_amount_keeps_its_digits(model):
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_the_text_of_a_row_is_its_name_or_number(post, event_type):
-    post(event_type)
+def test_the_text_of_a_row_is_its_name_or_number(bring, event_type):
+    bring(event_type)
     row = MIRRORS[event_type.entity].with_deleted.get()
     assert str(row) in [row.data.get(name) for name in ("name", "displayName", "number")]
 

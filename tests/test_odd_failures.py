@@ -546,7 +546,7 @@ class TestCleanReceivers:
 class TestTwoVersions:
     """Events that a newer version has stored wait for it, and stop nothing."""
 
-    NEW_TYPE = {"type": "CreditCreated", "entity": "credit"}
+    NEW_TYPE = {"type": "ReceiptCreated", "entity": "receipt"}
     NEW_SIGNAL = {"business_signals": ["invoice_refunded"], "mirrored_at": timezone.now()}
     NEW_STATUS = {"status": "quarantined"}
 

@@ -19,7 +19,7 @@ from django.core.cache import cache
 
 from django_altoviz import registration
 from django_altoviz.client import AltovizClient, RateLimiter
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from django_altoviz.exceptions import APIFailure, ConnectionFailed, NotFound
 from django_altoviz.registration import Wanted
 from django_altoviz.testing import FakeAltoviz
@@ -28,7 +28,7 @@ from tests.testing.conftest import Clock
 
 ROOT = Path(__file__).parents[1]
 URL = "https://shop.example/altoviz/webhook/"
-WANTED = Wanted("django-altoviz (default)", URL, frozenset(EventType), "the secret of these tests")
+WANTED = Wanted("django-altoviz (default)", URL, frozenset(SENT_TYPES), "the secret of these tests")
 #: (name, url) of a foreign webhook, and of one with our name at another URL.
 FOREIGN = [
     ("n8n", "https://n8n.example/webhook/1"),

@@ -17,7 +17,7 @@ from django_altoviz import exceptions
 from django_altoviz.client import AltovizClient
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.conf import get_account
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from django_altoviz.intake import signing
 from django_altoviz.log import log_about
 from django_altoviz.models import WebhookEvent
@@ -134,7 +134,7 @@ class TestErrorReports:
             with AltovizClient.for_account(retry=retry, read_attempts=1) as client:
                 with pytest.raises(exceptions.APIFailure) as caught:
                     client.webhooks.register(
-                        name="n", url="https://a.example/", types=EventType, secret_key=SECRET
+                        name="n", url="https://a.example/", types=SENT_TYPES, secret_key=SECRET
                     )
                 assert_hidden(caught.value, SECRET, KEY)
 

@@ -1,4 +1,4 @@
-"""The pages of invoices and quotes, with their lines, laid out for accountants."""
+"""The pages of documents, with their lines, laid out for accountants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from django_altoviz.admin.filters import DueFilter, QuoteStatusFilter
 from django_altoviz.admin.lines import lines_of
 from django_altoviz.admin.lists import DocumentChangeList, DocumentPaginator
 from django_altoviz.admin.mirrors import MirrorAdmin
-from django_altoviz.models import Document, Invoice, Quote
+from django_altoviz.models import Credit, Document, Invoice, Quote
+from django_altoviz.models.mirrors.accounting import AccountingDocument
 from django_altoviz.models.mirrors.relations import key_of
 
 _PARTIES: Any = (
@@ -116,38 +117,53 @@ class DocumentAdmin(MirrorAdmin):
         return format_html(link, url, hint)
 
 
+_LISTED: list[Any] = [
+    "number",
+    "date",
+    "customer_page",
+    "state",
+    column(AccountingDocument, "tax_included_amount"),
+    column(AccountingDocument, "balance"),
+    column(AccountingDocument, "next_due_date"),
+    "days_overdue",
+    column(AccountingDocument, "tax_excluded_amount"),
+]
+_LEAD: list[Any] = [
+    column(AccountingDocument, "date"),
+    column(AccountingDocument, "tax_excluded_amount"),
+    column(AccountingDocument, "tax_amount"),
+    column(AccountingDocument, "tax_included_amount"),
+    column(AccountingDocument, "balance"),
+    column(AccountingDocument, "next_due_date"),
+    "days_overdue",
+]
+_TOP: Any = (None, {"fields": ["number", "subject", "date", "signals_sent"]})
+_OWED: Any = (
+    _("Amounts"),
+    {"fields": [*_AMOUNTS, column(AccountingDocument, "overdue"), VAT_AMOUNTS]},
+)
+
+
+class AccountingDocumentAdmin(DocumentAdmin):
+    """The base of the pages of invoices and credits."""
+
+    @admin.display(description=_("overdue for"), ordering="next_due_date")
+    def days_overdue(self, document: AccountingDocument) -> str:
+        return overdue_for(days) if (days := days_overdue(document)) else EMPTY
+
+
 @admin.register(Invoice)
-class InvoiceAdmin(DocumentAdmin):
-    list_display = [
-        "number",
-        "date",
-        "customer_page",
-        "state",
-        column(Invoice, "tax_included_amount"),
-        column(Invoice, "balance"),
-        column(Invoice, "next_due_date"),
-        "days_overdue",
-        column(Invoice, "tax_excluded_amount"),
-        "sent_at",
-    ]
+class InvoiceAdmin(AccountingDocumentAdmin):
+    list_display = [*_LISTED, "sent_at"]
     list_filter = [
         DueFilter,
         *("is_draft", "is_paid", "is_cancelled", "is_proforma", "date", "sent_at"),
     ]
-    lead = [
-        "customer_page",
-        column(Invoice, "date"),
-        column(Invoice, "tax_excluded_amount"),
-        column(Invoice, "tax_amount"),
-        column(Invoice, "tax_included_amount"),
-        column(Invoice, "balance"),
-        column(Invoice, "next_due_date"),
-        "days_overdue",
-    ]
+    lead = ["customer_page", *_LEAD]
     fieldsets = [
-        (None, {"fields": ["number", "subject", "date", "signals_sent"]}),
+        _TOP,
         _PARTIES,
-        (_("Amounts"), {"fields": [*_AMOUNTS, column(Invoice, "overdue"), VAT_AMOUNTS]}),
+        _OWED,
         (
             _("State"),
             {
@@ -158,8 +174,7 @@ class InvoiceAdmin(DocumentAdmin):
                     "is_proforma",
                     column(Invoice, "vat_mode"),
                     "replacement",
-                    "cancellation_credit_number",
-                    "cancellation_credit_id",
+                    "credit",
                     "sent_at",
                 ]
             },
@@ -170,9 +185,10 @@ class InvoiceAdmin(DocumentAdmin):
         _LINKS,
     ]
 
-    @admin.display(description=_("overdue for"), ordering="next_due_date")
-    def days_overdue(self, invoice: Invoice) -> str:
-        return overdue_for(days) if (days := days_overdue(invoice)) else EMPTY
+    @admin.display(description=_("cancellation credit"))
+    def credit(self, invoice: Invoice) -> str:
+        id, number = invoice.cancellation_credit_altoviz_id, invoice.cancellation_credit_number
+        return self.link_if_mirrored(invoice.cancellation_credit, id, number)
 
     @admin.display(description=_("replaced by"))
     def replacement(self, invoice: Invoice) -> str:
@@ -181,6 +197,40 @@ class InvoiceAdmin(DocumentAdmin):
         key = key_of(invoice.account, invoice.replaced_by)
         later = Invoice.with_deleted.filter(key=key).first()
         return self.link_if_mirrored(later, invoice.replaced_by)
+
+
+@admin.register(Credit)
+class CreditAdmin(AccountingDocumentAdmin):
+    list_display = [*_LISTED, "cancelled_invoice_number", "sent_at"]
+    list_filter = [DueFilter, "is_draft", "is_paid", "is_cancelled", "date", "sent_at"]
+    lead = ["customer_page", "invoice", *_LEAD]
+    fieldsets = [
+        _TOP,
+        _PARTIES,
+        _OWED,
+        (
+            _("State"),
+            {
+                "fields": [
+                    "is_draft",
+                    "is_paid",
+                    "is_cancelled",
+                    column(Credit, "vat_mode"),
+                    "invoice",
+                    "sent_at",
+                ]
+            },
+        ),
+        _VAT,
+        _ADDRESSES,
+        _NOTES,
+        _LINKS,
+    ]
+
+    @admin.display(description=_("cancelled invoice"))
+    def invoice(self, credit: Credit) -> str:
+        id, number = credit.cancelled_invoice_altoviz_id, credit.cancelled_invoice_number
+        return self.link_if_mirrored(credit.cancelled_invoice, id, number)
 
 
 @admin.register(Quote)

@@ -31,12 +31,12 @@ from django_altoviz.models import Mirror
 
 #: The rows that are read, and written, at once.
 PAGE = 1000
-# Bookkeeping of this app, and the addresses that open a document for everybody.
 # The columns by which people know a row.
 _FIRST = {"number", "date", "customer_name", "name"}
+# Bookkeeping of this app, and the addresses that open a document for everybody.
 _LEFT_OUT = {
     *("id", "data", "key", "last_event_id", "fingerprint", "search_text", "business_signals"),
-    *("customer", "pdf_url", "public_link"),
+    *("pdf_url", "public_link"),
 }
 #: A spreadsheet takes a text that begins so for a formula, also behind spaces.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -98,7 +98,9 @@ class _Export:
         self._point = str(get_format("DECIMAL_SEPARATOR"))
         self._delimiter = ";" if self._point == "," else ","
         fields = rows.model._meta.concrete_fields
-        self._fields = [field for field in fields if field.name not in _LEFT_OUT]
+        self._fields = [
+            field for field in fields if field.name not in _LEFT_OUT and not field.is_relation
+        ]
         # Stable: the others stay in the order of the columns.
         self._fields.sort(key=lambda field: field.name not in _FIRST)
 

@@ -189,9 +189,9 @@ class DayFilter(admin.SimpleListFilter):
 
 
 class DueFilter(admin.SimpleListFilter):
-    """Filter invoices by the next day on which a part of the balance is due.
+    """Filter invoices or credits by the next day on which a part of the balance is due.
 
-    Nothing is due of a deleted invoice.
+    Nothing is due of what was deleted.
     """
 
     title = _("due date")

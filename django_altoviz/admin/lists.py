@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from django_altoviz.admin.display.values import (
 )
 from django_altoviz.admin.filters import DeletedFilter
 from django_altoviz.days import local_today
-from django_altoviz.models import Invoice
+from django_altoviz.models import Credit, Invoice, Quote
 
 #: The latest years that are offered.
 MAX_YEARS = 12
@@ -87,7 +87,7 @@ class DocumentChangeList(LightChangeList):
 
 def totals_of(rows: QuerySet[Any]) -> list[Total]:
     """Return the totals of the rows by state, and of all together. No rows have none."""
-    states = _invoice_states() if rows.model is Invoice else _quote_states()
+    states = _STATES[rows.model]()
     conditions = [When(condition, then=Value(name)) for name, (_label, condition) in states.items()]
     state = Case(*conditions, default=Value(""), output_field=CharField())
     groups = rows.order_by().annotate(state=state).values_list("state")
@@ -136,6 +136,24 @@ def _quote_states() -> dict[str, tuple[str, Q]]:
     deleted = (pgettext("quotes", "deleted"), Q(deleted_at__isnull=False))
     known = {name: (label, Q(status=name)) for name, label in QUOTE_STATUSES.items()}
     return {"deleted": deleted, **known}
+
+
+def _credit_states() -> dict[str, tuple[str, Q]]:
+    return {
+        "deleted": (pgettext("credits", "deleted"), Q(deleted_at__isnull=False)),
+        "cancelled": (pgettext("credits", "cancelled"), Q(is_cancelled=True)),
+        "draft": (pgettext("credits", "drafts"), Q(is_draft=True)),
+        "settled": (pgettext("credits", "settled"), Q(is_paid=True)),
+        "overdue": (pgettext("credits", "overdue"), overdue()),
+        "open": (pgettext("credits", "not due yet"), Q(next_due_date__gte=local_today())),
+    }
+
+
+_STATES: dict[Any, Callable[[], dict[str, tuple[str, Q]]]] = {
+    Invoice: _invoice_states,
+    Quote: _quote_states,
+    Credit: _credit_states,
+}
 
 
 def periods_of(changelist: ChangeList) -> Periods:

@@ -31,11 +31,12 @@ from django_altoviz.admin.history import history_of
 from django_altoviz.admin.problems import problems_of
 from django_altoviz.admin.remote import RemoteAdmin
 from django_altoviz.admin.story import story_of
-from django_altoviz.models import Contact, Customer, Invoice, Mirror, Product, Quote
+from django_altoviz.models import Contact, Credit, Customer, Invoice, Mirror, Product, Quote
 from django_altoviz.models.mirrors.searching import has_words, words_of
 
 #: The search looks for words in any column, whatever their case and accents.
 _FOLDED = ["search_text"]
+_DOCUMENT_LINKS = ((Invoice, _("Invoices")), (Quote, _("Quotes")), (Credit, _("Credits")))
 
 
 class MirrorAdmin(ExportAdmin, RemoteAdmin):
@@ -198,7 +199,7 @@ class CustomerAdmin(MirrorAdmin):
     def documents(self, customer: Customer) -> str:
         links = [
             (self.link(model, "changelist", label, customer__exact=customer.key),)
-            for model, label in ((Invoice, _("Invoices")), (Quote, _("Quotes")))
+            for model, label in _DOCUMENT_LINKS
             if self.may_view(model)
         ]
         return format_html_join(" · ", "{}", links) or EMPTY

@@ -11,20 +11,12 @@ from django.utils.translation import gettext as _
 
 from django_altoviz.admin.base import LightChangeList, ReadOnly
 from django_altoviz.admin.history import mirror_model
-from django_altoviz.models import (
-    Customer,
-    Document,
-    Invoice,
-    Mirror,
-    Product,
-    Quote,
-    WebhookEvent,
-)
+from django_altoviz.models import MIRRORS, Document, Mirror, WebhookEvent
 from django_altoviz.models.mirrors.relations import key_of
 
 #: The rows of the mirror, by key and model.
 MirroredObjects: TypeAlias = dict[str, dict[type[Mirror], Mirror]]
-_NUMBERED: tuple[Any, ...] = (Customer, Product, Invoice, Quote)
+_NUMBERED: list[Any] = [model for model in MIRRORS.values() if hasattr(model, "number")]
 _MAX_FOUND = 50
 
 

@@ -17,6 +17,7 @@ from django_altoviz.admin.display.states import UNPAID, badges, states_of
 from django_altoviz.admin.display.values import add_up, format_amount, format_value
 from django_altoviz.admin.filters import DueFilter
 from django_altoviz.models import Customer, Document, Invoice, Mirror
+from django_altoviz.models.mirrors.accounting import AccountingDocument
 
 #: The unpaid invoices that a customer's page lists, and those that it adds up.
 MAX_UNPAID = 20
@@ -53,7 +54,7 @@ def story_of(row: Mirror, lead: Sequence[Any], page: ReadOnly) -> Story:
     """Return what leads the page of a mirror's row. ``lead`` are its columns, or their names."""
     columns = [getattr(page, each) if isinstance(each, str) else each for each in lead]
     facts = [(column.short_description, page.renderer.shown(column(row))) for column in columns]
-    due = due_dates(row, page.renderer) if isinstance(row, Invoice) else EMPTY
+    due = due_dates(row, page.renderer) if isinstance(row, AccountingDocument) else EMPTY
     return Story(
         states=badges(states_of(row)),
         facts=[(label, value) for label, value in facts if value != EMPTY],

@@ -80,10 +80,22 @@ class DocumentFilters(MirrorFilters):
     date_to = serializers.DateField(required=False, source="date__lte")
 
 
-class InvoiceFilters(DocumentFilters):
+class AccountingDocumentFilters(DocumentFilters):
     is_draft = serializers.BooleanField(required=False)
     is_paid = serializers.BooleanField(required=False)
     is_cancelled = serializers.BooleanField(required=False)
+
+
+class InvoiceFilters(AccountingDocumentFilters):
+    cancellation_credit = _text_parameter(
+        source="cancellation_credit_id", help_text="The key of a credit."
+    )
+
+
+class CreditFilters(AccountingDocumentFilters):
+    cancelled_invoice = _text_parameter(
+        source="cancelled_invoice_id", help_text="The key of an invoice."
+    )
 
 
 class QuoteFilters(DocumentFilters):

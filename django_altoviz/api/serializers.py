@@ -12,6 +12,8 @@ from django_altoviz.api.serializer_fields import AmountSerializerField
 from django_altoviz.conf import DEFAULT_ACCOUNT, account_names
 from django_altoviz.models import (
     Contact,
+    Credit,
+    CreditLine,
     Customer,
     Invoice,
     InvoiceLine,
@@ -99,6 +101,13 @@ class QuoteLineSerializer(LineSerializer):
         read_only_fields = _shown_columns(QuoteLine)
 
 
+class CreditLineSerializer(LineSerializer):
+    class Meta:
+        model = CreditLine
+        fields = [*_shown_columns(CreditLine), "product", "data"]
+        read_only_fields = _shown_columns(CreditLine)
+
+
 class MirrorSerializer(ReadOnlySerializer):
     data = serializers.JSONField(  # type: ignore[assignment]
         required=False, help_text="The whole object as Altoviz sent it. With ?expand=data."
@@ -141,11 +150,20 @@ class DocumentSerializer(MirrorSerializer):
 
 
 class InvoiceSerializer(DocumentSerializer):
+    cancellation_credit_key = serializers.CharField(
+        source="cancellation_credit_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The key of the credit, which may not be mirrored yet.",
+    )
     lines = InvoiceLineSerializer(many=True, required=False, help_text="With ?expand=lines.")
 
     class Meta:
         model = Invoice
-        fields = [*_shown_columns(Invoice), "customer_key", "customer", "lines", "data"]
+        fields = [
+            *_shown_columns(Invoice),
+            *("cancellation_credit_key", "customer_key", "customer", "lines", "data"),
+        ]
         read_only_fields = _shown_columns(Invoice)
 
 
@@ -156,6 +174,24 @@ class QuoteSerializer(DocumentSerializer):
         model = Quote
         fields = [*_shown_columns(Quote), "customer_key", "customer", "lines", "data"]
         read_only_fields = _shown_columns(Quote)
+
+
+class CreditSerializer(DocumentSerializer):
+    cancelled_invoice_key = serializers.CharField(
+        source="cancelled_invoice_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The key of the invoice, which may not be mirrored yet.",
+    )
+    lines = CreditLineSerializer(many=True, required=False, help_text="With ?expand=lines.")
+
+    class Meta:
+        model = Credit
+        fields = [
+            *_shown_columns(Credit),
+            *("cancelled_invoice_key", "customer_key", "customer", "lines", "data"),
+        ]
+        read_only_fields = _shown_columns(Credit)
 
 
 class EventContentSerializer(serializers.Serializer[WebhookEvent]):

@@ -16,6 +16,7 @@ for _name, _view in (
     ("products", views.ProductViewSet),
     ("invoices", views.InvoiceViewSet),
     ("quotes", views.QuoteViewSet),
+    ("credits", views.CreditViewSet),
     ("events", views.EventViewSet),
     ("syncs", views.SyncViewSet),
 ):

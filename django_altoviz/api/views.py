@@ -34,6 +34,7 @@ from django_altoviz.dispatchers.syncs import start_sync
 from django_altoviz.exceptions import APIFailure, QueueDown, SyncTakenOver, UnknownAccount
 from django_altoviz.models import (
     Contact,
+    Credit,
     Customer,
     Invoice,
     Overview,
@@ -113,7 +114,7 @@ class ProductViewSet(MirrorViewSet):
 
 
 class DocumentViewSet(MirrorViewSet):
-    """The base of invoices and quotes, with their customer and their lines if asked for."""
+    """The base of documents, with their customer and their lines if asked for."""
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()
@@ -138,6 +139,12 @@ class QuoteViewSet(DocumentViewSet):
     queryset = Quote.with_deleted.all()
     serializer_class = serializers.QuoteSerializer
     filter_class = filters.QuoteFilters
+
+
+class CreditViewSet(DocumentViewSet):
+    queryset = Credit.with_deleted.all()
+    serializer_class = serializers.CreditSerializer
+    filter_class = filters.CreditFilters
 
 
 # With ATOMIC_REQUESTS, other workers would not see a claim made here until the request ends.

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django_altoviz.client.http_client import HTTPClient
 from django_altoviz.client.resources import (
     ContactResource,
+    CreditResource,
     CustomerResource,
     InvoiceResource,
     ProductResource,
@@ -27,8 +28,8 @@ from django_altoviz.exceptions import QuotaUsedUp
 class AltovizClient(HTTPClient):
     """Client for the API of an Altoviz account, to read its objects and manage its webhooks.
 
-    Each of ``customers``, ``contacts``, ``products``, ``invoices``, ``quotes`` and ``webhooks`` is a
-    resource with methods of its own. Objects are dictionaries as Altoviz sends them, with
+    Each of ``customers``, ``contacts``, ``products``, ``invoices``, ``quotes``, ``credits`` and
+    ``webhooks`` is a resource with methods of its own. Objects are dictionaries as Altoviz sends them, with
     ``Decimal`` for numbers that have a point.
 
     A client has one session: use one client per thread.
@@ -89,6 +90,10 @@ class AltovizClient(HTTPClient):
         return QuoteResource(self)
 
     @cached_property
+    def credits(self) -> CreditResource:
+        return CreditResource(self)
+
+    @cached_property
     def webhooks(self) -> WebhookResource:
         return WebhookResource(self)
 
@@ -100,6 +105,7 @@ class AltovizClient(HTTPClient):
             Entity.PRODUCT: self.products,
             Entity.INVOICE: self.invoices,
             Entity.QUOTE: self.quotes,
+            Entity.CREDIT: self.credits,
         }
         return resources[entity]
 

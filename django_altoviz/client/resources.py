@@ -12,7 +12,7 @@ from django_altoviz.client.downloads import Download
 from django_altoviz.client.http_client import HTTPClient
 from django_altoviz.client.responses import PAGE_SIZE, Page
 from django_altoviz.client.secrecy import Hidden
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import EventType, sent_type
 from django_altoviz.exceptions import IncompleteList, UnexpectedAnswer
 from django_altoviz.intake.envelopes import object_id_of
 
@@ -162,7 +162,17 @@ class ProductResource(Resource):
 
 
 class DocumentResource(Resource):
-    """Invoices or quotes."""
+    """Invoices, quotes or credits."""
+
+    def all(
+        self,
+        *,
+        start: datetime.date | None = None,
+        end: datetime.date | None = None,
+        customer_id: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the documents dated from ``start`` to ``end``."""
+        return self._all(From=_iso_date(start), To=_iso_date(end), CustomerId=customer_id)
 
     def find(
         self, *, internal_id: str | None = None, number: str | None = None
@@ -206,20 +216,12 @@ class InvoiceResource(DocumentResource):
 
 
 class QuoteResource(DocumentResource):
+    # ``all()`` has no ``status``, because Altoviz's filter by status fails for quotes [observed].
     path = "v1/SaleQuotes"
 
-    def all(
-        self,
-        *,
-        start: datetime.date | None = None,
-        end: datetime.date | None = None,
-        customer_id: int | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the quotes dated from ``start`` to ``end``.
 
-        Has no ``status``, because Altoviz's filter by status fails for quotes [observed].
-        """
-        return self._all(From=_iso_date(start), To=_iso_date(end), CustomerId=customer_id)
+class CreditResource(DocumentResource):
+    path = "v1/SaleCredits"
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:
@@ -248,10 +250,14 @@ class WebhookResource:
     def register(
         self, *, name: str, url: str, types: Iterable[EventType], secret_key: str
     ) -> dict[str, Any]:
-        """Register a webhook and return Altoviz's answer, in which the ``id`` is 0 [observed]."""
+        """Register a webhook and return Altoviz's answer, in which the ``id`` is 0 [observed].
+
+        Raises:
+            ValueError: something is missing, or Altoviz sends no events of one of the types.
+        """
         if not (name and url and secret_key):
             raise ValueError("A webhook needs a name, a URL and a secret.")
-        chosen = [EventType(type).value for type in types]
+        chosen = [sent_type(type).value for type in types]
         body = {"name": name, "url": url, "types": chosen, "secretKey": secret_key}
         hidden = Hidden(exact_json.dumps(body).encode(), [secret_key])
         del secret_key, body  # an error report shows the variables of this function

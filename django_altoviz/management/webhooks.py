@@ -8,17 +8,17 @@ from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from django_altoviz.conf import Account
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES, EventType
 from django_altoviz.registration import Registered, Wanted
 
 
 def event_types(text: str) -> list[EventType]:
     """Parse a comma-separated list of event types from the command line."""
     names = [name.strip() for name in text.split(",")]
-    if unknown := [name for name in names if name not in EventType.values]:
+    if unknown := [name for name in names if name not in {*SENT_TYPES}]:
         raise ArgumentTypeError(
             f"{', '.join(map(repr, unknown))}: no such event type; choose from "
-            f"{', '.join(EventType.values)}"
+            f"{', '.join(SENT_TYPES)}"
         )
     return [EventType(name) for name in names]
 
@@ -44,13 +44,13 @@ def wanted_webhook(
             )
             % {"name": account.name}
         )
-    chosen = [type for group in types for type in group] if types else EventType
+    chosen = [type for group in types for type in group] if types else SENT_TYPES
     return Wanted.by(account, url=url, name=name, types=chosen)
 
 
 def describe_webhook(webhook: Registered) -> str:
     """Describe a webhook in one line, without its secret."""
-    has_all_types = webhook.types == {*EventType.values}
+    has_all_types = webhook.types == {*SENT_TYPES}
     return _("%(id)s “%(name)s” %(url)s (event types: %(types)s)") % {
         "id": webhook.id,
         "name": printable(webhook.name),

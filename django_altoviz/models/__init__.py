@@ -5,6 +5,8 @@ from django_altoviz.models.events import WebhookEvent
 from django_altoviz.models.mirrors import (
     MIRRORS,
     Contact,
+    Credit,
+    CreditLine,
     Customer,
     Document,
     Invoice,
@@ -23,6 +25,8 @@ from django_altoviz.models.sync_runs import SyncRun, SyncStep
 __all__ = [
     "MIRRORS",
     "Contact",
+    "Credit",
+    "CreditLine",
     "Customer",
     "Document",
     "Invoice",

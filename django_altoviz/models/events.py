@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_altoviz import exact_json
-from django_altoviz.event_types import Entity, EventType
+from django_altoviz.event_types import SENT_TYPES, Entity, EventType
 from django_altoviz.exceptions import MalformedBody
 from django_altoviz.intake.envelopes import (
     MAX_ID_LENGTH,
@@ -236,8 +236,11 @@ class WebhookEvent(models.Model):
 
     @property
     def event_type(self) -> EventType | None:
-        """The type, or ``None`` if this version does not know it."""
-        return EventType.known(self.type)
+        """The type, or ``None`` if this version does not know it, or does not know it from its source."""
+        known = EventType.known(self.type)
+        # What a later Altoviz sends of credits is kept, and is not believed to be what a sync reads.
+        is_expected = self.source == Source.SYNC or known in SENT_TYPES
+        return known if is_expected else None
 
     @property
     def is_settled(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django_altoviz.conf import Account
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES, EventType
 from django_altoviz.registration import endpoints
 
 _MASK_CHARACTERS = "*•●·…"
@@ -31,7 +31,7 @@ class Wanted:
         *,
         url: str | None = None,
         name: str | None = None,
-        types: Iterable[EventType] = EventType,
+        types: Iterable[EventType] = SENT_TYPES,
     ) -> Wanted:
         """Return the webhook that the account's settings ask for, except for what is given here."""
         return cls(

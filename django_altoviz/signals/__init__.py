@@ -48,6 +48,12 @@ quote_created = EventSignal("quote_created")
 quote_updated = EventSignal("quote_updated")
 #: Sent after a quote was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
 quote_deleted = EventSignal("quote_deleted")
+#: Sent after a sync found a new credit. ``instance`` is the new row; in ``changes`` all old values are ``None``.
+credit_created = EventSignal("credit_created")
+#: Sent after a sync found a changed credit. ``instance`` has the new values, ``changes`` the old ones, too.
+credit_updated = EventSignal("credit_updated")
+#: Sent after a sync found that a credit was deleted. ``instance`` is the tombstone, a row with ``deleted_at``.
+credit_deleted = EventSignal("credit_deleted")
 
 BY_EVENT_TYPE: dict[EventType, EventSignal] = {
     EventType.CONTACT_CREATED: contact_created,
@@ -65,11 +71,14 @@ BY_EVENT_TYPE: dict[EventType, EventSignal] = {
     EventType.QUOTE_CREATED: quote_created,
     EventType.QUOTE_UPDATED: quote_updated,
     EventType.QUOTE_DELETED: quote_deleted,
+    EventType.CREDIT_CREATED: credit_created,
+    EventType.CREDIT_UPDATED: credit_updated,
+    EventType.CREDIT_DELETED: credit_deleted,
 }
 
 # The business signals. They are derived from changes in the mirror, whether a webhook or a sync brought
-# them, and sent each time that an invoice or a quote reaches the state. Sender and keywords are
-# those of the event type's signal.
+# them, and sent each time that a document reaches the state. Sender and keywords are those of the
+# event type's signal.
 
 #: Sent when an invoice is no longer a draft.
 invoice_finalized = EventSignal("invoice_finalized")
@@ -88,6 +97,14 @@ quote_accepted = EventSignal("quote_accepted")
 quote_refused = EventSignal("quote_refused")
 #: Sent when a quote was turned into an invoice.
 quote_invoiced = EventSignal("quote_invoiced")
+#: Sent when a credit is no longer a draft.
+credit_finalized = EventSignal("credit_finalized")
+#: Sent when a credit was sent to the customer.
+credit_sent = EventSignal("credit_sent")
+#: Sent when nothing of a credit is left to be given back: it was refunded, or it settled an invoice.
+#: Altoviz shows both in the same way, as ``isPaid`` [inferred]. Not sent for a draft (a draft of 0
+#: counts as paid, too), nor for a cancelled credit.
+credit_settled = EventSignal("credit_settled")
 
 BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
     "invoice_finalized": invoice_finalized,
@@ -98,6 +115,9 @@ BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
     "quote_accepted": quote_accepted,
     "quote_refused": quote_refused,
     "quote_invoiced": quote_invoiced,
+    "credit_finalized": credit_finalized,
+    "credit_sent": credit_sent,
+    "credit_settled": credit_settled,
 }
 
 # The signals below only report. An exception of their receivers is logged and changes nothing, and

@@ -32,9 +32,8 @@ from django_altoviz.sync.progress import Watcher
 from django_altoviz.sync.reading import drop_seen, read_list
 from django_altoviz.sync.reconciling import Reconciler
 
-#: The kinds of object that a sync reads, in this order by default. Customers and products come before
-#: the documents that refer to them.
-ENTITIES = (Entity.CUSTOMER, Entity.CONTACT, Entity.PRODUCT, Entity.INVOICE, Entity.QUOTE)
+#: The kinds of object that a sync reads, in this order by default.
+ENTITIES = tuple(Entity)
 
 # Errors that concern one list: the sync goes on with the next list.
 _OF_ONE_LIST = (

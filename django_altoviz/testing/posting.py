@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import EventType, sent_type
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.samples import new_event_id, sample, to_body
@@ -28,8 +28,11 @@ def event_body(
 
     A dictionary changes only the keys that it has: ``billingAddress={"city": "Brest"}``. The event
     has a new id unless ``event_id`` is given.
+
+    Raises:
+        ValueError: Altoviz sends no events of that type.
     """
-    envelope = sample(EventType(event_type))
+    envelope = sample(sent_type(event_type))
     data = _merge(envelope.data, changes)
     return to_body(Envelope(event_id or new_event_id(), envelope.type, data))
 

@@ -37,7 +37,9 @@ def report_changes(altoviz: FakeAltoviz, url: str) -> list[Check]:
     print_checks("The mirror after the first sync", columns, imported)
     changes = check_changes(altoviz)
     print_checks("Changes at the fake Altoviz", ["change", "events delivered"], changes)
-    print_command("altoviz_sync (the second sync finds the lost events)", command("altoviz_sync"))
+    print_command(
+        "altoviz_sync (the second sync finds what no event told)", command("altoviz_sync")
+    )
     final_state = check_final_state(altoviz)
     print_checks("The project after the second sync", columns, final_state)
     return [*registered, *imported, *changes, *final_state]

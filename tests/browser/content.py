@@ -49,14 +49,15 @@ def post(body, **headers):
 
 
 def post_ordinary_deliveries():
-    from django_altoviz.event_types import EventType
+    from django_altoviz.event_types import SENT_TYPES, EventType
     from django_altoviz.samples import sample_body
     from tests.browser.apps import TRAP
-    from tests.conftest import body_of
+    from tests.conftest import body_of, find_difference
 
     for event_type in EventType:
-        if not event_type.name.endswith("DELETED"):
+        if event_type in SENT_TYPES and not event_type.is_deletion:
             post(sample_body(event_type))
+    find_difference(EventType.CREDIT_UPDATED)
     post(body_of("InvoiceUpdated", number=NUMBER, customerName=CUSTOMER))
     TRAP.touch()
     post(body_of("InvoiceUpdated", number=NUMBER, customerName=CUSTOMER, isPaid=True))

@@ -98,13 +98,15 @@ FAULTS = st.lists(
 def shaky(clock):
     """Return a fake Altoviz without a rate limit, in which tests inject faults."""
     with FakeAltoviz(clock=clock, behaviour=Behaviour(quota=None)) as altoviz:
-        altoviz.populate(customers=310, products=210, invoices=120, quotes=20)
+        altoviz.populate(customers=310, products=210, invoices=120, quotes=20, credits=20)
         yield altoviz
 
 
 class TestFaults:
     @given(
-        kind=st.sampled_from(["customers", "contacts", "products", "invoices", "quotes"]),
+        kind=st.sampled_from(
+            ["customers", "contacts", "products", "invoices", "quotes", "credits"]
+        ),
         faults=FAULTS,
         headers=st.booleans(),
     )

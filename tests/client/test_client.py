@@ -101,6 +101,7 @@ class TestRequests:
             (lambda c: c.invoices.find(internal_id="x"), "/v1/SaleInvoices/Find",
              {"internalId": "x"}),
             (lambda c: c.quotes.find(number="DE1"), "/v1/SaleQuotes/Find", {"number": "DE1"}),
+            (lambda c: c.credits.find(internal_id="x"), "/v1/SaleCredits/Find", {"internalId": "x"}),
             (lambda c: c.customers.contacts(5), "/v1/Customers/5/contacts", {}),
             (lambda c: c.webhooks.all(), "/v1/Webhooks", {}),
         ],
@@ -122,6 +123,8 @@ class TestRequests:
              "/v1/SaleInvoices", {"From": "2026-01-02", "Status": "Paid", "CustomerId": "7"}),
             (lambda c: c.quotes.all(end=datetime.date(2026, 1, 2)), "/v1/SaleQuotes",
              {"To": "2026-01-02"}),
+            (lambda c: c.credits.all(start=datetime.date(2026, 1, 2), customer_id=7),
+             "/v1/SaleCredits", {"From": "2026-01-02", "CustomerId": "7"}),
         ],
     )  # fmt: skip
     def test_for_all_objects(self, ask, path, query):
@@ -164,6 +167,7 @@ class TestRequests:
             (Entity.PRODUCT, "/v1/Products/5"),
             (Entity.INVOICE, "/v1/SaleInvoices/5"),
             (Entity.QUOTE, "/v1/SaleQuotes/5"),
+            (Entity.CREDIT, "/v1/SaleCredits/5"),
         ],
     )
     def test_go_to_the_resource_of_the_entity(self, entity, path):
@@ -204,8 +208,9 @@ class TestWebhooks:
         with ScriptedServer(json_answer({})) as server, connect(server) as client:
             with pytest.raises(ValueError, match="needs a name"):
                 client.webhooks.register(**given)
-            with pytest.raises(ValueError, match="Nonsense"):
-                client.webhooks.register(name="n", url="u", secret_key="s", types=["Nonsense"])
+            for type in ("Nonsense", "CreditCreated"):
+                with pytest.raises(ValueError, match=type):
+                    client.webhooks.register(name="n", url="u", secret_key="s", types=[type])
             assert not server.received
 
     @pytest.mark.parametrize(

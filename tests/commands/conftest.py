@@ -7,7 +7,7 @@ import time
 import pytest
 from django.core.cache import cache
 
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from django_altoviz.registration import applying
 from django_altoviz.testing import Behaviour, FakeAltoviz
 from tests.settings import ALTOVIZ
@@ -24,7 +24,7 @@ class Altoviz(FakeAltoviz):
         values = {
             "name": "django-altoviz (default)",
             "url": URL,
-            "types": EventType.values,
+            "types": SENT_TYPES,
             "secret": ALTOVIZ["WEBHOOK_SECRET"],
         }
         return self.add(**values | changes)

@@ -5,7 +5,7 @@ from io import StringIO
 
 from django.core.management import call_command
 
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from tests.commands.conftest import URL
 
 
@@ -21,7 +21,7 @@ def line(id, verdict, name="django-altoviz (default)", url=URL, types="all"):
 
 def test_shows_owner_and_differences_of_each_webhook(altoviz):
     altoviz.add("n8n", "https://n8n.example/1", ["InvoiceCreated"], "theirs")
-    altoviz.add_ours(types=EventType.values[:3], secret="another secret")
+    altoviz.add_ours(types=SENT_TYPES[:3], secret="another secret")
     altoviz.add_ours()
     altoviz.add_ours()
     assert run() == (

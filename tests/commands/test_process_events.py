@@ -207,7 +207,7 @@ class TestReplay:
             (["--watch", "--limit", "1"], "can't be combined"),
             (["--status", "malformed"], "invalid choice"),
             (["--object", "invoice"], "write KIND:ID"),
-            (["--object", "credit:1"], "write KIND:ID"),
+            (["--object", "receipt:1"], "write KIND:ID"),
             (["--since", "yesterday"], "is not a time"),
             (["--since", "2026-13-01"], "month must be in"),
         ],

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from django_altoviz.registration import applying
 from tests.client.scripted import ScriptedServer, json_answer
 from tests.commands.conftest import KEY, URL
@@ -37,7 +37,7 @@ def test_registers_the_webhook_of_the_settings(altoviz):
     assert run() == f"Registered: 100 {OURS}\n"
     (webhook,) = altoviz.alive
     assert (webhook.name, webhook.url) == ("django-altoviz (default)", URL)
-    assert webhook.types == {*EventType}
+    assert webhook.types == {*SENT_TYPES}
     assert webhook.secret == SECRETS["default"]
 
 
@@ -65,7 +65,7 @@ def test_registers_the_values_of_the_options(altoviz):
 
 
 def test_replaces_a_wrong_webhook_and_leaves_others_alone(altoviz):
-    altoviz.add("n8n", "https://n8n.example/1", EventType.values, "theirs")
+    altoviz.add("n8n", "https://n8n.example/1", SENT_TYPES, "theirs")
     altoviz.add_ours(types=["InvoiceCreated"])
     altoviz.add_ours(url="https://staging.example/altoviz/webhook/")
     assert run() == (

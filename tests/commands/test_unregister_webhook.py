@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from tests.commands.conftest import URL
 
 OURS = f"“django-altoviz (default)” {URL} (event types: all)"
@@ -114,5 +114,5 @@ def test_an_id_and_a_url_together_are_refused(at):
 
 
 def test_control_characters_in_a_name_are_not_printed(altoviz):
-    altoviz.add_ours(name="a\x1b[2Jb", types=EventType.values)
+    altoviz.add_ours(name="a\x1b[2Jb", types=SENT_TYPES)
     assert run() == f"Removed: 100 “a?[2Jb” {URL} (event types: all)\n"

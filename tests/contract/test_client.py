@@ -9,7 +9,7 @@ import pytest
 from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.client.secrecy import Hidden
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from django_altoviz.exceptions import APIError, UnexpectedAnswer
 
 DAY = datetime.date(2026, 1, 2)
@@ -43,19 +43,23 @@ REQUESTS = [
     lambda c: c.invoices.find(internal_id="x"),
     lambda c: read_mock_object(c.quotes),
     lambda c: c.quotes.find(internal_id="x"),
+    lambda c: read_mock_object(c.credits),
+    lambda c: c.credits.find(internal_id="x"),
     lambda c: list(c.customers.all(query="x")),
     lambda c: list(c.contacts.all(query="x")),
     lambda c: list(c.products.all(query="x", family_id=3)),
     lambda c: list(c.invoices.all(start=DAY, end=DAY, customer_id=7, status="Paid")),
     lambda c: list(c.quotes.all(start=DAY, end=DAY, customer_id=7)),
+    lambda c: list(c.credits.all(start=DAY, end=DAY, customer_id=7)),
     lambda c: c.webhooks.all(),
     lambda c: c.webhooks.register(
-        name="n", url="https://a.example/", types=EventType, secret_key="s"
+        name="n", url="https://a.example/", types=SENT_TYPES, secret_key="s"
     ),
     lambda c: c.webhooks.unregister(id=5),
     lambda c: c.webhooks.unregister(url="https://a.example/"),
     lambda c: read_mock_pdf(c.invoices.download(5)),
     lambda c: read_mock_pdf(c.quotes.download(5)),
+    lambda c: read_mock_pdf(c.credits.download(5)),
 ]
 
 

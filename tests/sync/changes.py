@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 from django_altoviz.event_types import Entity
 from django_altoviz.models import MIRRORS
@@ -17,20 +18,17 @@ def change(altoviz, random):
         random.choice(_changes_of(records))(altoviz, records, random)
 
 
+#: The steps of each kind of document, by the fake's names.
+STEPS = {
+    "Invoice": ("send", "cancel", "pay", "finalize"),
+    "Quote": ("send", "refuse", "invoice", "accept"),
+    "Credit": ("send", "refund", "finalize"),
+}
+
+
 def _changes_of(records):
-    of_documents = [_send, _cancel_or_refuse, _pay_or_invoice, _finalize_or_accept]
-    return [
-        _create,
-        _create,
-        _edit,
-        _edit,
-        _delete,
-        *(of_documents if _is_document(records) else []),
-    ]
-
-
-def _is_document(records):
-    return records.name in ("Invoice", "Quote")
+    steps = [partial(_take, step) for step in STEPS.get(records.name, ())]
+    return [_create, _create, _edit, _edit, _delete, *steps]
 
 
 def _any_id(records, random):
@@ -41,7 +39,7 @@ def _any_id(records, random):
 
 
 def _create(altoviz, records, random):
-    if _is_document(records):
+    if records.name in STEPS:
         records.create(customerId=_any_id(altoviz.customers, random))
     else:
         records.create()
@@ -58,23 +56,8 @@ def _delete(altoviz, records, random):
     records.delete(_any_id(records, random))
 
 
-def _send(altoviz, records, random):
-    records.send(_any_id(records, random))
-
-
-def _finalize_or_accept(altoviz, records, random):
-    id = _any_id(records, random)
-    records.finalize(id) if records.name == "Invoice" else records.accept(id)
-
-
-def _pay_or_invoice(altoviz, records, random):
-    id = _any_id(records, random)
-    records.pay(id) if records.name == "Invoice" else records.invoice(id)
-
-
-def _cancel_or_refuse(altoviz, records, random):
-    id = _any_id(records, random)
-    records.cancel(id) if records.name == "Invoice" else records.refuse(id)
+def _take(step, altoviz, records, random):
+    getattr(records, step)(_any_id(records, random))
 
 
 def drift(altoviz):

@@ -17,6 +17,7 @@ _PATHS = {
     "Products": Entity.PRODUCT,
     "SaleInvoices": Entity.INVOICE,
     "SaleQuotes": Entity.QUOTE,
+    "SaleCredits": Entity.CREDIT,
 }
 
 
@@ -30,6 +31,10 @@ def invoice(id, **data):
 
 def quote(id, **data):
     return sample(EventType.QUOTE_UPDATED).data | {"id": id} | data
+
+
+def credit(id, **data):
+    return sample(EventType.CREDIT_UPDATED).data | {"id": id} | data
 
 
 def value(data, status=200, **headers):

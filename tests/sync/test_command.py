@@ -55,6 +55,7 @@ def test_every_kind_of_object_is_synced_and_counted(filled):
         ["products", "0", "0", "0", "0", "0", "0"],
         ["invoices", "1", "1", "0", "0", "0", "0"],
         ["quotes", "0", "0", "0", "0", "0", "0"],
+        ["credits", "0", "0", "0", "0", "0", "0"],
     ]
     assert len({len(line) for line in out.splitlines()}) == 1
     assert err.splitlines()[:2] == ["customers: reading.", "contacts: reading."]
@@ -70,9 +71,9 @@ def test_only_the_given_kinds_are_synced(filled):
 
 def test_an_unknown_kind_is_refused(altoviz):
     with pytest.raises(
-        CommandError, match="'credits' is not a kind of object: choose from customers, "
+        CommandError, match="'receipts' is not a kind of object: choose from customers, "
     ):
-        call_command("altoviz_sync", "credits")
+        call_command("altoviz_sync", "receipts")
 
 
 def test_json_is_the_whole_standard_output(filled):

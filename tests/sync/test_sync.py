@@ -107,7 +107,7 @@ class TestFirstSync:
         runs = sync()
         assert [run.entity for run in runs] == [*ENTITIES]
         assert [counts(run) for run in runs] == [
-            {"seen": 1250, "new": 1250}, {}, {}, {"seen": 2, "new": 2}, {},
+            {"seen": 1250, "new": 1250}, {}, {}, {"seen": 2, "new": 2}, {}, {},
         ]  # fmt: skip
         assert all(run.is_import and run.finished_at for run in runs)
         assert Customer.objects.count() == 1250

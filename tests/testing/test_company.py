@@ -282,8 +282,29 @@ class TestInvoices:
         assert credit["number"] == cancelled["cancellationCreditNumber"] == "AV001001"
         assert credit["cancelledInvoicetId"] == invoice["id"]
         assert credit["taxIncludedAmount"] == invoice["taxIncludedAmount"]
+        # What was paid is left to be refunded.
+        assert (credit["balance"], credit["isPaid"]) == (100, False)
         assert emitted.types.count("InvoiceUpdated") == 2
         assert not [type for type in emitted.types if type.startswith("Credit")]
+
+    def test_the_credit_of_an_unpaid_invoice_is_settled_by_it(self, company):
+        invoice = company.invoices.create(lines=LINES)["id"]
+        company.invoices.finalize(invoice)
+        cancelled = company.invoices.cancel(invoice)
+        credit = company.credits.get(cancelled["cancellationCreditId"])
+        assert (credit["balance"], credit["isPaid"]) == (0, True)
+        with pytest.raises(Refused, match="the balance is 0"):
+            company.credits.refund(credit["id"])
+
+    def test_a_credit_is_refunded_in_parts(self, company, emitted):
+        id = company.credits.create(lines=LINES)["id"]
+        with pytest.raises(Refused, match="Credit 000001 is a draft"):
+            company.credits.refund(id)
+        total = company.credits.finalize(id)["balance"]
+        assert company.credits.refund(id, 1)["balance"] == total - 1
+        refunded = company.credits.refund(id)
+        assert (refunded["balance"], refunded["isPaid"]) == (0, True)
+        assert emitted.types == ["CustomerCreated", "ContactCreated"]
 
     def test_a_draft_can_be_deleted(self, company, emitted):
         draft = company.invoices.create()
@@ -398,17 +419,18 @@ class TestFakeData:
     def test_the_same_seed_invents_the_same(self, emitted, clock):
         def all_objects(seed):
             company = Company(Context(emitted, Behaviour, seed=seed, clock=clock))
-            company.populate(customers=20, products=5, invoices=10, quotes=5)
+            company.populate(customers=20, products=5, invoices=10, quotes=5, credits=5)
             return [[*records.all()] for records in company.records.values()]
 
         assert all_objects(1) == all_objects(1) != all_objects(2)
 
     def test_populating_emits_no_events(self, company, emitted):
-        company.populate(customers=3, products=2, invoices=20, quotes=2)
+        company.populate(customers=3, products=2, invoices=20, quotes=2, credits=20)
         assert emitted == []
         sizes = [len(records) for records in company.records.values()]
-        assert sizes == [3, 3, 2, 20, 2, 0]
-        assert {each["isDraft"] for each in company.invoices.all()} == {True, False}
+        assert sizes == [3, 3, 2, 20, 2, 20]
+        for records in (company.invoices, company.credits):
+            assert {each["isDraft"] for each in records.all()} == {True, False}
         assert all(each["lines"][0]["productId"] for each in company.invoices.all())
 
     def test_documents_alone_get_a_customer(self, company):

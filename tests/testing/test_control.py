@@ -52,6 +52,14 @@ def test_a_quote_can_be_sent_accepted_and_invoiced(control):
     control("POST", f"/quotes/{id}/refuse", status=409)
 
 
+def test_a_credit_can_be_finalized_sent_and_refunded(control):
+    id = control("POST", "/credits")["id"]
+    assert control("POST", f"/credits/{id}/finalize")["number"] == "AV001001"
+    assert control("POST", f"/credits/{id}/send")["sentAt"]
+    assert not control("POST", f"/credits/{id}/refund", {"amount": 0.01})["isPaid"]
+    assert control("POST", f"/credits/{id}/refund")["isPaid"]
+
+
 def test_an_impossible_request_is_refused_with_the_reason(control):
     assert control("GET", "/quotes/5", status=404)["message"] == "Quote with ID 5 not found."
     assert "emial" in control("POST", "/customers", {"emial": "x"}, status=400)["message"]

@@ -16,7 +16,8 @@ from django_altoviz.admin.display.states import days_overdue, overdue_for
 from django_altoviz.admin.display.values import format_amount, format_percent, html_to_text
 from django_altoviz.days import local_today
 from django_altoviz.exact_json import digits_of
-from django_altoviz.models import Invoice, Mirror
+from django_altoviz.models import Mirror
+from django_altoviz.models.mirrors.accounting import AccountingDocument
 from django_altoviz.models.mirrors.payloads import DECIMAL_DIGITS, INTEGER_DIGITS
 
 # The most characters of a number that no column could hold.
@@ -100,26 +101,26 @@ def _day(value: Any) -> Any:
     return value if day is None else date_format(day)
 
 
-def due_dates(invoice: Invoice, renderer: Renderer) -> str:
+def due_dates(document: AccountingDocument, renderer: Renderer) -> str:
     """Return a table of what is due when."""
     rows = [
         (
             _day(due.get("date")),
             _number(due.get("amount"), format_amount),
             _number(due.get("dueAmount"), format_amount),
-            _overdue(invoice, due),
+            _overdue(document, due),
         )
-        for due in _objects(_get(invoice.data, "commitments"))
+        for due in _objects(_get(document.data, "commitments"))
     ]
     headers = [_("date"), _("amount"), _("still due"), _("overdue for")]
     return renderer.table(headers, rows)
 
 
-def _overdue(invoice: Invoice, commitment: dict[str, Any]) -> str:
-    """Say for how long a part of the invoice has been overdue, if it is."""
+def _overdue(document: AccountingDocument, commitment: dict[str, Any]) -> str:
+    """Say for how long a part of the document has been overdue, if it is."""
     due = commitment.get("dueAmount")
-    # Only of an invoice of which something is due, because a draft has commitments, too.
-    if not days_overdue(invoice) or due == 0:
+    # Only if something of the document is due, because a draft has commitments, too.
+    if not days_overdue(document) or due == 0:
         return EMPTY
     try:
         day = parse_date(commitment.get("date"))  # type: ignore[arg-type]

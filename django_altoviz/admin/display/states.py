@@ -14,7 +14,8 @@ from django.utils.translation import ngettext, pgettext_lazy
 from django_altoviz.admin.display.rendering import badge
 from django_altoviz.admin.display.values import QUOTE_STATUSES
 from django_altoviz.days import local_today
-from django_altoviz.models import Customer, Invoice, Mirror, Product, Quote
+from django_altoviz.models import Credit, Customer, Invoice, Mirror, Product, Quote
+from django_altoviz.models.mirrors.accounting import AccountingDocument
 from django_altoviz.models.mirrors.quotes import OPEN_STATUSES
 
 _GOOD_QUOTE = ("Accepted", "Invoiced")
@@ -46,8 +47,8 @@ def badges(states: list[State]) -> SafeString:
     )
 
 
-def days_overdue(row: Invoice) -> int:
-    """Return the number of days since a part of the invoice was due, or 0."""
+def days_overdue(row: AccountingDocument) -> int:
+    """Return the number of days since a part of the document was due, or 0."""
     if row.next_due_date is None or row.deleted_at is not None:
         return 0
     return max((local_today() - row.next_due_date).days, 0)
@@ -67,6 +68,8 @@ def _own_states(row: Mirror) -> Iterator[State]:
         yield from _states_of_invoice(row)
     elif isinstance(row, Quote):
         yield from _states_of_quote(row)
+    elif isinstance(row, Credit):
+        yield from _states_of_credit(row)
     elif isinstance(row, (Customer, Product)) and row.active is False:
         yield State(_("inactive"))
 
@@ -110,3 +113,18 @@ def _states_of_quote(row: Quote) -> Iterator[State]:
     is_open = status in OPEN_STATUSES and row.deleted_at is None
     if is_open and row.validity_date is not None and row.validity_date < local_today():
         yield State(pgettext_lazy("quote", "expired"), is_wrong=True)
+
+
+def _states_of_credit(row: Credit) -> Iterator[State]:
+    if row.is_draft:
+        yield State(pgettext_lazy("credit", "draft"))
+    if row.is_draft is False and not (row.is_paid or row.is_cancelled or row.sent_at):
+        yield State(pgettext_lazy("credit", "finalised"))
+    if row.sent_at is not None:
+        yield State(pgettext_lazy("credit", "sent"))
+    if row.is_paid:
+        yield State(pgettext_lazy("credit", "settled"), is_good=True)
+    if days_overdue(row):
+        yield State(pgettext_lazy("credit", "overdue"), is_wrong=True)
+    if row.is_cancelled:
+        yield State(pgettext_lazy("credit", "cancelled"))

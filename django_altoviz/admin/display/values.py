@@ -79,6 +79,9 @@ BUSINESS_SIGNALS: Labels = {
     "quote_accepted": _("quote accepted"),
     "quote_refused": _("quote refused"),
     "quote_invoiced": _("quote invoiced"),
+    "credit_finalized": _("credit finalised"),
+    "credit_sent": _("credit sent"),
+    "credit_settled": _("credit settled"),
 }
 
 # More digits than any sum of columns has.

@@ -35,7 +35,8 @@ class Command(BaseCommand):
             type=int,
             default=30,
             metavar="N",
-            help="The size of its company: N customers, N invoices, a third of N quotes and products.",
+            help="The size of its company: N customers, N invoices, a third of N products, quotes and "
+            "credits.",
         )
         parser.add_argument("--seed", type=int, default=0, help="The seed of the invented data.")
         parser.add_argument(
@@ -127,7 +128,9 @@ def start(port: int, seed: int, behaviour: Behaviour) -> FakeAltoviz:
 
 def populate(altoviz: FakeAltoviz, customers: int) -> None:
     third = customers // 3
-    altoviz.populate(customers=customers, products=third, invoices=customers, quotes=third)
+    altoviz.populate(
+        customers=customers, products=third, invoices=customers, quotes=third, credits=third
+    )
     # The project's mirror may have objects, or tombstones, of an earlier run. New objects must not
     # have their ids, so the ids of each run begin above those of the runs before.
     for records in altoviz.company.records.values():

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django_altoviz import exact_json
 from django_altoviz.client.secrecy import passwords_in, redactor, without_password
 from django_altoviz.conf import DEFAULT_ACCOUNT, get_account
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES, EventType
 from django_altoviz.intake import signing
 from django_altoviz.intake.envelopes import Envelope
 from django_altoviz.log import on_one_line
@@ -51,7 +51,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "type",
-            choices=[*EventType.values, PING],
+            choices=[*SENT_TYPES, PING],
             metavar="TYPE",
             help="InvoiceCreated…, or Ping, which is stored and has no effect.",
         )

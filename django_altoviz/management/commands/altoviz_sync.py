@@ -45,7 +45,7 @@ class Command(APICommand):
             nargs="*",
             type=entity_in_plural,
             metavar="KIND",
-            help="customers, contacts, products, invoices or quotes. Default: all.",
+            help="customers, contacts, products, invoices, quotes or credits. Default: all.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Count the differences, but change nothing."

@@ -8,6 +8,7 @@ from django_altoviz.models.mirrors.base import (
     dump_changes,
     load_changes,
 )
+from django_altoviz.models.mirrors.credits import Credit, CreditLine
 from django_altoviz.models.mirrors.documents import Document
 from django_altoviz.models.mirrors.invoices import Invoice, InvoiceLine
 from django_altoviz.models.mirrors.parties import Contact, Customer
@@ -16,11 +17,12 @@ from django_altoviz.models.mirrors.quotes import Quote, QuoteLine
 
 #: The mirror of each kind of object.
 MIRRORS: dict[Entity, type[Mirror]] = {
-    Entity.CONTACT: Contact,
     Entity.CUSTOMER: Customer,
+    Entity.CONTACT: Contact,
     Entity.PRODUCT: Product,
     Entity.INVOICE: Invoice,
     Entity.QUOTE: Quote,
+    Entity.CREDIT: Credit,
 }
 
 
@@ -34,6 +36,8 @@ __all__ = [
     "MIRRORS",
     "Changes",
     "Contact",
+    "Credit",
+    "CreditLine",
     "Customer",
     "Document",
     "Invoice",

@@ -1,4 +1,4 @@
-"""The base of invoices and quotes."""
+"""The base of invoices, quotes and credits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BusinessSignal(NamedTuple):
 
 
 class Document(Mirror):
-    """The base of invoices and quotes. Customer columns are a snapshot of the day it was written."""
+    """The base of documents. Customer columns are a snapshot of the day it was written."""
 
     number = short(_("number"))
     date = models.DateField(_("date"), null=True)
@@ -88,6 +88,8 @@ class Document(Mirror):
         help_text=_("The business signals that were sent for the document, or would have been."),
     )
 
+    #: The relations to objects of the account: ``customer`` has the key of ``customer_altoviz_id``.
+    _RELATIONS: tuple[str, ...] = ("customer",)
     #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
     _SEARCHED = (
@@ -100,7 +102,7 @@ class Document(Mirror):
         "customer_vat_number",
         "customer_order_reference",
     )
-    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals", "customer_id")
+    _ALWAYS_WRITTEN = (*Mirror._ALWAYS_WRITTEN, "business_signals")
 
     lines: Any  # the reverse side of the relation that each kind of line has
     # Lines that were read and are not saved yet. None: the stored ones stay.
@@ -178,7 +180,8 @@ class Document(Mirror):
 
     def _assign(self, columns: Mapping[str, Any]) -> Changes:
         changes = super()._assign(columns)
-        self.customer_id = key_of(self.account, self.customer_altoviz_id)
+        for name in self._RELATIONS:
+            setattr(self, f"{name}_id", key_of(self.account, getattr(self, f"{name}_altoviz_id")))
         return changes
 
     def _read_lines(self, data: Mapping[str, Any]) -> None:
@@ -219,7 +222,7 @@ class Document(Mirror):
 
     def _save(self, changes: Collection[str], using: str) -> None:
         is_new = self._state.adding
-        super()._save(changes, using)
+        super()._save([*changes, *(f"{name}_id" for name in self._RELATIONS)], using)
         if self._new_lines is None:
             return
         key = self._lines_key()

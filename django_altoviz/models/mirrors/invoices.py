@@ -2,86 +2,63 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.exceptions import InvalidPayload
-from django_altoviz.models.mirrors.base import short
-from django_altoviz.models.mirrors.documents import TOTALLED, BusinessSignal, Document
-from django_altoviz.models.mirrors.fields import AmountField
-from django_altoviz.models.mirrors.lines import Line
-from django_altoviz.models.mirrors.payloads import (
-    amount,
-    day,
-    flag,
-    integer,
-    objects,
-    short_text,
+from django_altoviz.models.mirrors.accounting import (
+    FINALIZED,
+    PAID,
+    SENT,
+    STATE,
+    AccountingDocument,
 )
+from django_altoviz.models.mirrors.base import short
+from django_altoviz.models.mirrors.documents import TOTALLED, BusinessSignal
+from django_altoviz.models.mirrors.lines import Line
+from django_altoviz.models.mirrors.payloads import flag, integer, short_text
 from django_altoviz.models.mirrors.relations import MirrorKey
 
-_STATE = ("is_draft", "is_paid", "is_cancelled", "is_proforma", "next_due_date")
 
-
-class Invoice(Document):
+class Invoice(AccountingDocument):
     number = short(_("number"), help_text=_("It changes when the invoice is finalised."))
-    is_draft = models.BooleanField(_("draft"), null=True)
-    is_paid = models.BooleanField(
-        _("paid"), null=True, help_text=_("A draft of amount 0 may count as paid.")
-    )
-    is_cancelled = models.BooleanField(_("cancelled"), null=True)
     is_proforma = models.BooleanField(_("pro forma"), null=True)
-    overdue = AmountField(_("overdue"), null=True)
-    next_due_date = models.DateField(
-        _("next due date"),
-        null=True,
-        help_text=_(
-            "The first day on which a part of the balance is due; empty if nothing is due."
-        ),
-    )
-    vat_mode = short(_("VAT mode"))
     replaced_by = models.BigIntegerField(
         _("replaced by"),
         null=True,
         help_text=_("The Altoviz id of the invoice that replaces this one."),
     )
-    cancellation_credit_id = models.BigIntegerField(_("cancellation credit id"), null=True)
+    cancellation_credit_altoviz_id = models.BigIntegerField(_("cancellation credit id"), null=True)
+    cancellation_credit = MirrorKey(
+        "Credit", null=True, related_name="+", verbose_name=_("cancellation credit")
+    )
     cancellation_credit_number = short(_("cancellation credit number"))
 
     BUSINESS_SIGNALS = {
-        "invoice_finalized": BusinessSignal(
-            lambda invoice: invoice.is_draft is False,
-            lambda invoice: invoice.is_draft is True,
-        ),
-        "invoice_sent": BusinessSignal(
-            lambda invoice: invoice.sent_at is not None,
-            lambda invoice: invoice.sent_at is None,
-        ),
-        "invoice_paid": BusinessSignal(
-            lambda invoice: invoice.is_paid and not (invoice.is_draft or invoice.is_cancelled),
+        "invoice_finalized": FINALIZED,
+        "invoice_sent": SENT,
+        # A credit that settles an invoice is not a payment.
+        "invoice_paid": PAID,
+        "invoice_cancelled": BusinessSignal(
+            lambda invoice: bool(invoice.is_cancelled or invoice.cancellation_credit_altoviz_id),
             lambda invoice: (
-                invoice.is_draft or (invoice.is_paid is False and not invoice.is_cancelled)
+                invoice.is_cancelled is False and not invoice.cancellation_credit_altoviz_id
             ),
         ),
-        "invoice_cancelled": BusinessSignal(
-            lambda invoice: bool(invoice.is_cancelled or invoice.cancellation_credit_id),
-            lambda invoice: invoice.is_cancelled is False and not invoice.cancellation_credit_id,
-        ),
     }
+    _RELATIONS = (*AccountingDocument._RELATIONS, "cancellation_credit")
 
-    class Meta(Document.Meta):
+    class Meta(AccountingDocument.Meta):
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")
         indexes = [
-            *Document.Meta.indexes,
-            models.Index(fields=["next_due_date"], name="altoviz_invoice_due"),
+            *AccountingDocument.Meta.indexes,
+            models.Index(fields=["cancellation_credit"], name="altoviz_invoice_credit"),
             # What the list and the overview add up. Otherwise each row is read, with its whole object.
             models.Index(
-                fields=["deleted_at", "date", "account", *_STATE, *TOTALLED],
+                fields=["deleted_at", "date", "account", *STATE, "is_proforma", *TOTALLED],
                 name="altoviz_invoice_totals",
             ),
         ]
@@ -89,37 +66,11 @@ class Invoice(Document):
     @classmethod
     def columns_from(cls, data: Mapping[str, Any]) -> dict[str, Any]:
         return super().columns_from(data) | {
-            "is_draft": flag(data, "isDraft"),
-            "is_paid": flag(data, "isPaid"),
-            "is_cancelled": flag(data, "isCancelled"),
             "is_proforma": flag(data, "isProforma"),
-            "overdue": amount(data, "overdue"),
-            "next_due_date": _next_due_date(data),
-            "vat_mode": short_text(data, "vatMode"),
             "replaced_by": integer(data, "replacedBy"),
-            "cancellation_credit_id": integer(data, "cancellationCreditId"),
+            "cancellation_credit_altoviz_id": integer(data, "cancellationCreditId"),
             "cancellation_credit_number": short_text(data, "cancellationCreditNumber"),
         }
-
-
-def _next_due_date(data: Mapping[str, Any]) -> datetime.date | None:
-    """Return the first day on which a part of the balance is due, or ``None`` if nothing is due.
-
-    It decides nothing but what a list shows, so an event does not fail because of it.
-    """
-    if any(flag(data, name) for name in ("isDraft", "isProforma", "isPaid", "isCancelled")):
-        return None
-    if (amount(data, "balance") or 0) <= 0:
-        return None
-    days = []
-    try:
-        for commitment in objects(data, "commitments"):
-            due = amount(commitment, "dueAmount")
-            if due is None or due > 0:  # without an amount, only the balance says that it is due
-                days.append(day(commitment, "date"))
-    except InvalidPayload:
-        return None
-    return min((each for each in days if each is not None), default=None)
 
 
 class InvoiceLine(Line):

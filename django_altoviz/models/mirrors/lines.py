@@ -1,4 +1,4 @@
-"""The lines of invoices and quotes."""
+"""The lines of documents."""
 
 from __future__ import annotations
 

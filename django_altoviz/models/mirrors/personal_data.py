@@ -14,7 +14,7 @@ Payload = Mapping[str, Any]
 HasAddress = Callable[[str], bool]
 
 #: The entities that have a customer and a snapshot of it.
-DOCUMENTS = (Entity.INVOICE, Entity.QUOTE)
+DOCUMENTS = (Entity.INVOICE, Entity.QUOTE, Entity.CREDIT)
 #: The fields of an object that are kept, each with the fields that are kept inside it.
 Kept = Mapping[str, "Kept"]
 
@@ -52,6 +52,8 @@ _KEPT_OF_DOCUMENTS = _fields(
     *("customerId", "customerNumber", "customerType", "customerSiret", "customerVatNumber"),
     *("isCancelled", "isDraft", "isPaid", "isProforma", "overdue", "replacedBy"),
     *("cancellationCreditId", "cancellationCreditNumber"),
+    *("cancelledInvoicetId", "cancelledInvoicetNumber"),
+    *("cancellationInvoiceId", "cancellationInvoiceNumber"),
     *("acceptedAt", "refusedAt", "validityDate"),
     *("balance", "grossTaxExcludedAmount", "shippingAmount"),
     *("taxAmount", "taxExcludedAmount", "taxIncludedAmount", "useTaxIncludedPrices"),
@@ -85,8 +87,7 @@ KEPT: Mapping[Entity, Kept] = {
         ),
     ),
     Entity.CONTACT: _fields("id", "internalId"),
-    Entity.INVOICE: _KEPT_OF_DOCUMENTS,
-    Entity.QUOTE: _KEPT_OF_DOCUMENTS,
+    **dict.fromkeys(DOCUMENTS, _KEPT_OF_DOCUMENTS),
 }
 #: The texts that are kept of an entity that this version does not know.
 KEPT_TEXTS = {"number", "type", "status", "date", "internalId", "customerNumber", "countryIso"}
@@ -126,8 +127,7 @@ COLUMNS = {
         "phone",
         "cell_phone",
     },
-    Entity.INVOICE: _DOCUMENT_COLUMNS,
-    Entity.QUOTE: _DOCUMENT_COLUMNS,
+    **dict.fromkeys(DOCUMENTS, _DOCUMENT_COLUMNS),
 }
 _NOTHING: Payload = MappingProxyType({})
 # A key of another spelling may be anything, even a name.

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from urllib.parse import unquote
 
 from django_altoviz import exact_json
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES
 from django_altoviz.testing.fake import account
 from django_altoviz.testing.fake.answers import (
     JSON,
@@ -254,7 +254,7 @@ class API:
         return json_answer(serialize_webhook(gone[0]))
 
 
-_TYPES = {type.value.lower(): type for type in EventType}
+_TYPES = {type.value.lower(): type for type in SENT_TYPES}
 
 
 def too_many_requests(pause: float, behaviour: Behaviour) -> Answer:

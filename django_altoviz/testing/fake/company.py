@@ -6,7 +6,11 @@ from typing import Any
 
 from django_altoviz.testing.fake.context import Context
 from django_altoviz.testing.fake.documents import FakeDocuments
-from django_altoviz.testing.fake.invoices import FakeCredits, FakeInvoices
+from django_altoviz.testing.fake.invoices import (
+    FakeAccountingDocuments,
+    FakeCredits,
+    FakeInvoices,
+)
 from django_altoviz.testing.fake.quotes import FakeQuotes
 from django_altoviz.testing.fake.records import (
     FakeContacts,
@@ -43,7 +47,13 @@ class Company:
         }
 
     def populate(
-        self, *, customers: int = 0, products: int = 0, invoices: int = 0, quotes: int = 0
+        self,
+        *,
+        customers: int = 0,
+        products: int = 0,
+        invoices: int = 0,
+        quotes: int = 0,
+        credits: int = 0,
     ) -> None:
         """Add that many records without emitting events, as if they had always been there."""
         with self.context.lock:
@@ -51,6 +61,7 @@ class Company:
             self._invent(self.products, products)
             self._invent(self.invoices, invoices)
             self._invent(self.quotes, quotes)
+            self._invent(self.credits, credits)
 
     def _invent(self, records: Records, count: int) -> None:
         random = self.context.random
@@ -63,5 +74,5 @@ class Company:
                 lines = random.sample(products, min(len(products), 2))
                 fields["lines"] = [{"productId": id, "quantity": 1 + id % 5} for id in lines]
             made = records.add(fields)
-            if isinstance(records, FakeInvoices) and random.random() < 0.8:
+            if isinstance(records, FakeAccountingDocuments) and random.random() < 0.8:
                 records.store.put(records.finalized(made))

@@ -26,7 +26,7 @@ PATCH  /fake/{kind}/{id}             change one
 DELETE /fake/{kind}/{id}             delete one
 POST   /fake/invoices/{id}/finalize, /send, /pay (in full, or {"amount": 10}), /cancel
 POST   /fake/quotes/{id}/send, /accept, /refuse, /invoice
-POST   /fake/credits/{id}/finalize, /send
+POST   /fake/credits/{id}/finalize, /send, /refund (in full, or {"amount": 10})
 GET    /fake/behaviour               show the switches
 PATCH  /fake/behaviour               set some switches: {"drop": 0.1}
 POST   /fake/faults                  set the faults of the next requests: ["reset", 429]
@@ -35,7 +35,7 @@ GET    /fake/deliveries              list the deliveries to webhooks, with the a
 _ACTIONS = {
     "invoices": {"finalize", "send", "pay", "cancel"},
     "quotes": {"send", "accept", "refuse", "invoice"},
-    "credits": {"finalize", "send"},
+    "credits": {"finalize", "send", "refund"},
 }
 
 ControlHandler = Callable[..., Any]

@@ -90,7 +90,7 @@ class FakeAltoviz:
         return list(self._deliveries.sent)
 
     def populate(self, **counts: int) -> None:
-        """Invent N ``customers``, ``products``, ``invoices`` or ``quotes``, without any events.
+        """Invent N ``customers``, ``products``, ``invoices``, ``quotes`` or ``credits``, without any events.
 
         They are the objects that the company had before the project heard of it.
         """

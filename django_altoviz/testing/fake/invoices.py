@@ -57,6 +57,18 @@ class FakeAccountingDocuments(FakeDocuments):
         # Altoviz calls even a draft paid if its total is zero [observed].
         return {"balance": number(balance), "isPaid": not balance}
 
+    def _paid(self, id: int, amount: Any) -> FakeRecord:
+        """Return the document after a payment of the whole balance, or of ``amount`` of it."""
+        document = self.get(id)
+        self._check_final(document)
+        due = document["balance"]
+        paid = due if amount is None else number(amount)
+        if not 0 < paid <= due:
+            raise Refused(
+                f"{self.name} {document['number']}: can't pay {paid}, the balance is {due}."
+            )
+        return self._complete(document, self._settle(document, paid))
+
     def _settle(self, document: FakeRecord, amount: Decimal) -> FakeRecord:
         """Return the document's commitments after a payment of that amount."""
         commitments = []
@@ -77,14 +89,23 @@ class FakeCredits(FakeAccountingDocuments):
     route = "salecredits"
 
     def create_for_cancelled(self, invoice: FakeRecord) -> FakeRecord:
-        """Create the final credit that cancels the invoice."""
+        """Create the final credit that cancels the invoice, and settles what was due of it.
+
+        What the customer had paid of the invoice is left to be refunded [inferred].
+        """
         copied = ("customerId", "subject", "lines", "globalDiscount")
         draft = self.create(
             **{name: invoice[name] for name in copied},
             cancelledInvoicetId=invoice["id"],
             cancelledInvoicetNumber=invoice["number"],
         )
-        return self.finalize(draft["id"])
+        credit = self.finalize(draft["id"])
+        return self._update(credit, **self._settle(credit, invoice["balance"]))
+
+    def refund(self, id: int, amount: Any = None) -> FakeRecord:
+        """Refund the whole balance, or ``amount`` of it."""
+        with self._context.lock:
+            return self._save(self._paid(id, amount))
 
 
 class FakeInvoices(FakeAccountingDocuments):
@@ -115,15 +136,7 @@ class FakeInvoices(FakeAccountingDocuments):
         Altoviz sends no event for a payment; the switch ``payment_event`` makes the fake send one.
         """
         with self._context.lock:
-            invoice = self.get(id)
-            self._check_final(invoice)
-            due = invoice["balance"]
-            paid = due if amount is None else number(amount)
-            if not 0 < paid <= due:
-                raise Refused(
-                    f"Invoice {invoice['number']}: can't pay {paid}, the balance is {due}."
-                )
-            made = self._complete(invoice, self._settle(invoice, paid))
+            made = self._paid(id, amount)
             if self._context.behaviour().payment_event:
                 return self._save(made)
             self.store.put(made)

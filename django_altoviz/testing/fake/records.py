@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES, EventType
 from django_altoviz.testing.fake import shapes
 from django_altoviz.testing.fake.context import Context
 from django_altoviz.testing.fake.store import FakeRecord, Store
@@ -43,9 +43,6 @@ class Records(ABC):
         self._count = 0
         #: Functions that return True if a document refers to the object with the given id.
         self.references: list[Callable[[int], bool]] = []
-        # ``EventType.known`` returns None for credits: Altoviz has no events for them.
-        actions = ("Created", "Updated", "Deleted")
-        self._events = {action: EventType.known(f"{self.name}{action}") for action in actions}
 
     def __len__(self) -> int:
         return len(self.store)
@@ -85,7 +82,8 @@ class Records(ABC):
         return made
 
     def emit(self, action: str, record: FakeRecord) -> None:
-        if event_type := self._events[action]:
+        event_type = EventType(f"{self.name}{action}")
+        if event_type in SENT_TYPES:
             self._context.emit(event_type, record)
 
     def skip_ids(self, id: int) -> None:

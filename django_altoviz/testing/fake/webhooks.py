@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django_altoviz.event_types import EventType
+from django_altoviz.event_types import SENT_TYPES, EventType, sent_type
 from django_altoviz.testing.fake.behaviour import Behaviour
 
 _FIRST_ID = 100
@@ -42,7 +42,7 @@ class FakeWebhooks:
         url: str,
         secret: str | None = None,
         *,
-        types: Iterable[EventType | str] = tuple(EventType),
+        types: Iterable[EventType | str] = SENT_TYPES,
         name: str = "webhook",
         is_new: bool = False,
     ) -> FakeWebhook:
@@ -52,7 +52,7 @@ class FakeWebhooks:
                 id=_FIRST_ID + len(self._all),
                 name=name,
                 url=url,
-                types=frozenset(map(EventType, types)),
+                types=frozenset(map(sent_type, types)),
                 secret=secret or None,
                 created_at=self._clock() if is_new else float("-inf"),
             )
@@ -96,6 +96,6 @@ def serialize_webhook(webhook: FakeWebhook, secrets: str = "clear") -> dict[str,
         "id": webhook.id,
         "name": webhook.name,
         "url": webhook.url,
-        "types": [type.value for type in EventType if type in webhook.types],
+        "types": [type.value for type in SENT_TYPES if type in webhook.types],
         "secretKey": None if secrets == "null" else secret,
     }

@@ -12,6 +12,8 @@ from typing_extensions import assert_type
 from django_altoviz.models import (
     MIRRORS,
     Contact,
+    Credit,
+    CreditLine,
     Customer,
     Invoice,
     InvoiceLine,
@@ -84,10 +86,12 @@ def party_columns(customer: Customer, contact: Contact, product: Product) -> Non
     assert_type(customer.active, bool | None)
     assert_type(customer.invoices.first(), Invoice | None)
     assert_type(customer.quotes.first(), Quote | None)
+    assert_type(customer.credits.first(), Credit | None)
     assert_type(contact.display_name, str | None)
     assert_type(product.unit_price, Decimal | None)
     assert_type(product.invoicelines.first(), InvoiceLine | None)
     assert_type(product.quotelines.first(), QuoteLine | None)
+    assert_type(product.creditlines.first(), CreditLine | None)
 
 
 def document_columns(invoice: Invoice, quote: Quote) -> None:
@@ -105,6 +109,17 @@ def document_columns(invoice: Invoice, quote: Quote) -> None:
     assert_type(quote.validity_date, datetime.date | None)
     assert_type(quote.lines.count(), int)
     assert_type(quote.lines.first(), QuoteLine | None)
+
+
+def credit_columns(invoice: Invoice, credit: Credit, line: CreditLine) -> None:
+    assert_type(invoice.cancellation_credit, Credit | None)
+    assert_type(invoice.cancellation_credit_id, str | None)
+    assert_type(invoice.cancellation_credit_altoviz_id, int | None)
+    assert_type(credit.cancelled_invoice, Invoice | None)
+    assert_type(credit.cancelled_invoice_number, str | None)
+    assert_type(credit.is_paid, bool | None)
+    assert_type(credit.lines.first(), CreditLine | None)
+    assert_type(line.credit, Credit)
 
 
 def line_columns(line: InvoiceLine, quoted: QuoteLine) -> None:
