@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import threading
 import time
@@ -107,6 +108,14 @@ class TestOrder:
         process(deletion)
         assert Customer.with_deleted.get().deleted_at == deletion.received_at
 
+    def test_the_clock_of_another_server_does_not_make_an_older_event_newer(self):
+        older = failed(store("CustomerUpdated", id=1, name="older"))
+        newer = store("CustomerUpdated", id=1, name="newer")
+        process(newer)
+        older.received_at = timezone.now() + datetime.timedelta(minutes=1)
+        process(older)
+        assert Customer.objects.get().name == "newer"
+
     def test_a_late_deletion_does_not_make_older_events_newer_than_the_row(self):
         deletion = failed(store("CustomerDeleted", id=1))
         newer = store("CustomerUpdated", id=1)
@@ -187,6 +196,12 @@ class TestTurns:
         connect(customer_created, receive)
         process(store("CustomerCreated", id=1))
         assert outcomes() == ["processed", "processed", "processed"]
+
+    def test_a_worker_that_comes_too_late_leaves_the_mirror_as_it_is(self):
+        event = store("CustomerCreated", id=1)
+        claims.claim(WebhookEvent.objects.get())
+        assert process(event) == []
+        assert not Customer.objects.exists()
 
     def test_a_worker_stops_at_an_event_that_another_worker_has_claimed(self, connect, monkeypatch):
         events = [store("CustomerUpdated", id=1) for _ in range(3)]

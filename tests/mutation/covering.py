@@ -1,10 +1,9 @@
-"""Which tests execute which lines, recorded once in a run of the suite with coverage contexts."""
+"""The tests that execute each line, recorded once in a run of the suite with coverage contexts."""
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from xml.etree import ElementTree
 from coverage import CoverageData
 
 from tests.mutation.operators import Mutant
+from tests.processes import run
 
 #: Tests that need another tool or server, run the demonstration or check the texts.
 LEFT_OUT = [
@@ -86,16 +86,17 @@ class Covering:
 
 
 def record(state: Path, root: Path, processes: int) -> None:
-    """Run the suite once, unmutated."""
+    """Run the suite once, unmutated. Tests that fail are not used."""
     options = ["-q", "--nomigrations", "-n", str(processes), "-p", "no:cacheprovider"]
     options += ["--cov", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
     options += [f"--junitxml={state / 'tests.xml'}", "-o", "junit_family=xunit1"]
     options += [f"--ignore={path}" for path in LEFT_OUT]
-    subprocess.run(
+    run(
         [sys.executable, "-m", "pytest", *options],
         cwd=root,
         env=os.environ | {"COVERAGE_FILE": str(state / "coverage"), "PYTHONPATH": str(root)},
-        check=False,  # a test that fails is not used
+        stdout=None,
+        timeout=None,
     )
 
 

@@ -7,16 +7,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation.operators import Mutant
+from tests.processes import Process
 
 _NOT_COPIED = shutil.ignore_patterns(
     *(".git", ".venv*", ".tox", ".*_cache", ".hypothesis", "node_modules", "__pycache__"),
@@ -39,7 +39,7 @@ def copied(root: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutant: "killed", "timeout" or "survived", and the test that killed it."""
+    """The outcome of a mutant: "killed", "timeout" or "survived", and the test that killed it."""
 
     name: str
     killer: str = ""
@@ -79,23 +79,19 @@ class Trial:
         arguments.write_text("\n".join(tests))
         with (
             self._output.open("w") as output,
-            subprocess.Popen(
+            Process(
                 [sys.executable, "-m", "pytest", *OPTIONS, *options, f"@{arguments}"],
                 cwd=self.copy,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             ) as process,
         ):
             try:
                 return process.wait(_START + _FACTOR * seconds)
             except subprocess.TimeoutExpired:
                 return None
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
 
     @property
     def environment(self) -> dict[str, str]:

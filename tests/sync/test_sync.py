@@ -621,7 +621,7 @@ class TestAMovingList:
         assert {*Customer.objects.values_list("altoviz_id", flat=True)} == {*objects}
 
     def test_is_complete_after_three_passes_if_all_its_objects_were_read(self, altoviz):
-        """Its length changes within each pass, but no object is missed."""
+        """Change its length within each pass, without an object that is missed."""
         altoviz.page_size = 20
 
         def say_length():
