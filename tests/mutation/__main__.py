@@ -42,7 +42,7 @@ def main() -> None:
     options = parse_arguments()
     options.state.mkdir(parents=True, exist_ok=True)
     paths = {path for each in options.modules for path in (ROOT / PACKAGE).glob(each)}
-    modules = sorted(str(path.relative_to(ROOT)) for path in paths)
+    modules = sorted(str(path.relative_to(ROOT)) for path in paths if path.stat().st_size)
     with copied(ROOT) as copy:
         if options.record or not (options.state / "tests.xml").exists():
             record(options.state, copy, options.processes)

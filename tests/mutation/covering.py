@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -44,7 +47,7 @@ class Covering:
             self._lines[module] = data.contexts_by_lineno(path)
 
     def tests_of(self, mutant: Mutant, budget: float) -> tuple[list[str], int]:
-        """Return the fastest tests that execute the mutant, and how many more do.
+        """Return tests that execute the mutant, of all files, and the number of those left out.
 
         A statement outside of functions is executed at import. The tests that count are those that
         execute a line with one of its names, or any line of its module.
@@ -54,14 +57,23 @@ class Covering:
         for name in mutant.names if not found else ():
             found |= self._naming(name)
         found = found or self._executing(lines, lines)
-        tests = sorted(found, key=lambda test: (self.seconds[test], test))
+        tests = self._in_turn(found)
         left = 0
-        while sum(self.seconds[test] for test in tests) > budget and len(tests) > 1:
+        while self.seconds_of(tests) > budget and len(tests) > 1:
             tests.pop()
             left += 1
+        tests.sort(key=lambda test: (self.seconds[test], test))
         if len(_NAMES_DATABASE.findall(mutant.after)) < len(_NAMES_DATABASE.findall(mutant.before)):
             tests.append(_WITH_OTHER_DATABASES)
         return tests, left
+
+    def _in_turn(self, tests: Iterable[str]) -> list[str]:
+        """Return the fastest test of each file, then the second ones, because those of a file are alike."""
+        by_file = defaultdict(list)
+        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
+            by_file[test.partition("::")[0]].append(test)
+        turns = zip_longest(*(by_file[name] for name in sorted(by_file)))
+        return [test for turn in turns for test in turn if test is not None]
 
     def seconds_of(self, tests: list[str]) -> float:
         return sum(self.seconds.get(test, _SECONDS_WITH_OTHER_DATABASES) for test in tests)

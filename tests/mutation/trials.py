@@ -51,22 +51,32 @@ class Trial:
     def __init__(self, copy: Path) -> None:
         self.copy = copy
         self._output = copy.parent / "output"
+        self._number = 0
 
     def outcome(self, mutant: Mutant, tests: list[str], seconds: float) -> Outcome:
         """Try the mutant. The copy is as it was after that."""
-        path = self.copy / mutant.module
-        original = path.read_bytes()
-        path.write_bytes(mutant.source)
-        try:
+        with self._mutated(self.copy / mutant.module, mutant.source):
             code = self.run(tests, seconds, "-x")
-        finally:
-            path.write_bytes(original)
         if code in (None, 0):
             return Outcome("timeout" if code is None else "survived")
         failed = self.failed()
         if not failed and self.run(tests, seconds, "-x") != 0:
             raise RuntimeError(f"The tests do not run without a mutant either: {tests[0]}, ...")
         return Outcome("killed", failed[0] if failed else "")
+
+    @contextmanager
+    def _mutated(self, path: Path, source: bytes) -> Iterator[None]:
+        original, times = path.read_bytes(), path.stat()
+        path.write_bytes(source)
+        # Python takes a .pyc file for current if it has the size and the second of the source, so no
+        # two mutants have the same second.
+        self._number += 1
+        os.utime(path, (self._number, self._number))
+        try:
+            yield
+        finally:
+            path.write_bytes(original)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def failed(self) -> list[str]:
         """Return the tests that failed in the last run."""
@@ -95,12 +105,8 @@ class Trial:
 
     @property
     def environment(self) -> dict[str, str]:
-        # A .pyc file is taken for current if it has the second and the size of the source.
-        return os.environ | {
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(self.copy),
-            "TMPDIR": str(self.copy.parent / "tmp"),
-        }
+        temporary = str(self.copy.parent / "tmp")
+        return os.environ | {"PYTHONPATH": str(self.copy), "TMPDIR": temporary}
 
 
 class Results:
