@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import zip_longest
@@ -45,6 +45,9 @@ class Covering:
         for path in data.measured_files():
             module = path[path.rindex(f"/{package.name}/") + 1 :]
             self._lines[module] = data.contexts_by_lineno(path)
+        executions = (each for lines in self._lines.values() for each in lines.values())
+        #: The number of lines that a test executes: few, if it is about this module.
+        self._breadth = Counter(_test_of(each) for contexts in executions for each in contexts)
 
     def tests_of(self, mutant: Mutant, budget: float) -> tuple[list[str], int]:
         """Return tests that execute the mutant, of all files, and the number of those left out.
@@ -68,11 +71,11 @@ class Covering:
         return tests, left
 
     def _in_turn(self, tests: Iterable[str]) -> list[str]:
-        """Return the fastest test of each file, then the second ones, because those of a file are alike."""
-        by_file = defaultdict(list)
-        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
+        """Return the narrowest test of each file, then the second ones: those of a file are alike."""
+        by_file: dict[str, list[str]] = defaultdict(list)
+        for test in sorted(tests, key=lambda test: (self._breadth[test], test)):
             by_file[test.partition("::")[0]].append(test)
-        turns = zip_longest(*(by_file[name] for name in sorted(by_file)))
+        turns = zip_longest(*by_file.values())
         return [test for turn in turns for test in turn if test is not None]
 
     def seconds_of(self, tests: list[str]) -> float:
@@ -80,7 +83,7 @@ class Covering:
 
     def _executing(self, lines: dict[int, list[str]], numbers: object) -> set[str]:
         contexts = {each for number in numbers for each in lines.get(number, ())}
-        return {each.rpartition("|")[0] for each in contexts} & self.seconds.keys()
+        return {_test_of(each) for each in contexts} & self.seconds.keys()
 
     def _naming(self, name: str) -> set[str]:
         word = re.compile(rf"\b{re.escape(name)}\b")
@@ -100,6 +103,7 @@ class Covering:
 def record(state: Path, root: Path, processes: int) -> None:
     """Run the suite once, unmutated. Tests that fail are not used."""
     options = ["-q", "--nomigrations", "-n", str(processes), "-p", "no:cacheprovider"]
+    options += ["-p", "tests.mutation.recording"]
     options += ["--cov", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
     options += [f"--junitxml={state / 'tests.xml'}", "-o", "junit_family=xunit1"]
     options += [f"--ignore={path}" for path in LEFT_OUT]
@@ -110,6 +114,10 @@ def record(state: Path, root: Path, processes: int) -> None:
         stdout=None,
         timeout=None,
     )
+
+
+def _test_of(context: str) -> str:
+    return context.rpartition("|")[0]  # behind it stands "setup", "run" or "teardown"
 
 
 def _seconds_of(report: Path) -> dict[str, float]:
