@@ -42,7 +42,7 @@ def main() -> None:
     options = parse_arguments()
     options.state.mkdir(parents=True, exist_ok=True)
     paths = {path for each in options.modules for path in (ROOT / PACKAGE).glob(each)}
-    modules = sorted(str(path.relative_to(ROOT)) for path in paths if path.stat().st_size)
+    modules = sorted(str(path.relative_to(ROOT)) for path in paths)
     with copied(ROOT) as copy:
         if options.record or not (options.state / "tests.xml").exists():
             record(options.state, copy, options.processes)
@@ -76,7 +76,8 @@ class Measuring:
                 self._survivors.append(mutant)
             if outcome.killer:
                 self._killers[outcome.killer] = self._covering.seconds_of([outcome.killer])
-        print_row(module, counts)
+        if counts:
+            print_row(module, counts)
         self._total += counts
 
     def _outcome_of(self, mutant: Mutant) -> Outcome:

@@ -30,7 +30,7 @@ LEFT_OUT = [
 #: run in processes of their own, so no line is recorded for them.
 _WITH_OTHER_DATABASES = "tests/test_variants.py::test_whoever_writes_does_not_read_from_a_replica"
 _SECONDS_WITH_OTHER_DATABASES = 60
-_NAMES_DATABASE = re.compile("using|for_write")
+_NAMES_DATABASE = re.compile(r"using|for_write|_state\.db")
 
 
 class Covering:
