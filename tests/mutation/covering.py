@@ -67,7 +67,9 @@ class Covering:
             left += 1
         tests.sort(key=lambda test: (self.seconds[test], test))
         if len(_NAMES_DATABASE.findall(mutant.after)) < len(_NAMES_DATABASE.findall(mutant.before)):
-            tests.append(_WITH_OTHER_DATABASES)
+            part = mutant.module.split("/")[1].removesuffix(".py")
+            part = part if part in ("privacy", "retention", "sync") else "processing"
+            tests.append(f"{_WITH_OTHER_DATABASES}[{part}]")
         return tests, left
 
     def _in_turn(self, tests: Iterable[str]) -> list[str]:
