@@ -60,25 +60,30 @@ class Covering:
         for name in mutant.names if not found else ():
             found |= self._naming(name)
         found = found or self._executing(lines, lines)
-        tests = self._in_turn(found)
+        tests = self._most_likely_first(found, Path(mutant.module).stem)
         left = 0
         while self.seconds_of(tests) > budget and len(tests) > 1:
             tests.pop()
             left += 1
-        tests.sort(key=lambda test: (self.seconds[test], test))
         if len(_NAMES_DATABASE.findall(mutant.after)) < len(_NAMES_DATABASE.findall(mutant.before)):
             part = mutant.module.split("/")[1].removesuffix(".py")
             part = part if part in ("privacy", "retention", "sync") else "processing"
             tests.append(f"{_WITH_OTHER_DATABASES}[{part}]")
         return tests, left
 
-    def _in_turn(self, tests: Iterable[str]) -> list[str]:
-        """Return the narrowest test of each file, then the second ones: those of a file are alike."""
+    def _most_likely_first(self, tests: Iterable[str], stem: str) -> list[str]:
+        """Return the tests of files that are named after the module, then those that execute little.
+
+        Every second of these is the next one of another file, because those of a file are alike.
+        """
         by_file: dict[str, list[str]] = defaultdict(list)
-        for test in sorted(tests, key=lambda test: (self._breadth[test], test)):
+        narrow = sorted(tests, key=lambda test: (self._breadth[test], test))
+        for test in narrow:
             by_file[test.partition("::")[0]].append(test)
-        turns = zip_longest(*by_file.values())
-        return [test for turn in turns for test in turn if test is not None]
+        named = [test for file in by_file if stem in Path(file).stem for test in by_file[file]]
+        in_turn = (test for turn in zip_longest(*by_file.values()) for test in turn if test)
+        mixed = (test for pair in zip(narrow, in_turn, strict=True) for test in pair)
+        return list(dict.fromkeys([*named, *mixed]))
 
     def seconds_of(self, tests: list[str]) -> float:
         return sum(self.seconds.get(test, _SECONDS_WITH_OTHER_DATABASES) for test in tests)
