@@ -108,6 +108,15 @@ class TestOrder:
         process(deletion)
         assert Customer.with_deleted.get().deleted_at == deletion.received_at
 
+    def test_a_deletion_that_leaves_out_only_what_was_null_is_shown(self):
+        process(store("CustomerCreated", id=1, name="A", nickname=None))
+        data = {**Customer.objects.get().data, "name": "B"}
+        del data["nickname"]
+        body = json.dumps({"id": "evt_1", "type": "CustomerDeleted", "data": data}, default=float)
+        event = WebhookEvent.from_delivery(body.encode(), "default", {})
+        process(WebhookEvent.objects.store(event))
+        assert Customer.with_deleted.get().name == "B"
+
     def test_the_clock_of_another_server_does_not_make_an_older_event_newer(self):
         older = failed(store("CustomerUpdated", id=1, name="older"))
         newer = store("CustomerUpdated", id=1, name="newer")

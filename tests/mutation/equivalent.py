@@ -53,6 +53,18 @@ EQUIVALENT = [
         _STORED,
     ),
     Entry(
+        "processing/backlog.py",
+        "holding = holding.filter(object_id__in={object_id for *_, object_id in places})",
+        "holding = holding",
+        "The rows are compared with the places below. The filter only keeps most of them out.",
+    ),
+    Entry(
+        "processing/history.py",
+        'last = event.history[-1]["error"] if event.history else ""',
+        'last = event.history[-1]["error"] if event.history else "x"',
+        "No other text than that of a lost worker counts.",
+    ),
+    Entry(
         "processing/mirroring.py",
         "row._save(changes, event._state.db or DEFAULT_DB_ALIAS)",
         "row._save(changes, ((event._state.db)))",
