@@ -38,6 +38,7 @@ from django_altoviz.processing import (
     process,
     process_again,
     receivers,
+    replay,
     worker,
 )
 from django_altoviz.signals import (
@@ -707,6 +708,12 @@ class TestProcessAgain:
     def test_a_malformed_event_is_refused(self):
         WebhookEvent.objects.store(WebhookEvent.from_delivery(b"ping", "default", {}))
         assert process_again(WebhookEvent.objects.get()) == Replay.MALFORMED
+
+    def test_all_stored_events_are_processed_again_in_order(self):
+        events = [store("CustomerUpdated", id=1) for _ in range(3)]
+        assert process(events[2]) == events
+        outcome = [(event, Replay.PROCESSED) for event in events]
+        assert list(replay(WebhookEvent.objects.all())) == outcome
 
     def test_an_event_that_a_worker_has_claimed_is_refused(self):
         event = store("CustomerCreated", id=1)

@@ -59,6 +59,24 @@ EQUIVALENT = [
         "The rows are compared with the places below. The filter only keeps most of them out.",
     ),
     Entry(
+        "intake/envelopes.py",
+        "except ValueError as error:",
+        "except Exception as error:",
+        "Decoding and parsing raise no other exception.",
+    ),
+    Entry(
+        "processing/reporting.py",
+        "except MalformedBody:",
+        "except Exception:",
+        "Parsing the envelope raises no other exception.",
+    ),
+    Entry(
+        "processing/replaying.py",
+        'BLOCKED = "blocked", _("waiting for an earlier event of the object")',
+        'BLOCKED = "", _("waiting for an earlier event of the object")',
+        "The value is neither stored nor shown.",
+    ),
+    Entry(
         "processing/history.py",
         'last = event.history[-1]["error"] if event.history else ""',
         'last = event.history[-1]["error"] if event.history else "x"',
