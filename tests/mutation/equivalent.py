@@ -132,6 +132,12 @@ EQUIVALENT = [
         "The type, which is filtered before, names the entity.",
     ),
     Entry("client/rate_limit.py", "_SLICES = 12", None, _TUNING),
+    Entry(
+        "processing/worker.py",
+        "if pause is None or time.monotonic() - started > _LONGEST_COLLISION:",
+        "if pause is None or time.monotonic() - started >= _LONGEST_COLLISION:",
+        _TUNING,
+    ),
     Entry("processing/backlog.py", "_EVENTS_IN_CHUNK = 20", None, _TUNING),
     Entry("processing/backlog.py", "_FEW_OBJECTS = 500", None, _TUNING),
     Entry("processing/backlog.py", "_KEYS_IN_WINDOW = 10_000", None, _TUNING),
