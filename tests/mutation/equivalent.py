@@ -133,6 +133,18 @@ EQUIVALENT = [
     ),
     Entry("client/rate_limit.py", "_SLICES = 12", None, _TUNING),
     Entry(
+        "client/rate_limit.py",
+        'limit = sha256(f"{self.name} {self.seconds}".encode()).hexdigest()[:16]',
+        'limit = sha256(f"{self.name} {self.seconds}".encode()).hexdigest()',
+        "The key only has to differ from those of other limits, and may be longer.",
+    ),
+    Entry(
+        "client/responses.py",
+        "except ValueError as error:",
+        "except Exception as error:",
+        "Decoding and parsing raise no other exception.",
+    ),
+    Entry(
         "processing/worker.py",
         "if pause is None or time.monotonic() - started > _LONGEST_COLLISION:",
         "if pause is None or time.monotonic() - started >= _LONGEST_COLLISION:",
