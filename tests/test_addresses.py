@@ -91,7 +91,7 @@ def test_a_peer_with_an_address_is_not_taken_for_a_proxy_on_a_unix_socket():
 def test_an_address_is_in_a_network():
     address = ip_address("20.23.10.181")
     assert is_in(address, ["20.23.10.180", "20.23.10.181"])
-    assert is_in(address, ["20.23.10.0/24"])
+    assert is_in(address, [" 20.23.10.0/24 "])  # as in a list of environment variables
     assert is_in(address, ["20.23.10.1/24"])  # host bits set, as people write it
     assert not is_in(address, ["20.23.11.0/24", "2001:db8::/32"])
     assert not is_in(None, ["0.0.0.0/0", "::/0"])

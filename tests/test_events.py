@@ -67,7 +67,7 @@ class TestDeduplication:
         ],
     )
     def test_the_dedupe_key_stays_the_same_in_all_versions(self, body, account, key):
-        """With another key, the redelivery of an event that an earlier version stored would be new."""
+        """Redeliveries of events that an earlier version stored would be new under another key."""
         event = WebhookEvent.from_delivery(body, account, {})
         assert str(event.dedupe_key) == key
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import threading
 import time
@@ -37,6 +38,7 @@ from django_altoviz.processing import (
     process,
     process_again,
     receivers,
+    replay,
     worker,
 )
 from django_altoviz.signals import (
@@ -106,6 +108,23 @@ class TestOrder:
         process(store("CustomerUpdated", id=1))
         process(deletion)
         assert Customer.with_deleted.get().deleted_at == deletion.received_at
+
+    def test_a_deletion_that_leaves_out_only_what_was_null_is_shown(self):
+        process(store("CustomerCreated", id=1, name="A", nickname=None))
+        data = {**Customer.objects.get().data, "name": "B"}
+        del data["nickname"]
+        body = json.dumps({"id": "evt_1", "type": "CustomerDeleted", "data": data}, default=float)
+        event = WebhookEvent.from_delivery(body.encode(), "default", {})
+        process(WebhookEvent.objects.store(event))
+        assert Customer.with_deleted.get().name == "B"
+
+    def test_the_clock_of_another_server_does_not_make_an_older_event_newer(self):
+        older = failed(store("CustomerUpdated", id=1, name="older"))
+        newer = store("CustomerUpdated", id=1, name="newer")
+        process(newer)
+        older.received_at = timezone.now() + datetime.timedelta(minutes=1)
+        process(older)
+        assert Customer.objects.get().name == "newer"
 
     def test_a_late_deletion_does_not_make_older_events_newer_than_the_row(self):
         deletion = failed(store("CustomerDeleted", id=1))
@@ -187,6 +206,12 @@ class TestTurns:
         connect(customer_created, receive)
         process(store("CustomerCreated", id=1))
         assert outcomes() == ["processed", "processed", "processed"]
+
+    def test_a_worker_that_comes_too_late_leaves_the_mirror_as_it_is(self):
+        event = store("CustomerCreated", id=1)
+        claims.claim(WebhookEvent.objects.get())
+        assert process(event) == []
+        assert not Customer.objects.exists()
 
     def test_a_worker_stops_at_an_event_that_another_worker_has_claimed(self, connect, monkeypatch):
         events = [store("CustomerUpdated", id=1) for _ in range(3)]
@@ -683,6 +708,12 @@ class TestProcessAgain:
     def test_a_malformed_event_is_refused(self):
         WebhookEvent.objects.store(WebhookEvent.from_delivery(b"ping", "default", {}))
         assert process_again(WebhookEvent.objects.get()) == Replay.MALFORMED
+
+    def test_all_stored_events_are_processed_again_in_order(self):
+        events = [store("CustomerUpdated", id=1) for _ in range(3)]
+        assert process(events[2]) == events
+        outcome = [(event, Replay.PROCESSED) for event in events]
+        assert list(replay(WebhookEvent.objects.all())) == outcome
 
     def test_an_event_that_a_worker_has_claimed_is_refused(self):
         event = store("CustomerCreated", id=1)

@@ -239,6 +239,15 @@ class TestFallback:
         settings.ALTOVIZ = settings.ALTOVIZ | {"REFETCH": False}
 
 
+def test_settings_that_can_not_be_read_fail_the_event(altoviz, settings):
+    """Processed without a refetch, the event would show what is not true any more."""
+    event = store(account="acme")
+    settings.ALTOVIZ = settings.ALTOVIZ | {"ACCOUNTS": {"acme": "key"}}
+    process(event)
+    assert event.status == Status.FAILED
+    assert "ImproperlyConfigured" in event.error
+
+
 class UnreachableCache(BaseCache):
     def __init__(self, location, params):
         super().__init__(params)

@@ -24,6 +24,7 @@ from django_altoviz.processing import (
     retries,
     worker,
 )
+from django_altoviz.processing.history import LOST_WORKER
 from django_altoviz.processing.retries import after_failure, pause_after
 from django_altoviz.signals import customer_created, customer_updated, event_failed
 from tests.conftest import body_of
@@ -522,6 +523,16 @@ def test_a_lower_limit_of_attempts_gives_up_nothing_untried(receiver, using):
     using(MAX_ATTEMPTS=3)
     process(event)
     assert (event.status, len(receiver.calls)) == (Status.PROCESSED, 5)
+
+
+def test_a_worker_lost_long_ago_does_not_count_as_the_last_attempt(receiver, using):
+    event = store()
+    lost, failed = ({"at": "", "status": "failed", "error": text} for text in (LOST_WORKER, "x"))
+    values = {"status": Status.FAILED, "attempts": 2, "failures": 2, "history": [lost, failed]}
+    WebhookEvent.objects.filter(pk=event.pk).update(**values)
+    using(MAX_ATTEMPTS=2)
+    process(WebhookEvent.objects.get())
+    assert (statuses(), receiver.calls) == (["processed"], [event.pk])
 
 
 class TestWithoutTimeZones:

@@ -14,7 +14,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from django_altoviz.event_types import EventType
-from django_altoviz.intake import signing
+from django_altoviz.intake import bodies, signing
 from django_altoviz.models import Customer, Status, WebhookEvent
 from django_altoviz.samples import sample_body
 from django_altoviz.signals import event_received, webhook_rejected
@@ -266,6 +266,21 @@ class TestRejected:
         altoviz(MAX_BODY_BYTES=len(BODY) - 1)
         answer = post(BODY)
         assert (answer.status_code, answer.json()) == (413, {"error": "too large"})
+
+    def test_a_body_in_small_pieces_is_read_no_further_than_the_limit(self, rf):
+        class Pieces(io.BytesIO):
+            def read(self, most):
+                return super().read(min(most, 4))
+
+        stream = Pieces(b"0123456789")
+        request = rf.post("/altoviz/webhook/")
+        request.META |= {
+            "CONTENT_LENGTH": "",
+            "wsgi.input": stream,
+            "wsgi.input_terminated": True,
+        }
+        assert bodies.read_raw(request, 6) == b"012345"
+        assert stream.tell() == 6
 
     def test_a_body_that_breaks_off_is_answered_400(self, rf, rejections):
         class BrokenRequest:

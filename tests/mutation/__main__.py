@@ -76,7 +76,8 @@ class Measuring:
                 self._survivors.append(mutant)
             if outcome.killer:
                 self._killers[outcome.killer] = self._covering.seconds_of([outcome.killer])
-        print_row(module, counts)
+        if counts:
+            print_row(module, counts)
         self._total += counts
 
     def _outcome_of(self, mutant: Mutant) -> Outcome:

@@ -1,4 +1,4 @@
-"""Where the nodes of a module stand in its source, in bytes."""
+"""Places of nodes in the source of a module, in bytes."""
 
 from __future__ import annotations
 

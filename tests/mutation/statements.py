@@ -19,7 +19,7 @@ def mutate_statement(node: ast.AST, places: Places) -> Iterator[Edit]:
         yield places.replace("statement deleted", each, "pass")
     if isinstance(node, ast.If):
         yield places.replace("negated", node.test, f"not ({places.text(node.test)})")
-    elif isinstance(node, ast.Return) and not _is_none(node.value):
+    elif isinstance(node, ast.Return) and not _is_false(node.value):
         yield places.replace("returns None", node, "return None")
     elif isinstance(node, ast.With):
         for item in node.items:
@@ -42,8 +42,9 @@ def _is_narrow(type: ast.expr | None) -> bool:
     return type is not None and not (isinstance(type, ast.Name) and type.id == "Exception")
 
 
-def _is_none(value: ast.expr | None) -> bool:
-    return value is None or (isinstance(value, ast.Constant) and value.value is None)
+def _is_false(value: ast.expr | None) -> bool:
+    """Return True for what a caller can't tell from ``None``, as far as it asks for the truth."""
+    return value is None or (isinstance(value, ast.Constant) and not value.value)
 
 
 def _reassignments(function: ast.FunctionDef) -> Iterator[ast.Assign]:

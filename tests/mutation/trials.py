@@ -7,16 +7,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation.operators import Mutant
+from tests.processes import Process
 
 _NOT_COPIED = shutil.ignore_patterns(
     *(".git", ".venv*", ".tox", ".*_cache", ".hypothesis", "node_modules", "__pycache__"),
@@ -39,7 +39,7 @@ def copied(root: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutant: "killed", "timeout" or "survived", and the test that killed it."""
+    """The outcome of a mutant: "killed", "timeout" or "survived", and the test that killed it."""
 
     name: str
     killer: str = ""
@@ -51,22 +51,32 @@ class Trial:
     def __init__(self, copy: Path) -> None:
         self.copy = copy
         self._output = copy.parent / "output"
+        self._number = 0
 
     def outcome(self, mutant: Mutant, tests: list[str], seconds: float) -> Outcome:
         """Try the mutant. The copy is as it was after that."""
-        path = self.copy / mutant.module
-        original = path.read_bytes()
-        path.write_bytes(mutant.source)
-        try:
+        with self._mutated(self.copy / mutant.module, mutant.source):
             code = self.run(tests, seconds, "-x")
-        finally:
-            path.write_bytes(original)
         if code in (None, 0):
             return Outcome("timeout" if code is None else "survived")
         failed = self.failed()
         if not failed and self.run(tests, seconds, "-x") != 0:
             raise RuntimeError(f"The tests do not run without a mutant either: {tests[0]}, ...")
         return Outcome("killed", failed[0] if failed else "")
+
+    @contextmanager
+    def _mutated(self, path: Path, source: bytes) -> Iterator[None]:
+        original, times = path.read_bytes(), path.stat()
+        path.write_bytes(source)
+        # Python takes a .pyc file for current if it has the size and the second of the source, so no
+        # two mutants have the same second.
+        self._number += 1
+        os.utime(path, (self._number, self._number))
+        try:
+            yield
+        finally:
+            path.write_bytes(original)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def failed(self) -> list[str]:
         """Return the tests that failed in the last run."""
@@ -79,32 +89,24 @@ class Trial:
         arguments.write_text("\n".join(tests))
         with (
             self._output.open("w") as output,
-            subprocess.Popen(
+            Process(
                 [sys.executable, "-m", "pytest", *OPTIONS, *options, f"@{arguments}"],
                 cwd=self.copy,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             ) as process,
         ):
             try:
                 return process.wait(_START + _FACTOR * seconds)
             except subprocess.TimeoutExpired:
                 return None
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
 
     @property
     def environment(self) -> dict[str, str]:
-        # A .pyc file is taken for current if it has the second and the size of the source.
-        return os.environ | {
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(self.copy),
-            "TMPDIR": str(self.copy.parent / "tmp"),
-        }
+        temporary = str(self.copy.parent / "tmp")
+        return os.environ | {"PYTHONPATH": str(self.copy), "TMPDIR": temporary}
 
 
 class Results:

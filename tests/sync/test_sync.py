@@ -621,7 +621,7 @@ class TestAMovingList:
         assert {*Customer.objects.values_list("altoviz_id", flat=True)} == {*objects}
 
     def test_is_complete_after_three_passes_if_all_its_objects_were_read(self, altoviz):
-        """Its length changes within each pass, but no object is missed."""
+        """Change its length within each pass, without an object that is missed."""
         altoviz.page_size = 20
 
         def say_length():
@@ -722,6 +722,21 @@ class TestEventsDuringTheSync:
         event = WebhookEvent.objects.get(source=Source.SYNC)
         assert event.status == Status.IGNORED
         assert event.error == "Another event came in after the object had been read."
+
+    def test_that_fail_between_a_difference_and_its_event_count_as_newer_too(self, monkeypatch):
+        def record_later(run, action, data, as_of):
+            deliver("CustomerUpdated", **customer(2, active="maybe"))
+            monkeypatch.undo()
+            return record_difference(run, action, data, as_of)
+
+        record_difference = reconciling.record_difference
+        self.altoviz.add(Entity.CUSTOMER, customer(2, name="newer"))
+        monkeypatch.setattr(reconciling, "record_difference", record_later)
+        sync_one()
+        # The object was read again, with an event that is newer than the one that failed.
+        of_sync = WebhookEvent.objects.filter(source=Source.SYNC).order_by("pk")
+        assert [event.status for event in of_sync] == [Status.IGNORED, Status.PROCESSED]
+        assert Customer.objects.get(altoviz_id=2).name == "newer"
 
     def test_that_come_after_the_page_are_looked_up_at_the_end(self):
         class Late(Watcher):
