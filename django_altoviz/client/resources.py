@@ -28,13 +28,15 @@ class Resource:
     path: str
     #: The filters with which Altoviz lists all objects of the kind.
     list_all: ClassVar[dict[str, Any]] = {}
+    #: Filters that together list the objects that may still change by themselves [documented].
+    list_open: ClassVar[tuple[dict[str, Any], ...]] = ()
 
     def __init__(self, client: HTTPClient) -> None:
         self._client = client
 
-    def page(self, number: int) -> Page:
-        """Return a page of the list of all objects. Pages are numbered from 1."""
-        return self._page(number, self.list_all)
+    def page(self, number: int, filters: dict[str, Any] | None = None) -> Page:
+        """Return a page of the list of all objects, or of another one. Pages are numbered from 1."""
+        return self._page(number, self.list_all if filters is None else filters)
 
     def get(self, id: int) -> dict[str, Any]:
         """Return the object with that id.
@@ -164,6 +166,10 @@ class ProductResource(Resource):
 class DocumentResource(Resource):
     """Invoices or quotes."""
 
+    def since(self, day: datetime.date) -> dict[str, Any]:
+        """Return the filters that list the documents dated from that day on."""
+        return self.list_all | {"From": _iso_date(day)}
+
     def find(
         self, *, internal_id: str | None = None, number: str | None = None
     ) -> list[dict[str, Any]]:
@@ -181,6 +187,11 @@ class DocumentResource(Resource):
 class InvoiceResource(DocumentResource):
     path = "v1/SaleInvoices"
     list_all: ClassVar[dict[str, Any]] = {"IncludeCancelled": "true"}
+    list_open: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"Status": "Draft"},
+        {"Status": "Incoming"},
+        {"Status": "Expired"},
+    )
 
     def all(
         self,

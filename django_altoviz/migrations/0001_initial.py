@@ -156,6 +156,8 @@ class Migration(migrations.Migration):
                 ('is_cancelled', models.BooleanField(null=True, verbose_name='cancelled')),
                 ('is_proforma', models.BooleanField(null=True, verbose_name='pro forma')),
                 ('overdue', django_altoviz.models.mirrors.fields.AmountField(null=True, verbose_name='overdue')),
+                ('awaited_due_date', models.DateField(editable=False, help_text='The first unpaid due date that was not signalled as overdue yet.', null=True, verbose_name='awaited due date')),
+                ('overdue_dates', models.JSONField(default=list, editable=False, help_text='The due dates that were signalled as overdue, or would have been.', verbose_name='overdue dates')),
                 ('next_due_date', models.DateField(help_text='The first day on which a part of the balance is due; empty if nothing is due.', null=True, verbose_name='next due date')),
                 ('vat_mode', django_altoviz.models.mirrors.fields.ExactCharField(max_length=255, null=True, verbose_name='VAT mode')),
                 ('replaced_by', models.BigIntegerField(help_text='The Altoviz id of the invoice that replaces this one.', null=True, verbose_name='replaced by')),
@@ -354,6 +356,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Watch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account', django_altoviz.models.mirrors.fields.IdentifierField(max_length=64, unique=True, verbose_name='account')),
+                ('active_at', django_altoviz.models.mirrors.fields.ExactDateTimeField(default=django.utils.timezone.now, verbose_name='active at')),
+                ('claims', models.PositiveIntegerField(default=0, help_text='How often a process has claimed this sync.', verbose_name='claims')),
+                ('rounds', models.PositiveIntegerField(default=0, verbose_name='rounds')),
+                ('requests', models.PositiveIntegerField(default=0, help_text='How many requests the last round has sent.', verbose_name='requests')),
+                ('memory', models.JSONField(default=dict, help_text='What the last round has seen of each kind of object.', verbose_name='memory')),
+            ],
+            options={
+                'verbose_name': 'watch',
+                'verbose_name_plural': 'watches',
+            },
+        ),
+        migrations.CreateModel(
             name='SyncRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -421,7 +439,7 @@ class Migration(migrations.Migration):
                 ('type', django_altoviz.models.mirrors.fields.ExactCharField(blank=True, max_length=100, verbose_name='type')),
                 ('entity', models.CharField(blank=True, choices=[('contact', 'contact'), ('customer', 'customer'), ('product', 'product'), ('invoice', 'invoice'), ('quote', 'quote')], max_length=16, verbose_name='entity')),
                 ('object_id', models.BigIntegerField(null=True, verbose_name='object id')),
-                ('source', models.CharField(choices=[('webhook', 'webhook'), ('sync', 'sync')], default='webhook', max_length=16, verbose_name='source')),
+                ('source', models.CharField(choices=[('webhook', 'webhook'), ('sync', 'sync'), ('calendar', 'calendar')], default='webhook', max_length=16, verbose_name='source')),
                 ('as_of', models.BigIntegerField(help_text='The last event that was stored before the sync read the object.', null=True, verbose_name='as of event')),
                 ('body', django_altoviz.models.mirrors.fields.ExactTextField(verbose_name='body')),
                 ('arrival', models.JSONField(default=dict, help_text='How the first delivery came in.', verbose_name='arrival')),
@@ -496,6 +514,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='invoice',
             index=models.Index(fields=['customer_altoviz_id'], name='altoviz_invoice_cust_id'),
+        ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['awaited_due_date'], name='altoviz_invoice_awaited'),
         ),
         migrations.AddIndex(
             model_name='invoice',

@@ -19,6 +19,7 @@ from django_altoviz.models.queue import Source, Status
 from django_altoviz.models.receiver_runs import ReceiverRun
 from django_altoviz.models.rejections import Rejection
 from django_altoviz.models.sync_runs import SyncRun, SyncStep
+from django_altoviz.models.watches import Watch
 
 __all__ = [
     "MIRRORS",
@@ -38,6 +39,7 @@ __all__ = [
     "Status",
     "SyncRun",
     "SyncStep",
+    "Watch",
     "WebhookEvent",
     "WebhookEventQuerySet",
 ]

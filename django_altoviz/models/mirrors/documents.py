@@ -88,6 +88,10 @@ class Document(Mirror):
         help_text=_("The business signals that were sent for the document, or would have been."),
     )
 
+    #: Those that are neither paid nor cancelled. A draft of 0 counts as paid [observed].
+    OPEN: models.Q | None = models.Q(is_draft=True) | ~models.Q(is_paid=True) & ~models.Q(
+        is_cancelled=True
+    )
     #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
     _SEARCHED = (

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models.mirrors.base import short
 from django_altoviz.models.mirrors.documents import TOTALLED, BusinessSignal, Document
+from django_altoviz.models.mirrors.due_dates import WithDueDates, unpaid_due_dates
 from django_altoviz.models.mirrors.fields import AmountField
 from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import (
     amount,
-    day,
     flag,
     integer,
-    objects,
     short_text,
 )
 from django_altoviz.models.mirrors.relations import MirrorKey
@@ -27,7 +24,7 @@ from django_altoviz.models.mirrors.relations import MirrorKey
 _STATE = ("is_draft", "is_paid", "is_cancelled", "is_proforma", "next_due_date")
 
 
-class Invoice(Document):
+class Invoice(WithDueDates, Document):
     number = short(_("number"), help_text=_("It changes when the invoice is finalised."))
     is_draft = models.BooleanField(_("draft"), null=True)
     is_paid = models.BooleanField(
@@ -73,12 +70,16 @@ class Invoice(Document):
         ),
     }
 
+    HIDDEN = models.Q(is_cancelled=True)
+    _ALWAYS_WRITTEN = (*Document._ALWAYS_WRITTEN, "awaited_due_date", "overdue_dates")
+
     class Meta(Document.Meta):
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")
         indexes = [
             *Document.Meta.indexes,
             models.Index(fields=["next_due_date"], name="altoviz_invoice_due"),
+            models.Index(fields=["awaited_due_date"], name="altoviz_invoice_awaited"),
             # What the list and the overview add up. Otherwise each row is read, with its whole object.
             models.Index(
                 fields=["deleted_at", "date", "account", *_STATE, *TOTALLED],
@@ -94,32 +95,16 @@ class Invoice(Document):
             "is_cancelled": flag(data, "isCancelled"),
             "is_proforma": flag(data, "isProforma"),
             "overdue": amount(data, "overdue"),
-            "next_due_date": _next_due_date(data),
+            "next_due_date": next(iter(unpaid_due_dates(data)), None),
             "vat_mode": short_text(data, "vatMode"),
             "replaced_by": integer(data, "replacedBy"),
             "cancellation_credit_id": integer(data, "cancellationCreditId"),
             "cancellation_credit_number": short_text(data, "cancellationCreditNumber"),
         }
 
-
-def _next_due_date(data: Mapping[str, Any]) -> datetime.date | None:
-    """Return the first day on which a part of the balance is due, or ``None`` if nothing is due.
-
-    It decides nothing but what a list shows, so an event does not fail because of it.
-    """
-    if any(flag(data, name) for name in ("isDraft", "isProforma", "isPaid", "isCancelled")):
-        return None
-    if (amount(data, "balance") or 0) <= 0:
-        return None
-    days = []
-    try:
-        for commitment in objects(data, "commitments"):
-            due = amount(commitment, "dueAmount")
-            if due is None or due > 0:  # without an amount, only the balance says that it is due
-                days.append(day(commitment, "date"))
-    except InvalidPayload:
-        return None
-    return min((each for each in days if each is not None), default=None)
+    def _update_business_signals(self, *, from_api: bool) -> list[str]:
+        self._await_due_date()
+        return super()._update_business_signals(from_api=from_api)
 
 
 class InvoiceLine(Line):
