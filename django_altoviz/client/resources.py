@@ -36,7 +36,11 @@ class Resource:
 
     def page(self, number: int, filters: dict[str, Any] | None = None) -> Page:
         """Return a page of the list of all objects, or of another one. Pages are numbered from 1."""
-        return self._page(number, self.list_all if filters is None else filters)
+        return self._page(self.path, number, self.list_all if filters is None else filters)
+
+    def hidden_since(self, day: datetime.date) -> Iterator[int]:
+        """Yield the ids of objects that Altoviz has hidden since that day, as far as it tells."""
+        yield from ()
 
     def get(self, id: int) -> dict[str, Any]:
         """Return the object with that id.
@@ -72,7 +76,7 @@ class Resource:
         for _ in range(_MAX_LIST_READS):
             in_this_read: set[int | str] = set()
             totals = set()
-            for number, page in enumerate(self._pages(given), start=1):
+            for number, page in enumerate(self._pages_of(self.path, given), start=1):
                 totals.add(page.record_count)
                 # A row without a proper id is identified by its text.
                 rows = {
@@ -94,22 +98,22 @@ class Resource:
             "Try again when the objects change less often."
         )
 
-    def _pages(self, filters: dict[str, Any]) -> Iterator[Page]:
+    def _pages_of(self, path: str, filters: dict[str, Any]) -> Iterator[Page]:
         number = 1
         while True:
-            page = self._page(number, filters)
+            page = self._page(path, number, filters)
             yield page
             if page.is_last(number):
                 return
             number += 1
 
-    def _page(self, number: int, filters: dict[str, Any]) -> Page:
+    def _page(self, path: str, number: int, filters: dict[str, Any]) -> Page:
         if number > MAX_PAGES:
             raise IncompleteList(
-                f"{self.path}: Altoviz says that the list goes on after {MAX_PAGES} pages."
+                f"{path}: Altoviz says that the list goes on after {MAX_PAGES} pages."
             )
         query = filters | {"PageIndex": number, "PageSize": PAGE_SIZE}
-        return self._client.get_page(self.path, query)
+        return self._client.get_page(path, query)
 
 
 class CustomerResource(Resource):
@@ -214,6 +218,16 @@ class InvoiceResource(DocumentResource):
             Status=status,
             IncludeCancelled="true" if include_cancelled else None,
         )
+
+    def hidden_since(self, day: datetime.date) -> Iterator[int]:
+        """Yield the ids of the invoices that credits of that day or later have cancelled."""
+        filters = {"From": _iso_date(day)}
+        for page in self._pages_of("v1/SaleCredits", filters):
+            for credit in page.rows:
+                # The spelling "Invoicet" is Altoviz's own [documented].
+                id = object_id_of({"id": credit.get("cancelledInvoicetId")})
+                if id is not None:
+                    yield id
 
 
 class QuoteResource(DocumentResource):

@@ -12,7 +12,7 @@ from django_altoviz.models.statements import save
 
 #: The key in ``WebhookEvent.arrival`` of the due date that has passed.
 DUE_DATE = "due_date"
-_COLUMNS = ("awaited_due_date", "overdue_dates", "business_signals")
+_DUE_DATE_COLUMNS = ("awaited_due_date", "overdue_dates", "business_signals")
 
 
 def pass_due_date(event: WebhookEvent, row: Any) -> tuple[Changes, list[str]] | None:
@@ -25,5 +25,5 @@ def pass_due_date(event: WebhookEvent, row: Any) -> tuple[Changes, list[str]] | 
     if not isinstance(row, WithDueDates) or row.deleted_at or row.awaited_due_date != due_date:
         return None
     row._note_overdue(due_date)
-    save(row, _COLUMNS)
+    save(row, _DUE_DATE_COLUMNS)
     return {"awaited_due_date": (due_date, row.awaited_due_date)}, [OVERDUE]

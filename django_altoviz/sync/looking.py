@@ -41,11 +41,13 @@ Filters = dict[str, Any]
 # If more open objects than this are in none of the lists of open objects, the filters mean something
 # else.
 _MOST_STRAYS = 10
+# An invoice is usually cancelled by a credit of the same day.
+_LATELY = datetime.timedelta(days=3)
 _ONE_DAY = datetime.timedelta(days=1)
 
 
 class Look:
-    """One look at the objects of one kind. ``budget`` limits the requests for each of its parts."""
+    """A look at the objects of one kind. ``budget`` limits the requests for each of its parts."""
 
     def __init__(
         self, account: str, entity: Entity, client: AltovizClient, memory: Memory, budget: int
@@ -76,7 +78,7 @@ class Look:
             return
         lengths = [first.record_count, *self._length_without_hidden()]
         if self.model.OPEN is not None:
-            self._look_at_open(lengths)
+            self._look_at_open(lengths, first)
         if self._is_unexplained(lengths):
             self._search(lengths, first, watcher)
 
@@ -146,10 +148,13 @@ class Look:
         return known not in (_surplus(lengths, self._rows), _surplus(lengths, now))
 
     def _search(self, lengths: Lengths, first: Page, watcher: Watcher) -> None:
-        """Find what came or went: new objects on the last page, or else by a whole sync."""
+        """Find what came or went where it is likely to be, or else by a whole sync."""
         pages = first.page_count or 0
         if (lengths[0] or 0) > self._live(Q()).count():
             self._page(self.resource.list_all, pages)
+        if self.model.HIDDEN is not None and self._is_unexplained(lengths):
+            hidden = {*self.resource.hidden_since(project_date() - _LATELY)}
+            self._look_up(hidden - self._ids(self.model.HIDDEN))
         if not self._is_unexplained(lengths) or pages > self.budget:
             return
         kind = Entity(self.run.entity)
@@ -162,14 +167,14 @@ class Look:
 
     # -- What is still open --
 
-    def _look_at_open(self, lengths: Lengths) -> None:
+    def _look_at_open(self, lengths: Lengths, first: Page) -> None:
         today = str(project_date())
         if self.resource.list_open and self.memory.get("unfiltered") != today:
             if self._read_open(lengths):
                 return
             # Try the filters again tomorrow.
             self.memory["unfiltered"] = today
-        self._read_since_the_oldest()
+        self._read_since_the_oldest(first)
 
     def _read_open(self, lengths: Lengths) -> bool:
         """Read the lists of open objects, and look up those that are no longer there.
@@ -203,7 +208,7 @@ class Look:
             self.memory |= {"seen": seen, "strays": sorted(strays)}
         return len(strays) <= _MOST_STRAYS
 
-    def _read_since_the_oldest(self) -> None:
+    def _read_since_the_oldest(self, first: Page) -> None:
         """Read the open objects in a list by date or, if that is shorter, one by one."""
         ids = self._open_ids()
         oldest = self._live(self.model.OPEN or Q()).aggregate(day=Min("date"))["day"]
@@ -213,15 +218,17 @@ class Look:
         # Altoviz does not say if the day itself is in the list.
         day = oldest - _ONE_DAY
         pages = -(-self._live(Q(date__gte=day)).count() // PAGE_SIZE)
+        filters = cast(DocumentResource, self.resource).since(day)
+        if pages == first.page_count:
+            filters = self.resource.list_all
         listed: set[int] = set()
         if pages <= len(ids):
-            filters = cast(DocumentResource, self.resource).since(day)
             with suppress(InvalidRequest, ServerError):  # then they are looked up
-                first = self._page(filters)
+                if filters != self.resource.list_all:
+                    first = self._page(filters)
                 if (first.page_count or 1) <= self.budget:
-                    listed = {
-                        id for page in self._all_pages(filters, first) for id in _ids_in(page)
-                    }
+                    pages_read = self._all_pages(filters, first)
+                    listed = {id for page in pages_read for id in _ids_in(page)}
         self._look_up(ids - listed)
 
     def _open_ids(self) -> set[int]:

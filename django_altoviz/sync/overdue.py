@@ -31,7 +31,7 @@ def project_date() -> datetime.date:
 
 def signal_overdue(account: str, using: str | None) -> int:
     """Signal each due date that has passed unpaid, and return how many were signalled."""
-    overdue = _overdue(account, using).order_by("awaited_due_date", "pk")
+    overdue = _rows_overdue(account, using).order_by("awaited_due_date", "pk")
     return sum(_signal_all_of(pk, account, using) for pk in [*overdue.values_list("pk", flat=True)])
 
 
@@ -43,7 +43,7 @@ def count_as_signalled(row: Any) -> None:
         row._note_overdue(due_date)
 
 
-def _overdue(account: str, using: str | None) -> QuerySet[Any]:
+def _rows_overdue(account: str, using: str | None) -> QuerySet[Any]:
     # A due date is the last day to pay.
     rows: QuerySet[Any] = Invoice.objects.using(using)
     return rows.filter(account=account, awaited_due_date__lt=project_date())
@@ -52,7 +52,7 @@ def _overdue(account: str, using: str | None) -> QuerySet[Any]:
 def _signal_all_of(pk: int, account: str, using: str | None) -> int:
     """Signal the due dates of one invoice, in order."""
     number = 0
-    while (row := _overdue(account, using).filter(pk=pk).first()) and _signal(row, using):
+    while (row := _rows_overdue(account, using).filter(pk=pk).first()) and _signal(row, using):
         number += 1
     return number
 

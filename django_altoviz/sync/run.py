@@ -84,8 +84,6 @@ def sync(
             reconciler = Reconciler(runs[-1], client, signals=signals)
             try:
                 _reconcile(reconciler, watcher, all_gone=all_gone)
-                if entity == Entity.INVOICE and not dry_run:
-                    signal_overdue(account, reconciler.using)
             except OF_ONE_LIST as error:
                 failures.append(error)
     raise_all(failures)
@@ -134,6 +132,9 @@ def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> N
         with suppress(Error, SyncTakenOver):
             run.write(error=_reason(error))
         raise
+    if run.entity == Entity.INVOICE and not run.is_dry_run:
+        # Now, because the list may have shown that an invoice is paid.
+        signal_overdue(run.account, run._state.db)
     watcher.ended(run)
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_altoviz.client import AltovizClient, RateLimiter
 from django_altoviz.conf import DEFAULT_ACCOUNT, app_settings
 from django_altoviz.event_types import Entity
+from django_altoviz.exceptions import APIFailure
 from django_altoviz.models import SyncRun, Watch
 from django_altoviz.sync.looking import Look
 from django_altoviz.sync.overdue import signal_overdue
@@ -25,25 +26,19 @@ from django_altoviz.sync.slices import sync_for
 
 #: The seconds between two rounds.
 INTERVAL = 300.0
-# A round may plan with the requests of a minute, however short it is.
+# The shortest time that a round plans with, in seconds.
 _SHORTEST = 60.0
 
 
 @dataclass
 class Round:
-    """The result of a round: the counts of all kinds, and how many requests it took.
-
-    ``overdue`` is the number of due dates that it signalled, and ``synced`` has the kinds that were
-    synced as a whole.
-    """
+    """The result of a round: the counts of the looks, the due dates signalled, and the requests sent."""
 
     counts: Counts = field(default_factory=Counter)
     overdue: int = 0
     requests: int = 0
-    synced: tuple[Entity, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the numbers."""
         counts = {name: self.counts[name] for name in ("new", "changed", "deleted", "failed")}
         return counts | {"overdue": self.overdue, "requests": self.requests}
 
@@ -70,52 +65,31 @@ def watch_round(
     watcher: Watcher | None = None,
     watch: Watch | None = None,
 ) -> Round:
-    """Look once at what may have changed at Altoviz without an event, and apply each difference.
+    """Look at what may have changed at Altoviz without an event, and apply each difference.
 
     A kind of object that was never synced is synced as a whole, and with ``full_every`` also one whose
-    last sync is that many seconds ago. Such a sync takes ``seconds`` at most, and the next round goes
-    on with it. Its first one calls receivers only if ``signals`` is true. The requests stay within
-    ``WATCH_SHARE`` of the rate limit.
-
-    ``watch`` is what ``claim_watch`` returned, for a process that makes many rounds. Without it, the
-    round claims the watch, and another process that watches the account stops.
+    last sync is that many seconds ago: for ``seconds``, and then in the next rounds. ``signals`` are
+    those of ``sync``. A process that makes many rounds passes what ``claim_watch`` returned as
+    ``watch``. Otherwise each round claims the watch.
 
     Raises:
-        APIFailure: something could not be read; the rest is applied.
-        AllGone: Altoviz has none of the objects that the mirror has.
+        APIFailure, ImproperlyConfigured: as ``sync``.
         SyncTakenOver: another process watches the account now.
-        ImproperlyConfigured: the account has no ``API_KEY``.
     """
     watch, watcher = watch or claim_watch(account), watcher or Watcher()
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
         limit = stack.enter_context(_share_of(client))
         stack.enter_context(waits_reported(client, watcher))
-        watch.write(rounds=watch.rounds + 1)
+        maker = _RoundMaker(watch, client, watcher, seconds)
         due = _kinds_to_sync(watch, full_every)
-        result, failures = Round(), []
-        for entity in ENTITIES:
-            if _last_sync(watch, entity) is None:
-                continue
-            try:
-                _look_at(entity, watch, client, watcher, result, seconds)
-            except OF_ONE_LIST as error:
-                failures.append(error)
+        failures = maker.look_at_all()
         if due:
-            left = sync_for(
-                account,
-                seconds,
-                due,
-                may_wait=True,
-                signals=signals,
-                client=client,
-                watcher=watcher,
-            )
-            result.synced = tuple(entity for entity in due if entity not in left)
-        result.requests = limit.acquired
-        watch.write(requests=result.requests)
+            maker.sync(due, signals=signals)
+        maker.result.requests = limit.acquired
+        watch.write(rounds=watch.rounds + 1, requests=limit.acquired)
     raise_all(failures)
-    return result
+    return maker.result
 
 
 @contextmanager
@@ -129,25 +103,52 @@ def _share_of(client: AltovizClient) -> Iterator[RateLimiter]:
         client.rate_limiter = whole
 
 
-def _look_at(
-    entity: Entity,
-    watch: Watch,
-    client: AltovizClient,
-    watcher: Watcher,
-    result: Round,
-    seconds: float,
-) -> None:
-    """Look at one kind of object, and store what the next round has to know of it."""
-    budget = int(client.rate_limiter.requests * max(seconds, _SHORTEST) / 60)
-    look = Look(watch.account, entity, client, watch.memory.get(entity, {}), budget)
-    try:
-        look.take(watcher)
-    finally:
-        result.counts += look.counts
-    if entity == Entity.INVOICE:
-        # After the look, because it may have found that an invoice is paid.
-        result.overdue += signal_overdue(watch.account, watch._state.db)
-    watch.write(memory=watch.memory | {entity.value: look.memory})
+class _RoundMaker:
+    """A round, and what it needs."""
+
+    def __init__(
+        self, watch: Watch, client: AltovizClient, watcher: Watcher, seconds: float
+    ) -> None:
+        self.watch, self.client, self.watcher, self.seconds = watch, client, watcher, seconds
+        self.result = Round()
+
+    def look_at_all(self) -> list[APIFailure]:
+        """Look at each kind that was synced before, and return the failures of single lists."""
+        failures: list[APIFailure] = []
+        for entity in ENTITIES:
+            try:
+                if _last_sync(self.watch, entity) is not None:
+                    self._look_at(entity)
+            except OF_ONE_LIST as error:
+                failures.append(error)
+        return failures
+
+    def _look_at(self, entity: Entity) -> None:
+        """Look at one kind of object, and store what the next round has to know of it."""
+        watch = self.watch
+        # A round takes as long as it has requests for, and plans with a minute at least.
+        budget = int(self.client.rate_limiter.requests * max(self.seconds, _SHORTEST) / 60)
+        look = Look(watch.account, entity, self.client, watch.memory.get(entity, {}), budget)
+        try:
+            look.take(self.watcher)
+        finally:
+            self.result.counts += look.counts
+        if entity == Entity.INVOICE:
+            # Now, because the look may have shown that an invoice is paid.
+            self.result.overdue += signal_overdue(watch.account, watch._state.db)
+        watch.write(memory=watch.memory | {entity.value: look.memory})
+
+    def sync(self, kinds: list[Entity], *, signals: bool) -> None:
+        """Sync these kinds as a whole, for the time of a round."""
+        sync_for(
+            self.watch.account,
+            self.seconds,
+            kinds,
+            may_wait=True,
+            signals=signals,
+            client=self.client,
+            watcher=self.watcher,
+        )
 
 
 def _kinds_to_sync(watch: Watch, full_every: float | None) -> list[Entity]:
