@@ -35,7 +35,7 @@ PAGE = 1000
 # Bookkeeping of this app, and the addresses that open a document for everybody.
 _LEFT_OUT = {
     *("id", "data", "key", "last_event_id", "fingerprint", "search_text", "business_signals"),
-    *("customer", "pdf_url", "public_link"),
+    *("customer", "pdf_url", "public_link", "awaited_due_date", "overdue_dates"),
 }
 #: A spreadsheet takes a text that begins so for a formula, also behind spaces.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

@@ -74,6 +74,7 @@ BUSINESS_SIGNALS: Labels = {
     "invoice_sent": _("invoice sent"),
     "invoice_paid": _("invoice paid"),
     "invoice_cancelled": _("invoice cancelled"),
+    "invoice_overdue": _("invoice overdue"),
     "quote_sent": _("quote sent"),
     "quote_accepted": _("quote accepted"),
     "quote_refused": _("quote refused"),
@@ -95,6 +96,7 @@ READ_AGAIN = {"alive": _("it was there"), "gone": _("it was gone")}
 APP_NOTES = (
     _("Another body under the same id"),
     _("Another event came in after the object had been read."),
+    _("The due date is paid, postponed or signalled already."),
     _("Each worker that took it up died, or was silent too long."),
     _("The body is not JSON in UTF-8"),
     _("The body is not a JSON object."),
