@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -102,6 +103,21 @@ def test_a_queue_that_does_not_answer_is_named(celery_app, monkeypatch):
     operator = client_of("operator", *VIEW, *OPERATE)
     (message,) = run(operator, "sync")
     assert message.startswith("The queue did not take the sync: ")
+
+
+def test_celery_watches(celery_app, altoviz):
+    celery_app.conf.task_always_eager = True
+    celery.watch_account.delay()
+    assert is_synced()
+    altoviz.customers.create()
+    celery.watch_account.delay("default")
+    assert Customer.objects.count() == 4
+
+
+def test_django_tasks_watch(django_tasks, altoviz):
+    import_module(f"{PATH}.django_tasks").watch_account.enqueue()
+    work()
+    assert is_synced()
 
 
 def starts_by_api():
