@@ -133,6 +133,7 @@ class TestModels:
         models.ReceiverRun: ["ReceiverRun"],
         models.SyncRun: ["SyncRun"],
         models.SyncStep: ["SyncStep"],
+        models.Watch: ["Watch"],
         models.Rejection: ["Rejection"],
     }
     #: Columns in the shared table of lines that this model does not have.
@@ -241,13 +242,15 @@ class TestEvents:
         text = section(REFERENCE, "Business signals")
         rows = re.findall(r"^``(\w+)`` +``(\w+)``  +(.+)$", text, re.MULTILINE)
         documented = [(name, model, words(meaning)) for name, model, meaning in rows]
+        # No column says that an invoice is overdue: the date does.
+        documented.remove(("invoice_overdue", "Invoice", {"awaited_due_date"}))
         assert documented == [
             (name, model.__name__, words_of(business_signal.is_reached))
             for model in (Invoice, Quote)
             for name, business_signal in model.BUSINESS_SIGNALS.items()
         ]
         counted = re.search(r"(\w+) more\s+say\s+what\s+a\s+change\s+means", README)[1]
-        assert (counted, len(rows)) == ("Eight", len(BY_BUSINESS_SIGNAL))
+        assert (counted, len(rows)) == ("Nine", len(BY_BUSINESS_SIGNAL))
 
 
 def words(text):

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from django_altoviz.dispatchers import celery, dispatch_sync, queued
 from django_altoviz.exceptions import NotAuthorized, SyncPaused
 from django_altoviz.models import Customer, Invoice, SyncRun
-from django_altoviz.sync import slices
+from django_altoviz.sync import Watcher, slices
 from django_altoviz.testing import FakeAltoviz
 from tests.test_admin import client_of
 from tests.test_admin_operations import confirmation, run
@@ -157,6 +157,6 @@ def test_a_task_that_ends_is_not_taken_for_a_queue_that_does_not_answer(settings
 
 
 def test_in_a_worker_a_pause_does_not_end_the_slice():
-    assert slices._Timekeeper(0, may_wait=True).paused(60) is None
+    assert slices._Timekeeper(0, Watcher(), may_wait=True).paused(60) is None
     with pytest.raises(SyncPaused):
-        slices._Timekeeper(time.monotonic() + 30, may_wait=False).paused(60)
+        slices._Timekeeper(time.monotonic() + 30, Watcher(), may_wait=False).paused(60)
