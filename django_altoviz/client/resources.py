@@ -38,10 +38,6 @@ class Resource:
         """Return a page of the list of all objects, or of another one. Pages are numbered from 1."""
         return self._page(self.path, number, self.list_all if filters is None else filters)
 
-    def hidden_since(self, day: datetime.date) -> Iterator[int]:
-        """Yield the ids of objects that Altoviz has hidden since that day, as far as it tells."""
-        yield from ()
-
     def get(self, id: int) -> dict[str, Any]:
         """Return the object with that id.
 
@@ -219,7 +215,7 @@ class InvoiceResource(DocumentResource):
             IncludeCancelled="true" if include_cancelled else None,
         )
 
-    def hidden_since(self, day: datetime.date) -> Iterator[int]:
+    def cancelled_since(self, day: datetime.date) -> Iterator[int]:
         """Yield the ids of the invoices that credits of that day or later have cancelled."""
         filters = {"From": _iso_date(day)}
         for page in self._pages_of("v1/SaleCredits", filters):

@@ -19,7 +19,7 @@ from typing import Any, cast
 from django.db.models import Max, Min, Q, QuerySet
 
 from django_altoviz.client import AltovizClient
-from django_altoviz.client.resources import DocumentResource
+from django_altoviz.client.resources import DocumentResource, InvoiceResource
 from django_altoviz.client.responses import PAGE_SIZE, Page
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import InvalidRequest, ServerError
@@ -153,8 +153,9 @@ class Look:
         if (lengths[0] or 0) > self._live(Q()).count():
             self._page(self.resource.list_all, pages)
         if self.model.HIDDEN is not None and self._is_unexplained(lengths):
-            hidden = {*self.resource.hidden_since(project_date() - _LATELY)}
-            self._look_up(hidden - self._ids(self.model.HIDDEN))
+            lately = project_date() - _LATELY
+            cancelled = {*cast(InvoiceResource, self.resource).cancelled_since(lately)}
+            self._look_up(cancelled - self._ids(self.model.HIDDEN))
         if not self._is_unexplained(lengths) or pages > self.budget:
             return
         kind = Entity(self.run.entity)

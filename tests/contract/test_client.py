@@ -62,7 +62,7 @@ REQUESTS = [
         lambda c, kind=kind, filters=filters: c.resource(kind).page(1, filters)
         for kind, filters in LOOKS
     ),
-    lambda c: list(c.invoices.hidden_since(DAY)),
+    lambda c: list(c.invoices.cancelled_since(DAY)),
     lambda c: c.webhooks.all(),
     lambda c: c.webhooks.register(
         name="n", url="https://a.example/", types=EventType, secret_key="s"

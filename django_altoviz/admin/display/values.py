@@ -90,6 +90,7 @@ ARRIVAL = {
     "user_agent": _("user agent"),
     "signature": _("encoding of the signature"),
     "read_again": _("when it was read again"),
+    "due_date": _("due date"),
 }
 READ_AGAIN = {"alive": _("it was there"), "gone": _("it was gone")}
 #: What the app notes of an event, in English. It is translated where it is shown.
