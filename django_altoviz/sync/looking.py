@@ -18,13 +18,14 @@ from typing import Any, cast
 
 from django.db.models import Max, Min, Q, QuerySet
 
+from django_altoviz import exact_json
 from django_altoviz.client import AltovizClient
 from django_altoviz.client.resources import DocumentResource, InvoiceResource
 from django_altoviz.client.responses import PAGE_SIZE, Page
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import InvalidRequest, ServerError
 from django_altoviz.models import Mirror
-from django_altoviz.sync.comparing import newest_event
+from django_altoviz.sync.comparing import Objects, newest_event, stored_data
 from django_altoviz.sync.key_check import check_key
 from django_altoviz.sync.overdue import project_date
 from django_altoviz.sync.progress import Watcher
@@ -64,7 +65,8 @@ class Look:
         self.counts: Counts = Counter()
         self._is_key_checked = False
         self._rows = [self._live(each).count() for each in self._conditions()]
-        self._written_at = str(self.model.with_deleted.aggregate(last=Max("synced_at"))["last"])
+        rows = self.model.with_deleted.using(self.reconciler.using)
+        self._written_at = str(rows.aggregate(last=Max("synced_at"))["last"])
 
     def take(self, watcher: Watcher) -> None:
         """Take the look, and apply each difference as an event.
@@ -95,20 +97,40 @@ class Look:
             is_first=False,
             position=ListPosition(),
             as_of=as_of,
-            objects=objects,
+            objects=self._without_known(objects),
             raw=raw,
             without_id=[],
         )
         self.counts += self.reconciler.apply_without_saving(batch)
         return page
 
+    def _without_known(self, objects: Objects) -> Objects:
+        """Leave out documents that are listed without lines, and are as in the mirror otherwise.
+
+        To read each of them by its id, as a sync does, would take a round too many requests.
+        """
+        bare = [id for id, object in objects.items() if self.reconciler.lacks_lines(object)]
+        if not bare:
+            return objects
+        live = self._ids(Q(altoviz_id__in=bare))
+        known = {
+            id
+            for id, data in stored_data(self.run, live)
+            if exact_json.same(data | {"lines": None}, objects[id] | {"lines": None})
+        }
+        return {id: object for id, object in objects.items() if id not in known}
+
     def _all_pages(self, filters: Filters, first: Page) -> Iterator[Page]:
-        """Yield the first page and read the others."""
+        """Yield the first page and read the others. End if Altoviz repeats the same page."""
         page, number = first, 1
         yield page
+        seen = _ids_in(page)
         while not page.is_last(number):
             number += 1
             page = self._page(filters, number)
+            if _ids_in(page) <= seen:
+                return
+            seen |= _ids_in(page)
             yield page
 
     def _look_up(self, ids: Collection[int]) -> set[int]:
@@ -126,8 +148,6 @@ class Look:
 
     def _ids(self, condition: Q) -> set[int]:
         return {*self._live(condition).values_list("altoviz_id", flat=True)}
-
-    # -- What came or went --
 
     def _conditions(self) -> list[Q]:
         """Return which rows the list of all objects has, and which the list without hidden ones."""
@@ -165,8 +185,6 @@ class Look:
         lengths = [self._page(self.resource.list_all).record_count, *self._length_without_hidden()]
         now = [self._live(each).count() for each in self._conditions()]
         self.memory["surplus"] = _surplus(lengths, now)
-
-    # -- What is still open --
 
     def _look_at_open(self, lengths: Lengths, first: Page) -> None:
         today = str(project_date())

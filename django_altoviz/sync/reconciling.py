@@ -95,7 +95,7 @@ class Reconciler:
     def _complete(self, batch: Batch) -> Counts:
         """Read each document that is listed without lines by itself. Drop it if that fails."""
         counts: Counts = Counter()
-        for id in [id for id, object in batch.objects.items() if self._lacks_lines(object)]:
+        for id in [id for id, object in batch.objects.items() if self.lacks_lines(object)]:
             del batch.raw[id]
             try:
                 whole = read(self.resource, id)
@@ -110,7 +110,7 @@ class Reconciler:
                 batch.objects[id] = whole
         return counts
 
-    def _lacks_lines(self, object: RemoteObject) -> bool:
+    def lacks_lines(self, object: RemoteObject) -> bool:
         """Return True for a document that was listed without lines. No lines are an empty list."""
         return issubclass(self.model, Document) and object.get("lines") is None
 

@@ -406,6 +406,28 @@ class TestWholeSyncs:
 
 
 class TestTrouble:
+    def test_documents_that_are_listed_without_lines_are_read_only_if_they_differ(
+        self, watched, sent
+    ):
+        watched.behave(lines_in_lists=False)
+        watch_round()
+        assert lookups(watched) == []
+        id = open_invoice(watched)
+        watched.invoices.pay(id)
+        watch_round()
+        assert sent["invoice_paid", id] == 1
+        assert {*lookups(watched)} == {f"/v1/SaleInvoices/{id}"}
+        assert drift(watched) == []
+
+    def test_a_list_that_repeats_its_pages_ends(self, altoviz, monkeypatch):
+        altoviz.behave(paging_headers=False)
+        page = resources.Resource.page
+        monkeypatch.setattr(
+            resources.Resource, "page", lambda self, number, filters=None: page(self, 1, filters)
+        )
+        watch_round()
+        assert len(altoviz.requests) < 100
+
     def test_an_object_that_does_not_fit_is_not_searched_for_again(self, watched):
         customer = watched.customers.create()
         watched.customers.store.put(customer | {"active": "maybe"})
