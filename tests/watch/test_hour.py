@@ -135,7 +135,7 @@ def test_without_the_filter_of_open_invoices(begin, status_filter):
 
 
 def test_changes_while_a_round_waits_for_its_share(begin, settings):
-    """With three requests a minute, a round takes minutes, and the company changes meanwhile."""
+    """Rounds of three requests a minute take minutes, and the company changes meanwhile."""
     hour = begin(3)
     settings.ALTOVIZ = settings.ALTOVIZ | {"WATCH_SHARE": 3 / QUOTA}
     run(hour, CHANGES // 3)

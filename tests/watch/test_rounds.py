@@ -360,7 +360,7 @@ class TestQuotes:
 
 class TestTheFirstRound:
     def test_imports_without_signals(self, connect, sent):
-        """From an empty database and without a webhook, receivers hear of what happens from now on."""
+        """Receivers hear of what happens from now on, without a webhook."""
         altoviz = connect()
         altoviz.populate(customers=3, products=3, invoices=3, quotes=3)
         watch_round()
