@@ -212,6 +212,7 @@ class AppSettings:
     RETENTION_DAYS = Setting(int, 90)
     RETENTION_BY_STATUS: Setting[Mapping[str, int | None]] = Setting(dict, {})
     DEDUPE_DAYS: Setting[int | None] = Setting((int, NoneType), None)
+    WATCH_SHARE: Setting[float] = Setting((int, float), 0.5)
 
     @property
     def values(self) -> SettingValues:

@@ -136,7 +136,7 @@ def test_no_module_for_odds_and_ends():
 #: What every dispatcher offers, and what every command is called.
 INTERFACES = {
     *("dispatch", "enqueue_sync", "process_event", "process_due", "sync_account"),
-    *("go_round", "answer_round"),
+    *("go_round", "answer_round", "watch_account"),
     *("Command", "__all__", "app_name", "urlpatterns"),
 }
 

@@ -66,6 +66,8 @@ def test_good_settings_have_no_messages():
         (GOOD | {"RETENTION_BY_STATUS": {"dead": 0}}, "E012"),
         (GOOD | {"RETRY_BACKOFF_SECONDS": float("nan")}, "E006"),
         (GOOD | {"RETRY_BACKOFF_MAX_SECONDS": float("inf")}, "E006"),
+        (GOOD | {"WATCH_SHARE": 0}, "E019"),
+        (GOOD | {"WATCH_SHARE": 1.5}, "E019"),
         (GOOD | {"RETRY_BACKOFF_SECONDS": 61, "RETRY_BACKOFF_MAX_SECONDS": 60}, "E014"),
         (GOOD | {"TRUSTED_PROXIES": ["10.0.0.1", "0.0.0.0/0"]}, "E015"),
         (GOOD | {"ALLOWED_IPS": ["::/0"]}, "E015"),

@@ -219,6 +219,8 @@ class TestEvents:
         text = section(REFERENCE, "Business signals")
         rows = re.findall(r"^``(\w+)`` +``(\w+)``  +(.+)$", text, re.MULTILINE)
         documented = [(name, model, words(meaning)) for name, model, meaning in rows]
+        # No column says that an invoice is overdue: the date does.
+        documented.remove(("invoice_overdue", "Invoice", {"awaited_due_date"}))
         assert documented == [
             (name, model.__name__, words_of(business_signal.is_reached))
             for model in (Invoice, Quote, Credit)

@@ -27,6 +27,7 @@ from django_altoviz.models import (
     Status,
     SyncRun,
     SyncStep,
+    Watch,
     WebhookEvent,
 )
 from django_altoviz.privacy.erasure import erase
@@ -101,6 +102,7 @@ def everything(post, altoviz):  # noqa: F811
         sync(entities=[Entity.CUSTOMER, Entity.INVOICE])
         SyncRun.objects.create(account="default", entity="quote", is_import=True, as_of=0)
         SyncStep.of(SyncRun.objects.last(), 1, [5, 7, 1000]).save()
+        Watch.objects.create(account="default", memory={"invoice": {"seen": [1, None, "then"]}})
         for kind in ("Contact", "Product", "Quote"):
             post(body_of(f"{kind}Updated"))
         find_difference("CreditUpdated", id=7, cancelledInvoicetId=6)

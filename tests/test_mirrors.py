@@ -97,6 +97,8 @@ OWN_COLUMNS = {
     "fingerprint",
     "search_text",
     "next_due_date",
+    "awaited_due_date",
+    "overdue_dates",
 }
 
 #: The columns of a line that are not in the payload, beside those.

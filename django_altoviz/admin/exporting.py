@@ -36,7 +36,7 @@ _FIRST = {"number", "date", "customer_name", "name"}
 # Bookkeeping of this app, and the addresses that open a document for everybody.
 _LEFT_OUT = {
     *("id", "data", "key", "last_event_id", "fingerprint", "search_text", "business_signals"),
-    *("pdf_url", "public_link"),
+    *("pdf_url", "public_link", "awaited_due_date", "overdue_dates"),
 }
 #: A spreadsheet takes a text that begins so for a formula, also behind spaces.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

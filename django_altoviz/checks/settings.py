@@ -174,6 +174,12 @@ def _check_numbers(accounts: Sequence[Account]) -> Iterator[CheckMessage]:
                 _('ALTOVIZ["%(name)s"] must be greater than 0.') % {"name": name},
                 id="django_altoviz.E006",
             )
+    if not 0 < app_settings.WATCH_SHARE <= 1:
+        yield Error(
+            _('ALTOVIZ["WATCH_SHARE"] must be greater than 0, and at most 1.'),
+            hint=_("It is a part of API_REQUESTS_PER_MINUTE: 0.5 is half of the requests."),
+            id="django_altoviz.E019",
+        )
     if app_settings.RETRY_BACKOFF_SECONDS > app_settings.RETRY_BACKOFF_MAX_SECONDS:
         yield Error(
             _(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from django.core.cache import caches
@@ -39,6 +39,9 @@ class RateLimiter:
     Memcached) share the limit. With a cache per process, and while the cache fails, each process has
     a limit of its own. A cache whose ``incr`` is not atomic (database, files) may let a few more
     through.
+
+    ``whole`` is the limit that this one is a share of: a request counts in both. ``acquired`` is the
+    number of requests that this object has allowed.
     """
 
     name: str
@@ -49,15 +52,24 @@ class RateLimiter:
     sleep: Callable[[float], None] = time.sleep
     #: Called before each pause with its length in seconds. May raise, to fail instead of waiting.
     on_wait: Callable[[float], None] | None = None
+    whole: RateLimiter | None = None
+    acquired: int = 0
+
+    def share(self, part: float) -> RateLimiter:
+        """Return a limiter that takes at most this part of the requests, and at least one a minute."""
+        requests = max(1, int(self.requests * part))
+        return replace(self, name=f"{self.name} share", requests=requests, whole=self, acquired=0)
 
     def acquire(self) -> float:
         """Wait until the limit allows a request and count it. Return the seconds waited."""
         waited = 0.0
-        while (pause := self._try_acquire()) > 0:
-            if self.on_wait is not None:
-                self.on_wait(pause)
-            self.sleep(pause)
-            waited += pause
+        for limiter in (self, self.whole):
+            while limiter is not None and (pause := limiter._try_acquire()) > 0:
+                if self.on_wait is not None:
+                    self.on_wait(pause)
+                self.sleep(pause)
+                waited += pause
+        self.acquired += 1
         return waited
 
     def _try_acquire(self) -> float:

@@ -28,13 +28,15 @@ class Resource:
     path: str
     #: The filters with which Altoviz lists all objects of the kind.
     list_all: ClassVar[dict[str, Any]] = {}
+    #: Filters that together list the objects that may still change by themselves [documented].
+    list_open: ClassVar[tuple[dict[str, Any], ...]] = ()
 
     def __init__(self, client: HTTPClient) -> None:
         self._client = client
 
-    def page(self, number: int) -> Page:
-        """Return a page of the list of all objects. Pages are numbered from 1."""
-        return self._page(number, self.list_all)
+    def page(self, number: int, filters: dict[str, Any] | None = None) -> Page:
+        """Return a page of the list of all objects, or of another one. Pages are numbered from 1."""
+        return self._page(self.path, number, self.list_all if filters is None else filters)
 
     def get(self, id: int) -> dict[str, Any]:
         """Return the object with that id.
@@ -70,7 +72,7 @@ class Resource:
         for _ in range(_MAX_LIST_READS):
             in_this_read: set[int | str] = set()
             totals = set()
-            for number, page in enumerate(self._pages(given), start=1):
+            for number, page in enumerate(self._pages_of(self.path, given), start=1):
                 totals.add(page.record_count)
                 # A row without a proper id is identified by its text.
                 rows = {
@@ -92,22 +94,22 @@ class Resource:
             "Try again when the objects change less often."
         )
 
-    def _pages(self, filters: dict[str, Any]) -> Iterator[Page]:
+    def _pages_of(self, path: str, filters: dict[str, Any]) -> Iterator[Page]:
         number = 1
         while True:
-            page = self._page(number, filters)
+            page = self._page(path, number, filters)
             yield page
             if page.is_last(number):
                 return
             number += 1
 
-    def _page(self, number: int, filters: dict[str, Any]) -> Page:
+    def _page(self, path: str, number: int, filters: dict[str, Any]) -> Page:
         if number > MAX_PAGES:
             raise IncompleteList(
-                f"{self.path}: Altoviz says that the list goes on after {MAX_PAGES} pages."
+                f"{path}: Altoviz says that the list goes on after {MAX_PAGES} pages."
             )
         query = filters | {"PageIndex": number, "PageSize": PAGE_SIZE}
-        return self._client.get_page(self.path, query)
+        return self._client.get_page(path, query)
 
 
 class CustomerResource(Resource):
@@ -174,6 +176,10 @@ class DocumentResource(Resource):
         """Yield the documents dated from ``start`` to ``end``."""
         return self._all(From=_iso_date(start), To=_iso_date(end), CustomerId=customer_id)
 
+    def since(self, day: datetime.date) -> dict[str, Any]:
+        """Return the filters that list the documents dated from that day on."""
+        return self.list_all | {"From": _iso_date(day)}
+
     def find(
         self, *, internal_id: str | None = None, number: str | None = None
     ) -> list[dict[str, Any]]:
@@ -191,6 +197,11 @@ class DocumentResource(Resource):
 class InvoiceResource(DocumentResource):
     path = "v1/SaleInvoices"
     list_all: ClassVar[dict[str, Any]] = {"IncludeCancelled": "true"}
+    list_open: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"Status": "Draft"},
+        {"Status": "Incoming"},
+        {"Status": "Expired"},
+    )
 
     def all(
         self,
@@ -213,6 +224,16 @@ class InvoiceResource(DocumentResource):
             Status=status,
             IncludeCancelled="true" if include_cancelled else None,
         )
+
+    def cancelled_since(self, day: datetime.date) -> Iterator[int]:
+        """Yield the ids of the invoices that credits of that day or later have cancelled."""
+        filters = {"From": _iso_date(day)}
+        for page in self._pages_of("v1/SaleCredits", filters):
+            for credit in page.rows:
+                # The spelling "Invoicet" is Altoviz's own [documented].
+                id = object_id_of({"id": credit.get("cancelledInvoicetId")})
+                if id is not None:
+                    yield id
 
 
 class QuoteResource(DocumentResource):

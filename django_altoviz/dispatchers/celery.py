@@ -18,6 +18,7 @@ from kombu.messaging import Producer
 from kombu.pools import producers
 from kombu.simple import SimpleQueue
 
+from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.dispatchers import queued
 from django_altoviz.models import WebhookEvent
 
@@ -48,6 +49,12 @@ def process_due(limit: int = queued.DUE_LIMIT) -> None:
 @shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
 def sync_account(account: str, kinds: list[str]) -> None:
     queued.sync_account(account, kinds, enqueue_sync)
+
+
+@shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
+def watch_account(account: str = DEFAULT_ACCOUNT) -> None:
+    """Make a round of the account's watch. To put in ``beat_schedule``, every five minutes."""
+    queued.watch_account(account)
 
 
 @shared_task(ignore_result=True)  # type: ignore[untyped-decorator]

@@ -11,6 +11,7 @@ from importlib import import_module
 
 import django
 
+from django_altoviz.conf import DEFAULT_ACCOUNT
 from django_altoviz.dispatchers import queued
 from django_altoviz.models import WebhookEvent
 
@@ -33,6 +34,12 @@ def process_due(limit: int = queued.DUE_LIMIT) -> None:
 @task()  # type: ignore[untyped-decorator]
 def sync_account(account: str, kinds: list[str]) -> None:
     queued.sync_account(account, kinds, enqueue_sync)
+
+
+@task()  # type: ignore[untyped-decorator]
+def watch_account(account: str = DEFAULT_ACCOUNT) -> None:
+    """Make a round of the account's watch. To enqueue every five minutes."""
+    queued.watch_account(account)
 
 
 @task()  # type: ignore[untyped-decorator]

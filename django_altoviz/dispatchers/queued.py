@@ -17,10 +17,12 @@ from django_altoviz.log import log_about
 from django_altoviz.models import WebhookEvent, WebhookEventQuerySet
 from django_altoviz.processing.backlog import drain, ready_keys
 from django_altoviz.processing.worker import TIME_BUDGET, process
-from django_altoviz.sync import sync_for
+from django_altoviz.sync import sync_for, watch_round
 
 #: The maximum number of due events that one run of ``process_due`` begins with.
 DUE_LIMIT = 1000
+#: The seconds that a round of a watch plans with.
+WATCH_SECONDS = 60.0
 
 
 def enqueue_after_commit(event: WebhookEvent, enqueue: Callable[[int], object]) -> None:
@@ -97,6 +99,17 @@ def sync_account(
     """
     if left := sync_for(account, TIME_BUDGET, [*map(Entity, kinds)], may_wait=True):
         enqueue(account, [entity.value for entity in left])
+
+
+def watch_account(account: str) -> None:
+    """Make a round of the account's watch, which takes about a minute at most.
+
+    A kind of object that was never synced is synced for a minute in each round, until that is done.
+
+    Raises:
+        APIFailure, SyncTakenOver: as ``watch_round``. The next round makes up for it.
+    """
+    watch_round(account, seconds=WATCH_SECONDS)
 
 
 def _current_events() -> WebhookEventQuerySet[WebhookEvent]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+#: The exit code after Control-C or SIGTERM.
+INTERRUPTED = 130
+
+
+def interruptible() -> AbstractContextManager[None]:
+    """Handle SIGTERM like Control-C during the block."""
+    return on_signals(_interrupt, signal.SIGTERM)
+
+
+def _interrupt(*args: object) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from django_altoviz.models.queue import Source, Status
 from django_altoviz.models.receiver_runs import ReceiverRun
 from django_altoviz.models.rejections import Rejection
 from django_altoviz.models.sync_runs import SyncRun, SyncStep
+from django_altoviz.models.watches import Watch
 
 __all__ = [
     "MIRRORS",
@@ -42,6 +43,7 @@ __all__ = [
     "Status",
     "SyncRun",
     "SyncStep",
+    "Watch",
     "WebhookEvent",
     "WebhookEventQuerySet",
 ]

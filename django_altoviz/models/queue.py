@@ -33,6 +33,7 @@ class Status(models.TextChoices):
 class Source(models.TextChoices):
     WEBHOOK = "webhook", _("webhook")
     SYNC = "sync", _("sync")
+    CALENDAR = "calendar", _("calendar")
 
 
 #: Nothing more happens to these events unless somebody asks for it.

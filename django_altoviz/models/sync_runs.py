@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_altoviz.event_types import Entity
-from django_altoviz.exceptions import SyncTakenOver
+from django_altoviz.models.claimed import Claimed
 from django_altoviz.models.mirrors.fields import ExactDateTimeField, ExactTextField, IdentifierField
 
 #: A sync that has not written anything for so long has lost its process. It may wait for the rate
@@ -44,12 +44,8 @@ def in_state(state: SyncState) -> models.Q:
     return models.Q(finished_at=None) & (active if state == SyncState.RUNNING else ~active)
 
 
-class SyncRun(models.Model):
-    """A sync of one kind of object of an account: its counts and its progress.
-
-    If two processes work on one run, the last to claim it owns it; the other gets ``SyncTakenOver``
-    at its next write. ``claims`` is the optimistic lock for that.
-    """
+class SyncRun(Claimed):
+    """A sync of one kind of object of an account: its counts and its progress."""
 
     account = IdentifierField(_("account"), max_length=64)
     entity = models.CharField(_("entity"), max_length=16, choices=Entity.choices)
@@ -58,7 +54,6 @@ class SyncRun(models.Model):
     )
     is_dry_run = models.BooleanField(_("dry run"), default=False)
     started_at = ExactDateTimeField(_("started at"), default=timezone.now)
-    active_at = ExactDateTimeField(_("active at"), default=timezone.now)
     finished_at = ExactDateTimeField(_("finished at"), null=True)
     seen = models.PositiveIntegerField(pgettext_lazy("objects of a sync", "seen"), default=0)
     new = models.PositiveIntegerField(pgettext_lazy("objects of a sync", "new"), default=0)
@@ -74,9 +69,6 @@ class SyncRun(models.Model):
     )
     position = models.JSONField(
         _("position"), default=dict, help_text=_("How far the list was read.")
-    )
-    claims = models.PositiveIntegerField(
-        _("claims"), default=0, help_text=_("How often a process has claimed this sync.")
     )
 
     class Meta:
@@ -116,26 +108,7 @@ class SyncRun(models.Model):
         Raises:
             SyncTakenOver: another process has claimed or ended the run since it was read.
         """
-        claims = self.claims + 1
-        as_read = self._stored().filter(finished_at=None, claims=self.claims)
-        if not as_read.update(claims=claims, active_at=timezone.now(), error=""):
-            raise self._taken_over()
-        self.refresh_from_db(using=self._state.db)
-        # Another process may have claimed the run between the two statements. With its number this
-        # process would believe that it owns the run.
-        self.claims = claims
-
-    def write(self, **values: Any) -> None:
-        """Write columns of the run.
-
-        Raises:
-            SyncTakenOver: another process has claimed the run.
-        """
-        values["active_at"] = timezone.now()
-        if not self._stored().filter(claims=self.claims).update(**values):
-            raise self._taken_over()
-        for name, value in values.items():
-            setattr(self, name, value)
+        self._claim(models.Q(finished_at=None), error="")
 
     def add_counts(self, counts: Mapping[str, int], **values: Any) -> None:
         """Add to the counts, and write other columns in the same statement."""
@@ -146,12 +119,6 @@ class SyncRun(models.Model):
         with transaction.atomic(using=self._state.db):
             self.write(finished_at=timezone.now(), error=error)
             self.steps.all().delete()
-
-    def _taken_over(self) -> SyncTakenOver:
-        return SyncTakenOver(f"Another process has taken over sync {self.pk}.")
-
-    def _stored(self) -> models.QuerySet[SyncRun]:
-        return type(self).objects.using(self._state.db).filter(pk=self.pk)
 
 
 def last_syncs(account: str) -> list[SyncRun]:

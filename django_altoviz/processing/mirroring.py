@@ -21,6 +21,7 @@ from django_altoviz.models.mirrors import Changes, dump_changes, load_changes
 from django_altoviz.models.mirrors.payloads import explain_refusal
 from django_altoviz.models.mirrors.relations import key_of
 from django_altoviz.models.statements import locked
+from django_altoviz.processing.calendar import pass_due_date
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def apply(event: WebhookEvent, refetched: Reading | None = None) -> MirrorResult
     if event.mirrored_at is not None:
         changes = load_changes(MIRRORS[EventType(event.type).entity], event.changes)
         return MirrorResult(row, changes, tuple(event.business_signals))
+    if event.source == Source.CALENDAR:
+        return _pass_due_date(event, row)
     reading = refetched or reading_of(event)
     decision = decide(
         row,
@@ -112,14 +115,26 @@ def apply(event: WebhookEvent, refetched: Reading | None = None) -> MirrorResult
         model: Any = MIRRORS[EventType(event.type).entity]
         row = model(altoviz_id=event.object_id, account=event.account)
     changes, business_signals = _write(event, row, reading, decision)
+    result = _result(row, changes, business_signals)
+    if refetched is not None:
+        found = "gone" if refetched.is_gone else "alive"
+        result.effect["arrival"] = event.arrival | {"read_again": found}
+    return result
+
+
+def _pass_due_date(event: WebhookEvent, row: Mirror | None) -> MirrorResult:
+    passed = pass_due_date(event, row)
+    if passed is None:
+        return MirrorResult(row, ignored="The due date is paid, postponed or signalled already.")
+    return _result(row, *passed)
+
+
+def _result(row: Mirror | None, changes: Changes, business_signals: list[str]) -> MirrorResult:
     effect = {
         "mirrored_at": timezone.now(),
         "changes": dump_changes(changes),
         "business_signals": business_signals,
     }
-    if refetched is not None:
-        found = "gone" if refetched.is_gone else "alive"
-        effect["arrival"] = event.arrival | {"read_again": found}
     return MirrorResult(row, changes, tuple(business_signals), effect=effect)
 
 

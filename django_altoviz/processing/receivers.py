@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 
 from django_altoviz.event_types import EventType
 from django_altoviz.exceptions import ClaimLost, GiveUp, TransactionUndone, ends_task
-from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, WebhookEvent
+from django_altoviz.models import MIRRORS, Mirror, ReceiverRun, Source, WebhookEvent
 from django_altoviz.models.statements import insert
 from django_altoviz.processing import claims
 from django_altoviz.processing.failures import DescribedError, described, reason_to_give_up
@@ -51,10 +51,14 @@ class CallResults:
 
 
 def calls_for(event: WebhookEvent, business_signals: Iterable[str]) -> list[Call]:
-    """Return the calls to make: the receivers of the event's type, then of its business signals."""
+    """Return the calls to make: the receivers of the event's type, then of its business signals.
+
+    If the calendar has caused the event, nothing has happened at Altoviz: the type is not signalled.
+    """
     event_type = EventType(event.type)
     sender = MIRRORS[event_type.entity]
-    calls = _calls(BY_EVENT_TYPE[event_type], sender, "")
+    is_of_altoviz = event.source != Source.CALENDAR
+    calls = _calls(BY_EVENT_TYPE[event_type], sender, "") if is_of_altoviz else []
     for name in business_signals:
         # A receiver that is connected to several signals is called for each of them.
         calls += _calls(BY_BUSINESS_SIGNAL[name], sender, f"@{name}")

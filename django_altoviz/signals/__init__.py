@@ -76,9 +76,9 @@ BY_EVENT_TYPE: dict[EventType, EventSignal] = {
     EventType.CREDIT_DELETED: credit_deleted,
 }
 
-# The business signals. They are derived from changes in the mirror, whether a webhook or a sync brought
-# them, and sent each time that a document reaches the state. Sender and keywords are those of the
-# event type's signal.
+# The business signals. They are derived from changes in the mirror, whether a webhook, a watch or a sync
+# brought them, and sent each time that a document reaches the state. Sender and keywords are those of
+# the event type's signal.
 
 #: Sent when an invoice is no longer a draft.
 invoice_finalized = EventSignal("invoice_finalized")
@@ -89,6 +89,10 @@ invoice_sent = EventSignal("invoice_sent")
 invoice_paid = EventSignal("invoice_paid")
 #: Sent when an invoice was cancelled by a credit.
 invoice_cancelled = EventSignal("invoice_cancelled")
+#: Sent when a due date of an invoice has passed and its amount is not paid in full. Sent once for each
+#: due date, which is the old value of ``awaited_due_date`` in ``changes``. The calendar causes it, not
+#: Altoviz: no signal of an event type is sent with it.
+invoice_overdue = EventSignal("invoice_overdue")
 #: Sent when a quote was sent to the customer.
 quote_sent = EventSignal("quote_sent")
 #: Sent when the customer accepted a quote.
@@ -111,6 +115,7 @@ BY_BUSINESS_SIGNAL: dict[str, EventSignal] = {
     "invoice_sent": invoice_sent,
     "invoice_paid": invoice_paid,
     "invoice_cancelled": invoice_cancelled,
+    "invoice_overdue": invoice_overdue,
     "quote_sent": quote_sent,
     "quote_accepted": quote_accepted,
     "quote_refused": quote_refused,

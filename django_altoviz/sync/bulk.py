@@ -8,6 +8,7 @@ from django_altoviz import exact_json
 from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models import Mirror, SyncRun
 from django_altoviz.sync.comparing import Objects, Raw, fingerprint, model_of
+from django_altoviz.sync.overdue import count_as_signalled
 
 
 def build_rows(
@@ -27,6 +28,7 @@ def build_rows(
             row.fingerprint = fingerprint(text) if text else ""
             # The business signals that the document proves count as sent: the import sends none.
             row._update_business_signals(from_api=True)
+            count_as_signalled(row)
             rows.append(row)
     return rows, misfits
 

@@ -160,10 +160,10 @@ def _match(run: SyncRun, objects: Objects, raw: Raw) -> tuple[dict[int, int], se
         else:
             unclear.append(id)
     if forgotten:
-        for id, data in _stored_data(run, forgotten):
+        for id, data in stored_data(run, forgotten):
             objects[id] = as_erased(model_of(run).entity(), objects[id], data)
     if unclear:
-        stored = _stored_data(run, unclear)
+        stored = stored_data(run, unclear)
         same.update(id for id, data in stored if exact_json.same(data, objects[id]))
     return last_events, same
 
@@ -180,7 +180,7 @@ def _with_all_lines(run: SyncRun, objects: Objects) -> Collection[int]:
     return {id for id, object in objects.items() if stored[id] == len(object.get("lines") or ())}
 
 
-def _stored_data(run: SyncRun, ids: Collection[int]) -> Iterable[tuple[int, RemoteObject]]:
+def stored_data(run: SyncRun, ids: Collection[int]) -> Iterable[tuple[int, RemoteObject]]:
     """Return the ``data`` of the rows. Reading it costs several times as much as all the rest."""
     rows = [
         *_rows(run, ids).annotate(text=Cast("data", TextField())).values_list("altoviz_id", "text")

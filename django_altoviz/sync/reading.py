@@ -97,7 +97,7 @@ def read_list(run: SyncRun, resource: Resource) -> Iterator[Batch]:
 def _read_batch(run: SyncRun, resource: Resource, position: ListPosition) -> Batch:
     as_of = newest_event(run._state.db)
     after, rows = _read_pages(resource, position)
-    objects, raw, without_id = _by_id(rows)
+    objects, raw, without_id = by_id(rows)
     return Batch(
         is_first=position == ListPosition(),
         position=after,
@@ -122,9 +122,10 @@ def _read_pages(
     return position, rows
 
 
-def _by_id(
+def by_id(
     rows: Iterable[tuple[RemoteObject, str]],
 ) -> tuple[Objects, dict[int, str], list[RemoteObject]]:
+    """Return the objects and their raw JSON by id, and the objects that have no valid id."""
     objects, raw, without_id = {}, {}, []
     for object, text in rows:
         id = object_id_of(object)

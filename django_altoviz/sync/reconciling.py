@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 
-from django.db import Error, transaction
+from django.db import Error, router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_altoviz.client import AltovizClient
@@ -44,6 +44,13 @@ class Reconciler:
         self.using = run._state.db
         self._inserts_in_bulk = run.is_import and not signals and not run.is_dry_run
 
+    @classmethod
+    def without_run(cls, account: str, entity: Entity, client: AltovizClient) -> Reconciler:
+        """Return a reconciler whose run is not stored: it applies single objects and pages."""
+        run = SyncRun(account=account, entity=entity)
+        run._state.db = router.db_for_write(SyncRun)
+        return cls(run, client, signals=True)
+
     def live(self) -> QuerySet[Mirror]:
         """Return the live rows of the mirror that have had no event since the run began.
 
@@ -56,6 +63,15 @@ class Reconciler:
 
     def apply(self, batch: Batch) -> None:
         """Apply a batch to the mirror, and save the counts and the position in the list."""
+        self._save(batch, *self._apply(batch))
+
+    def apply_without_saving(self, batch: Batch) -> Counts:
+        """Apply a batch to the mirror, in a run that is not stored, and return the counts."""
+        _rows, counts = self._apply(batch)
+        return counts
+
+    def _apply(self, batch: Batch) -> tuple[list[Mirror], Counts]:
+        """Apply a batch as events. Return the rows to insert in bulk, and the counts of the others."""
         counts: Counts = Counter(seen=len(batch.objects) + len(batch.without_id))
         for object in batch.without_id:
             # An object without an id can't be mirrored. As a failed event it is at least visible.
@@ -74,12 +90,12 @@ class Reconciler:
         counts += self._record_all(Action.UPDATED, comparison.differing, batch.as_of)
         for id in comparison.overtaken:
             counts += self.reconcile_one(id)
-        self._save(batch, rows, counts)
+        return rows, counts
 
     def _complete(self, batch: Batch) -> Counts:
         """Read each document that is listed without lines by itself. Drop it if that fails."""
         counts: Counts = Counter()
-        for id in [id for id, object in batch.objects.items() if self._lacks_lines(object)]:
+        for id in [id for id, object in batch.objects.items() if self.lacks_lines(object)]:
             del batch.raw[id]
             try:
                 whole = read(self.resource, id)
@@ -94,7 +110,7 @@ class Reconciler:
                 batch.objects[id] = whole
         return counts
 
-    def _lacks_lines(self, object: RemoteObject) -> bool:
+    def lacks_lines(self, object: RemoteObject) -> bool:
         """Return True for a document that was listed without lines. No lines are an empty list."""
         return issubclass(self.model, Document) and object.get("lines") is None
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from django.db import router
-
-from django_altoviz.models import Mirror, SyncRun
+from django_altoviz.models import Mirror
 from django_altoviz.processing.refetching import impatient_client
 from django_altoviz.sync.comparing import newest_event
 from django_altoviz.sync.reconciling import MAX_READINGS, Reconciler, read
@@ -32,12 +30,10 @@ def reread(row: Mirror) -> Reread:
         UnknownAccount: ``ALTOVIZ`` has no such account.
         ImproperlyConfigured: the account has no ``API_KEY``.
     """
-    run = SyncRun(account=row.account, entity=row.entity())
-    run._state.db = router.db_for_write(SyncRun)
     with impatient_client(row.account) as client:
-        reconciler = Reconciler(run, client, signals=True)
+        reconciler = Reconciler.without_run(row.account, row.entity(), client)
         for _ in range(MAX_READINGS):
-            as_of = newest_event(run._state.db)
+            as_of = newest_event(reconciler.using)
             found = read(reconciler.resource, row.altoviz_id)
             if found is None:
                 return Reread.GONE

@@ -28,6 +28,7 @@ from django_altoviz.models import SyncRun
 from django_altoviz.sync.claiming import claim_run
 from django_altoviz.sync.key_check import check_key
 from django_altoviz.sync.missing import look_up_changed, look_up_missing
+from django_altoviz.sync.overdue import signal_overdue
 from django_altoviz.sync.progress import Watcher
 from django_altoviz.sync.reading import drop_seen, read_list
 from django_altoviz.sync.reconciling import Reconciler
@@ -35,8 +36,8 @@ from django_altoviz.sync.reconciling import Reconciler
 #: The kinds of object that a sync reads, in this order by default.
 ENTITIES = tuple(Entity)
 
-# Errors that concern one list: the sync goes on with the next list.
-_OF_ONE_LIST = (
+#: Errors that concern one list: the sync goes on with the next list.
+OF_ONE_LIST = (
     Conflict,
     IncompleteList,
     InvalidRequest,
@@ -76,21 +77,27 @@ def sync(
     failures: list[APIFailure] = []
     with ExitStack() as stack:
         client = client or stack.enter_context(AltovizClient.for_account(account))
-        stack.enter_context(_waits_reported(client, watcher))
+        stack.enter_context(waits_reported(client, watcher))
         for entity in dict.fromkeys(entities):
             runs.append(claim_run(account, entity, watcher, is_dry_run=dry_run))
             reconciler = Reconciler(runs[-1], client, signals=signals)
             try:
                 _reconcile(reconciler, watcher, all_gone=all_gone)
-            except _OF_ONE_LIST as error:
+            except OF_ONE_LIST as error:
                 failures.append(error)
-    if failures:
-        raise failures[0] if len(failures) == 1 else ListsFailed(failures)
+    raise_all(failures)
     return runs
 
 
+def raise_all(failures: Sequence[APIFailure]) -> None:
+    """Raise the failures of lists, if there are any: ``ListsFailed`` if there are several."""
+    if failures:
+        raise failures[0] if len(failures) == 1 else ListsFailed(failures)
+
+
 @contextmanager
-def _waits_reported(client: AltovizClient, watcher: Watcher) -> Iterator[None]:
+def waits_reported(client: AltovizClient, watcher: Watcher) -> Iterator[None]:
+    """Tell the watcher of each pause of the client."""
     # The client may be the caller's, who uses it after the sync.
     before = client.rate_limiter.on_wait, client.on_pause
     client.rate_limiter.on_wait, client.on_pause = watcher.paused, watcher.retrying
@@ -124,6 +131,9 @@ def _reconcile(reconciler: Reconciler, watcher: Watcher, *, all_gone: bool) -> N
         with suppress(Error, SyncTakenOver):
             run.write(error=_reason(error))
         raise
+    if run.entity == Entity.INVOICE and not run.is_dry_run:
+        # Now, because the list may have shown that an invoice is paid.
+        signal_overdue(run.account, run._state.db)
     watcher.ended(run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from django.db import router
 from django.utils import timezone
@@ -25,46 +26,70 @@ _REQUEST_LIMIT = 8.0
 
 
 def sync_for(
-    account: str, seconds: float, entities: Sequence[Entity] = (), *, may_wait: bool = False
+    account: str,
+    seconds: float,
+    entities: Sequence[Entity] = (),
+    *,
+    may_wait: bool = False,
+    signals: bool = False,
+    client: AltovizClient | None = None,
+    watcher: Watcher | None = None,
 ) -> list[Entity]:
     """Sync until the time is over, and return the kinds of object that are left.
 
     Each slice applies at least one batch, so repeated slices come to an end. Without ``entities``, a
     slice goes on where the last one stopped, or begins with all kinds. With ``may_wait`` the slice waits
-    for the rate limit, and otherwise ends there.
+    for the rate limit, and otherwise ends there. The other arguments are those of ``sync``.
 
     Raises:
         APIFailure, SyncTakenOver, ImproperlyConfigured: as ``sync``.
     """
     chosen = [*(entities or _in_turn(account))]
-    clock = _Timekeeper(time.monotonic() + seconds, may_wait=may_wait)
-    retry = AltovizRetry(total=_REPETITIONS)
-    with AltovizClient.for_account(account, retry=retry, time_limit=_REQUEST_LIMIT) as client:
+    deadline = time.monotonic() + seconds
+    clock = _Timekeeper(deadline, watcher or Watcher(), may_wait=may_wait)
+    with ExitStack() as stack:
+        client = client or stack.enter_context(_brisk_client(account))
         try:
-            sync(account, chosen, client=client, watcher=clock)
+            sync(account, chosen, signals=signals, client=client, watcher=clock)
         except SyncPaused:
             return [entity for entity in chosen if entity not in clock.ended_kinds]
     return []
 
 
-class _Timekeeper(Watcher):
-    """End the sync after the first batch beyond the deadline."""
+def _brisk_client(account: str) -> AltovizClient:
+    retry = AltovizRetry(total=_REPETITIONS)
+    return AltovizClient.for_account(account, retry=retry, time_limit=_REQUEST_LIMIT)
 
-    def __init__(self, deadline: float, *, may_wait: bool) -> None:
-        self.deadline, self.may_wait = deadline, may_wait
+
+class _Timekeeper(Watcher):
+    """End the sync after the first batch beyond the deadline. Tell another watcher all the rest."""
+
+    def __init__(self, deadline: float, watcher: Watcher, *, may_wait: bool) -> None:
+        self.deadline, self.watcher, self.may_wait = deadline, watcher, may_wait
         self.ended_kinds: set[str] = set()
 
+    def began(self, run: SyncRun, *, goes_on: bool) -> None:
+        self.watcher.began(run, goes_on=goes_on)
+
     def progressed(self, run: SyncRun) -> None:
+        self.watcher.progressed(run)
         self._check(0)
 
     def paused(self, seconds: float) -> None:
-        if not self.may_wait:
-            self._check(seconds)
+        self._wait(seconds)
+        self.watcher.paused(seconds)
 
-    retrying = paused
+    def retrying(self, seconds: float) -> None:
+        self._wait(seconds)
+        self.watcher.retrying(seconds)
 
     def ended(self, run: SyncRun) -> None:
+        self.watcher.ended(run)
         self.ended_kinds.add(run.entity)
+
+    def _wait(self, seconds: float) -> None:
+        if not self.may_wait:
+            self._check(seconds)
 
     def _check(self, seconds: float) -> None:
         if time.monotonic() + seconds >= self.deadline:

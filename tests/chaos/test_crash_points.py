@@ -19,8 +19,13 @@ DATABASES = {
 CHOSEN = sorted({"sqlite", os.environ.get("DATABASE", "sqlite")})
 
 
+#: A crash at every third statement of a round, or at fewer.
+STEP = 3 if os.environ.get("WATCH") == "full" else 7
+
+
 @pytest.fixture(params=CHOSEN)
-def reports(request, tmp_path):
+def crash(request, tmp_path):
+    """Return a function that runs a command in the project of the chaos suite."""
     with DATABASES[request.param](tmp_path) as database:
         environment = database.environment | {
             "PYTHONPATH": str(servers.ROOT),
@@ -31,11 +36,11 @@ def reports(request, tmp_path):
             "CHAOS_SEED": "of the crashes",
         }
         manage(environment, "migrate", "--run-syncdb", "--verbosity=0")
-        return json.loads(manage(environment, "crash_everywhere"))
+        yield lambda *command, **more: json.loads(manage(environment | more, *command))
 
 
-def test_each_crash_leaves_exactly_one_effect(reports):
-    *crashed, last = reports
+def test_each_crash_leaves_exactly_one_effect(crash):
+    *crashed, last = reports = crash("crash_everywhere")
     assert len(crashed) >= 15
     assert not last["has_crashed"]
     for number, report in enumerate(reports, 1):
@@ -51,3 +56,13 @@ def test_each_crash_leaves_exactly_one_effect(reports):
         assert report["mirror"] == ["2", 4], number
     # Some attempts crashed or failed, and were retried.
     assert any(max(report["attempts"]) > 1 for report in crashed)
+
+
+def test_each_crash_of_a_watch_leaves_each_business_signal_once(crash):
+    reports = crash("crash_watching", f"--step={STEP}", CHAOS_RECEIVERS="without")
+    *crashed, last = reports
+    assert len(crashed) >= 50 / STEP
+    assert not last["has_crashed"]
+    for number, report in enumerate(reports, 1):
+        assert len(report["heard"]) == 5, (number, report)
+        assert {*report["heard"].values()} == {1}, (number, report)

@@ -214,3 +214,28 @@ def test_cache_keys_do_not_show_the_name_of_the_limiter(cache):
 
 def test_the_default_cache_is_used_by_default():
     assert RateLimiter("x", 1).cache.get("nothing") is None
+
+
+class TestAShare:
+    def test_takes_its_part_and_counts_in_the_whole(self, cache):
+        clock = Clock()
+        whole = limiter_on(cache, clock)
+        share = whole.share(0.5)
+        assert [share.acquire() for _ in range(5)] == [0] * 5
+        assert 60 <= share.acquire() <= 66
+        assert (share.acquired, whole.acquired) == (6, 0)
+        assert [whole.acquire() for _ in range(9)] == [0] * 9
+        assert whole.acquire() > 0
+
+    def test_waits_if_others_have_used_up_the_whole(self, cache):
+        clock = Clock()
+        whole = limiter_on(cache, clock)
+        for _ in range(10):
+            whole.acquire()
+        pauses = []
+        share = whole.share(0.5)
+        share.on_wait = pauses.append
+        assert share.acquire() == sum(pauses) > 0
+
+    def test_has_one_request_at_least(self, cache):
+        assert limiter_on(cache, Clock()).share(0.001).requests == 1

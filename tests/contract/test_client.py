@@ -7,10 +7,12 @@ import datetime
 import pytest
 
 from django_altoviz.client import AltovizClient, RateLimiter
+from django_altoviz.client.resources import InvoiceResource
 from django_altoviz.client.retries import AltovizRetry
 from django_altoviz.client.secrecy import Hidden
-from django_altoviz.event_types import SENT_TYPES
+from django_altoviz.event_types import SENT_TYPES, Entity
 from django_altoviz.exceptions import APIError, UnexpectedAnswer
+from django_altoviz.sync import ENTITIES
 
 DAY = datetime.date(2026, 1, 2)
 
@@ -27,6 +29,14 @@ def read_mock_object(resource):
         resource.get(5)
 
 
+#: The lists that a watch looks at.
+LOOKS = [
+    *((kind, None) for kind in ENTITIES),
+    (Entity.INVOICE, {}),
+    *((Entity.INVOICE, filters) for filters in InvoiceResource.list_open),
+    (Entity.INVOICE, {"IncludeCancelled": "true", "From": DAY.isoformat()}),
+    (Entity.QUOTE, {"From": DAY.isoformat()}),
+]
 #: Every request that the client can make.
 REQUESTS = [
     lambda c: c.hello(),
@@ -51,6 +61,11 @@ REQUESTS = [
     lambda c: list(c.invoices.all(start=DAY, end=DAY, customer_id=7, status="Paid")),
     lambda c: list(c.quotes.all(start=DAY, end=DAY, customer_id=7)),
     lambda c: list(c.credits.all(start=DAY, end=DAY, customer_id=7)),
+    *(
+        lambda c, kind=kind, filters=filters: c.resource(kind).page(1, filters)
+        for kind, filters in LOOKS
+    ),
+    lambda c: list(c.invoices.cancelled_since(DAY)),
     lambda c: c.webhooks.all(),
     lambda c: c.webhooks.register(
         name="n", url="https://a.example/", types=SENT_TYPES, secret_key="s"

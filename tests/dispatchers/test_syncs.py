@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -15,7 +16,7 @@ from rest_framework.test import APIClient
 from django_altoviz.dispatchers import celery, dispatch_sync, queued
 from django_altoviz.exceptions import NotAuthorized, SyncPaused
 from django_altoviz.models import Customer, Invoice, SyncRun
-from django_altoviz.sync import ENTITIES, slices
+from django_altoviz.sync import ENTITIES, Watcher, slices
 from django_altoviz.testing import FakeAltoviz
 from tests.test_admin import client_of
 from tests.test_admin_operations import confirmation, run
@@ -104,6 +105,21 @@ def test_a_queue_that_does_not_answer_is_named(celery_app, monkeypatch):
     assert message.startswith("The queue did not take the sync: ")
 
 
+def test_celery_watches(celery_app, altoviz):
+    celery_app.conf.task_always_eager = True
+    celery.watch_account.delay()
+    assert is_synced()
+    altoviz.customers.create()
+    celery.watch_account.delay("default")
+    assert Customer.objects.count() == 4
+
+
+def test_django_tasks_watch(django_tasks, altoviz):
+    import_module(f"{PATH}.django_tasks").watch_account.enqueue()
+    work()
+    assert is_synced()
+
+
 def starts_by_api():
     client = APIClient()
     client.force_authenticate(User.objects.create_superuser("root"))
@@ -141,6 +157,6 @@ def test_a_task_that_ends_is_not_taken_for_a_queue_that_does_not_answer(settings
 
 
 def test_in_a_worker_a_pause_does_not_end_the_slice():
-    assert slices._Timekeeper(0, may_wait=True).paused(60) is None
+    assert slices._Timekeeper(0, Watcher(), may_wait=True).paused(60) is None
     with pytest.raises(SyncPaused):
-        slices._Timekeeper(time.monotonic() + 30, may_wait=False).paused(60)
+        slices._Timekeeper(time.monotonic() + 30, Watcher(), may_wait=False).paused(60)

@@ -135,7 +135,8 @@ def test_many_changes_are_healed_by_one_sync(connect, sent, seed):
         assert proved() - imported <= sent.keys()
         assert not imported & sent.keys()
         assert {*sent.values()} == {1}
-        assert {name for name, _id in sent} == {*BY_BUSINESS_SIGNAL}
+        # No due date passes meanwhile.
+        assert {name for name, _id in sent} == {*BY_BUSINESS_SIGNAL} - {"invoice_overdue"}
         transaction.set_rollback(True)
 
 

@@ -75,6 +75,7 @@ BUSINESS_SIGNALS: Labels = {
     "invoice_sent": _("invoice sent"),
     "invoice_paid": _("invoice paid"),
     "invoice_cancelled": _("invoice cancelled"),
+    "invoice_overdue": _("invoice overdue"),
     "quote_sent": _("quote sent"),
     "quote_accepted": _("quote accepted"),
     "quote_refused": _("quote refused"),
@@ -94,6 +95,7 @@ ARRIVAL = {
     "signature": _("encoding of the signature"),
     "read_again": _("when it was read again"),
     "reason": _("reason"),
+    "due_date": _("due date"),
 }
 _ARRIVAL_VALUES: dict[str, Labels] = {
     "read_again": {"alive": _("it was there"), "gone": _("it was gone")},
@@ -103,6 +105,7 @@ _ARRIVAL_VALUES: dict[str, Labels] = {
 APP_NOTES = (
     _("Another body under the same id"),
     _("Another event came in after the object had been read."),
+    _("The due date is paid, postponed or signalled already."),
     _("Each worker that took it up died, or was silent too long."),
     _("The body is not JSON in UTF-8"),
     _("The body is not a JSON object."),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import signal
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Any
@@ -12,15 +11,19 @@ from django.utils.translation import ngettext
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import SyncTakenOver
 from django_altoviz.management.api_command import APICommand, api_client, configured_account
-from django_altoviz.management.interruption import on_signals
+from django_altoviz.management.interruption import INTERRUPTED, interruptible
 from django_altoviz.management.progress import Progress, runs_as_json, runs_as_table
+from django_altoviz.management.rounds import (
+    TAKEN_OVER,
+    Rounds,
+    add_watch_options,
+    refuse_with_watch,
+)
 from django_altoviz.models import SyncRun
 from django_altoviz.sync import ENTITIES, sync
 
 #: The exit code of a dry run that finds drift.
 DRIFTED = 3
-#: The exit code after Control-C or SIGTERM.
-INTERRUPTED = 130
 
 
 def entity_in_plural(text: str) -> Entity:
@@ -35,7 +38,8 @@ class Command(APICommand):
     help = (
         "Reconcile the mirror with Altoviz: read all objects, and apply each difference as an event. "
         "The first sync fills the mirror without events. A sync that was interrupted is resumed. "
-        "Exits with 3 if --dry-run finds differences."
+        "Exits with 3 if --dry-run finds differences. With --watch it keeps the mirror in step until "
+        "it is stopped."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -58,14 +62,19 @@ class Command(APICommand):
             action="store_true",
             help="Accept that Altoviz has none of the objects left.",
         )
+        add_watch_options(parser)
 
     def handle(
         self, *, account: str, kinds: Sequence[Entity], dry_run: bool, format: str, **options: Any
     ) -> None:
         configured = configured_account(account)
+        if options["watch"]:
+            refuse_with_watch(kinds=kinds, dry_run=dry_run, all_gone=options["all_gone"])
+            Rounds(self, configured, format=format, **options).run()
+            return
         progress = Progress(self.stderr, is_quiet=options["verbosity"] == 0)
         try:
-            with api_client(configured) as client, on_signals(interrupt, signal.SIGTERM):
+            with api_client(configured) as client, interruptible():
                 sync(
                     account,
                     [entity for entity in ENTITIES if entity in (kinds or ENTITIES)],
@@ -79,16 +88,11 @@ class Command(APICommand):
             self.stderr.write(_("Interrupted. Run it again to resume."))
             raise SystemExit(INTERRUPTED) from None
         except SyncTakenOver as error:
-            raise CommandError(_("Another altoviz_sync has taken over this sync.")) from error
+            raise CommandError(TAKEN_OVER) from error
         finally:
             if options["verbosity"] > 0 or format == "json":
                 self.write_result(format, runs_as_table(progress.runs), runs_as_json(progress.runs))
         exit_with_outcome(progress.runs, dry_run)
-
-
-def interrupt(*args: object) -> None:
-    """Handle SIGTERM like Control-C."""
-    raise KeyboardInterrupt
 
 
 def exit_with_outcome(runs: list[SyncRun], dry_run: bool) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_altoviz.exceptions import InvalidPayload
 from django_altoviz.models.mirrors.base import short
 from django_altoviz.models.mirrors.documents import BusinessSignal, Document
+from django_altoviz.models.mirrors.due_dates import unpaid_due_dates
 from django_altoviz.models.mirrors.fields import AmountField
-from django_altoviz.models.mirrors.payloads import amount, day, flag, objects, short_text
+from django_altoviz.models.mirrors.payloads import amount, flag, short_text
 
 #: The columns that an accounting document's state is made of.
 STATE = ("is_draft", "is_paid", "is_cancelled", "next_due_date")
@@ -63,26 +62,6 @@ class AccountingDocument(Document):
             "is_paid": flag(data, "isPaid"),
             "is_cancelled": flag(data, "isCancelled"),
             "overdue": amount(data, "overdue"),
-            "next_due_date": _next_due_date(data),
+            "next_due_date": next(iter(unpaid_due_dates(data)), None),
             "vat_mode": short_text(data, "vatMode"),
         }
-
-
-def _next_due_date(data: Mapping[str, Any]) -> datetime.date | None:
-    """Return the first day on which a part of the balance is due, or ``None`` if nothing is due.
-
-    It decides nothing but what a list shows, so an event does not fail because of it.
-    """
-    if any(flag(data, name) for name in ("isDraft", "isProforma", "isPaid", "isCancelled")):
-        return None
-    if (amount(data, "balance") or 0) <= 0:
-        return None
-    days = []
-    try:
-        for commitment in objects(data, "commitments"):
-            due = amount(commitment, "dueAmount")
-            if due is None or due > 0:  # without an amount, only the balance says that it is due
-                days.append(day(commitment, "date"))
-    except InvalidPayload:
-        return None
-    return min((each for each in days if each is not None), default=None)

@@ -91,6 +91,11 @@ class Mirror(models.Model):
     _SEARCHED: tuple[str, ...] = ("altoviz_id", "internal_id")
     _ALWAYS_WRITTEN: tuple[str, ...] = ("data", "last_event_id", "synced_at", "fingerprint")
 
+    #: The objects that change by themselves until they are settled. A watch looks at these.
+    OPEN: models.Q | None = None
+    #: The objects that Altoviz leaves out of its lists unless it is asked for them.
+    HIDDEN: models.Q | None = None
+
     objects = LiveManager()
     with_deleted = models.Manager()
 

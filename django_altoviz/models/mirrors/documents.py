@@ -90,6 +90,10 @@ class Document(Mirror):
 
     #: The relations to objects of the account: ``customer`` has the key of ``customer_altoviz_id``.
     _RELATIONS: tuple[str, ...] = ("customer",)
+    #: Those that are neither paid nor cancelled. A draft of 0 counts as paid [observed].
+    OPEN: models.Q | None = models.Q(is_draft=True) | ~models.Q(is_paid=True) & ~models.Q(
+        is_cancelled=True
+    )
     #: The business signals by name.
     BUSINESS_SIGNALS: Mapping[str, BusinessSignal] = {}
     _SEARCHED = (

@@ -17,12 +17,13 @@ from django_altoviz.models.mirrors.accounting import (
 )
 from django_altoviz.models.mirrors.base import short
 from django_altoviz.models.mirrors.documents import TOTALLED, BusinessSignal
+from django_altoviz.models.mirrors.due_dates import WithDueDates
 from django_altoviz.models.mirrors.lines import Line
 from django_altoviz.models.mirrors.payloads import flag, integer, short_text
 from django_altoviz.models.mirrors.relations import MirrorKey
 
 
-class Invoice(AccountingDocument):
+class Invoice(WithDueDates, AccountingDocument):
     number = short(_("number"), help_text=_("It changes when the invoice is finalised."))
     is_proforma = models.BooleanField(_("pro forma"), null=True)
     replaced_by = models.BigIntegerField(
@@ -50,12 +51,16 @@ class Invoice(AccountingDocument):
     }
     _RELATIONS = (*AccountingDocument._RELATIONS, "cancellation_credit")
 
+    HIDDEN = models.Q(is_cancelled=True)
+    _ALWAYS_WRITTEN = (*AccountingDocument._ALWAYS_WRITTEN, "awaited_due_date", "overdue_dates")
+
     class Meta(AccountingDocument.Meta):
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")
         indexes = [
             *AccountingDocument.Meta.indexes,
             models.Index(fields=["cancellation_credit"], name="altoviz_invoice_credit"),
+            models.Index(fields=["awaited_due_date"], name="altoviz_invoice_awaited"),
             # What the list and the overview add up. Otherwise each row is read, with its whole object.
             models.Index(
                 fields=["deleted_at", "date", "account", *STATE, "is_proforma", *TOTALLED],
@@ -71,6 +76,10 @@ class Invoice(AccountingDocument):
             "cancellation_credit_altoviz_id": integer(data, "cancellationCreditId"),
             "cancellation_credit_number": short_text(data, "cancellationCreditNumber"),
         }
+
+    def _update_business_signals(self, *, from_api: bool) -> list[str]:
+        self._await_due_date()
+        return super()._update_business_signals(from_api=from_api)
 
 
 class InvoiceLine(Line):

@@ -49,6 +49,8 @@ class Quote(Document):
         ),
     }
 
+    OPEN = ~models.Q(status__in=["Refused", "Invoiced", "Closed"])
+
     class Meta(Document.Meta):
         verbose_name = _("quote")
         verbose_name_plural = _("quotes")

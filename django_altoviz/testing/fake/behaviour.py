@@ -24,6 +24,8 @@ class Behaviour:
     retry_after: Literal["milliseconds", "seconds"] = "milliseconds"
     #: If true, lists have headers with their length and their pages.
     paging_headers: bool = True
+    #: The filter of invoices by ``Status``. It is documented, but nobody has seen it work.
+    status_filter: Literal["honoured", "ignored", "refused"] = "honoured"
     #: If false, documents in lists have ``null`` for their lines.
     lines_in_lists: bool = True
     #: If true, objects have a field that is not documented.

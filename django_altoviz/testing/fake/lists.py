@@ -32,7 +32,7 @@ Filter = Callable[[FakeRecord], bool]
 def answer_list(records: Records, request: Request, behaviour: Behaviour, today: date) -> Answer:
     """Return one page of a list. Altoviz accepts ``OrderBy`` and ignores it [observed]."""
     index, size = _page(request)
-    filters = _filters(records, request, today)
+    filters = _filters(records, request, today, behaviour)
     if filters:
         filter_key = (
             today,
@@ -81,9 +81,9 @@ def _paging_headers(request: Request, index: int, size: int, count: int) -> dict
     return headers
 
 
-def _filters(records: Records, request: Request, today: date) -> list[Filter]:
+def _filters(records: Records, request: Request, today: date, behaviour: Behaviour) -> list[Filter]:
     if isinstance(records, FakeDocuments):
-        return _document_filters(records, request, today)
+        return _document_filters(records, request, today, behaviour)
     filters: list[Filter] = []
     if text := request.query.get("query", "").casefold():
         filters.append(lambda row: text in " ".join(_strings(row)).casefold())
@@ -98,7 +98,9 @@ def _strings(part: Any) -> list[str]:
     return [part] if isinstance(part, str) else []
 
 
-def _document_filters(records: FakeDocuments, request: Request, today: date) -> list[Filter]:
+def _document_filters(
+    records: FakeDocuments, request: Request, today: date, behaviour: Behaviour
+) -> list[Filter]:
     query = request.query
     filters: list[Filter] = []
     if start := _valid_iso_date(query.get("from")):
@@ -111,13 +113,20 @@ def _document_filters(records: FakeDocuments, request: Request, today: date) -> 
     if isinstance(records, FakeInvoices):
         if query.get("includecancelled", "").lower() != "true":
             filters.append(lambda row: not row["isCancelled"])
-        if status := query.get("status"):
+        if status := _status_filter(query.get("status"), behaviour):
             filters.append(_with_status(status, today.isoformat()))
     if isinstance(records, FakeQuotes) and any(name.startswith("status.status") for name in query):
         # At Altoviz, filtering quotes by status answers 500 [observed].
         error = {"errors": ["Une erreur est survenue."], "message": "Internal error"}
         raise Failure(json_answer(error, 500))
     return filters
+
+
+def _status_filter(status: str | None, behaviour: Behaviour) -> str | None:
+    """Return the status to filter by. Raise ``Failure`` if the filter is refused."""
+    if status and behaviour.status_filter == "refused":
+        raise bad_request("Validation failed", f"The value '{status}' is not valid.")
+    return status if behaviour.status_filter == "honoured" else None
 
 
 def _valid_iso_date(text: str | None) -> str | None:
