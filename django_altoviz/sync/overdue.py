@@ -35,6 +35,13 @@ def signal_overdue(account: str, using: str | None) -> int:
     return sum(_signal_all_of(pk, account, using) for pk in [*overdue.values_list("pk", flat=True)])
 
 
+def overdue_since(event: int, account: str, using: str | None) -> int:
+    """Return how many due dates were signalled after that event, also by a sync."""
+    events = WebhookEvent.objects.using(using).filter(account=account, source=Source.CALENDAR)
+    number: int = events.filter(pk__gt=event, mirrored_at__isnull=False).count()
+    return number
+
+
 def count_as_signalled(row: Any) -> None:
     """Let the past due dates of a new row count as signalled: an import signals nothing."""
     while isinstance(row, WithDueDates) and (due_date := row.awaited_due_date):

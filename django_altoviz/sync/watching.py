@@ -17,8 +17,9 @@ from django_altoviz.conf import DEFAULT_ACCOUNT, app_settings
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import APIFailure
 from django_altoviz.models import SyncRun, Watch
+from django_altoviz.sync.comparing import newest_event
 from django_altoviz.sync.looking import Look
-from django_altoviz.sync.overdue import signal_overdue
+from django_altoviz.sync.overdue import overdue_since, signal_overdue
 from django_altoviz.sync.progress import Watcher
 from django_altoviz.sync.reconciling import Counts
 from django_altoviz.sync.run import ENTITIES, OF_ONE_LIST, raise_all, waits_reported
@@ -82,10 +83,12 @@ def watch_round(
         limit = stack.enter_context(_share_of(client))
         stack.enter_context(waits_reported(client, watcher))
         maker = _RoundMaker(watch, client, watcher, seconds)
+        before = newest_event(watch._state.db)
         due = _kinds_to_sync(watch, full_every)
         failures = maker.look_at_all()
         if due:
             maker.sync(due, signals=signals)
+        maker.result.overdue = overdue_since(before, watch.account, watch._state.db)
         maker.result.requests = limit.acquired
         watch.write(rounds=watch.rounds + 1, requests=limit.acquired)
     raise_all(failures)
@@ -135,7 +138,7 @@ class _RoundMaker:
             self.result.counts += look.counts
         if entity == Entity.INVOICE:
             # Now, because the look may have shown that an invoice is paid.
-            self.result.overdue += signal_overdue(watch.account, watch._state.db)
+            signal_overdue(watch.account, watch._state.db)
         watch.write(memory=watch.memory | {entity.value: look.memory})
 
     def sync(self, kinds: list[Entity], *, signals: bool) -> None:
