@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 from django.core import mail
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import connection
 from django.urls import resolve
 
@@ -81,6 +82,10 @@ def test_each_command_runs(line, post, fake_altoviz, settings):
     post(body_of("QuoteUpdated", "evt_4", id=7))
     python, script, *words = shlex.split(line)
     assert (python, script) == ("python", "manage.py")
+    if "--watch" in words:  # it would not end; tests/watch and tests/commands run it
+        command = load_command_class("django_altoviz", words[0])
+        assert command.create_parser("manage.py", words[0]).parse_args(words[1:]).watch
+        return
     try:
         call_command(*words)
     except (CommandError, SystemExit) as end:
@@ -138,6 +143,22 @@ def test_a_task_syncs(name, fake_altoviz):
     getattr(task, "call", task)()
     assert Customer.objects.count() == 1
     assert SyncRun.objects.filter(finished_at=None).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_makes_the_round_of_a_watch(fake_altoviz):
+    pytest.importorskip("django.tasks")
+    fake_altoviz.customers.create()
+    run(CODE["watch-task"])["watch_altoviz"].call()
+    assert Customer.objects.count() == 1
+
+
+def test_the_schedule_of_a_watch_names_tasks_that_exist():
+    module = pytest.importorskip("django_altoviz.dispatchers.celery")
+    for entry in run(CODE["celery-watch"])["CELERY_BEAT_SCHEDULE"].values():
+        path, _, name = entry["task"].rpartition(".")
+        assert path == module.__name__
+        inspect.signature(getattr(module, name).run).bind(*entry["args"])
 
 
 def test_the_schedule_of_celery():
