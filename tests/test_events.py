@@ -101,6 +101,11 @@ class TestDeduplication:
         assert store(body) is None
         assert WebhookEvent.objects.get().deliveries == 2
 
+    @pytest.mark.parametrize("body", [b"ping", b'{"id": "evt_1", "type": "CreditCreated"}'])
+    def test_what_is_settled_at_once_is_not_returned_for_processing(self, body):
+        assert store(body) is None
+        assert WebhookEvent.objects.get().is_settled
+
     def test_another_conflict_is_not_mistaken_for_a_redelivery(self):
         stored = store(body_of("CustomerCreated", "evt_1"))
         event = WebhookEvent.from_delivery(body_of("CustomerCreated", "evt_2"), "default", {})

@@ -535,6 +535,13 @@ def test_a_worker_lost_long_ago_does_not_count_as_the_last_attempt(receiver, usi
     assert (statuses(), receiver.calls) == (["processed"], [event.pk])
 
 
+def test_a_failed_event_is_not_settled_and_its_cause_fits_the_column(receiver):
+    receiver.raises = [type("E" * 300, (Exception,), {})()]
+    event = store()
+    process(event)
+    assert (event.status, event.settled_at, len(event.cause)) == (Status.FAILED, None, 255)
+
+
 class TestWithoutTimeZones:
     """A project with USE_TZ = False, in the night in which its clock shows an hour twice."""
 

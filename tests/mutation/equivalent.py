@@ -65,6 +65,12 @@ EQUIVALENT = [
         "Decoding and parsing raise no other exception.",
     ),
     Entry(
+        "intake/probing.py",
+        '_PROBE_KEY = "django_altoviz.probe"',
+        '_PROBE_KEY = ""',
+        "The key only has to be one that no server sets.",
+    ),
+    Entry(
         "processing/reporting.py",
         "except MalformedBody:",
         "except Exception:",
