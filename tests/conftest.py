@@ -7,7 +7,7 @@ import random
 
 import hypothesis
 import pytest
-from django.db import connection
+from django.db import connection, router
 from django.test import Client
 
 from django_altoviz import rejections
@@ -94,10 +94,10 @@ def body_of(event_type, event_id=None, **data):
 def find_difference(event_type, account="default", **data):
     """Process the sample of the type, with some of its data changed, as what a sync has found."""
     run = SyncRun(account=account, entity=EventType(event_type).entity)
-    run._state.db = "default"
+    run._state.db = router.db_for_write(SyncRun)
     action = Action[EventType(event_type).name.rpartition("_")[2]]
     found = sample(EventType(event_type)).data | data
-    return record_difference(run, action, found, newest_event("default"))
+    return record_difference(run, action, found, newest_event(run._state.db))
 
 
 @pytest.fixture

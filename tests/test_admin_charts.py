@@ -72,6 +72,11 @@ class TestCharts:
         ]
         assert chart.top == "4"
 
+    def test_no_series_at_all_have_no_bars_and_empty_rows(self):
+        chart = self.chart(is_stacked=False)
+        assert [*chart.bars()] == []
+        assert chart.rows() == [("c", []), ("b", []), ("a", [])]
+
     def test_negative_and_huge_values_are_in_the_table(self):
         chart = self.chart([-1, 0, Decimal(10) ** 60], is_stacked=False)
         assert [bar.height for bar in chart.bars()] == ["100.00"]

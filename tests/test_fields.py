@@ -160,7 +160,7 @@ class TestIdentifiers:
         rows = model._base_manager
         needed = {
             Customer: {"altoviz_id": 1, "data": {}, "last_event_id": 1},
-            InvoiceLine: {"position": 0, "data": {}},
+            InvoiceLine: {"invoice_id": "acme:1", "position": 0, "data": {}},
             SyncRun: {"entity": "customer", "is_import": True, "as_of": 0},
             WebhookEvent: {"dedupe_key": uuid.uuid4()},
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.follow.__main__ import environment_with, follow
 from tests.follow.expectations import Ids
 from tests.follow.pages import Block, NotAsWritten, steps_of
 from tests.follow.reader import Reader
+from tests.processes import run as run_process
 
 SERVER = """
 Create ``manage.py``:
@@ -198,6 +198,6 @@ def test_the_stand_in_for_curl_posts(fake_altoviz, tmp_path):
     answer = tmp_path / "answer.json"
     arguments = ["--silent", "--output", answer, "--request", "POST"]
     url = f"{fake_altoviz.url}/fake/customers"
-    subprocess.run([sys.executable, curl.__file__, *arguments, url], check=True)
+    run_process([sys.executable, curl.__file__, *arguments, url], check=True)
     (customer,) = fake_altoviz.customers.all()
     assert f'"id":{customer["id"]},' in answer.read_text()

@@ -38,7 +38,7 @@ def test_it():
 
 
 #: A PostgreSQL that pg_ctl starts is in no group of a test's.
-EXCEPT = {"processes.py", "test_processes.py", "test_power_cut.py"}
+EXCEPT = {"processes.py", "test_processes.py", "test_power_cut.py", "__main__.py"}
 
 
 def test_all_tests_start_their_processes_this_way():

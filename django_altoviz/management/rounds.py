@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
@@ -75,7 +75,7 @@ class Rounds:
         self.interval, self.full_every, self.signals = interval, full_every, signals
         self.is_quiet = verbosity == 0
 
-    def run(self) -> None:
+    def run(self) -> NoReturn:
         """Make rounds until Control-C or SIGTERM, or until another process watches the account."""
         try:
             with interruptible():

@@ -64,5 +64,5 @@ def test_each_crash_of_a_watch_leaves_each_business_signal_once(crash):
     assert len(crashed) >= 50 / STEP
     assert not last["has_crashed"]
     for number, report in enumerate(reports, 1):
-        assert len(report["heard"]) == 5, (number, report)
+        assert len(report["heard"]) == 7, (number, report)
         assert {*report["heard"].values()} == {1}, (number, report)

@@ -160,3 +160,14 @@ def test_in_a_worker_a_pause_does_not_end_the_slice():
     assert slices._Timekeeper(0, Watcher(), may_wait=True).paused(60) is None
     with pytest.raises(SyncPaused):
         slices._Timekeeper(time.monotonic() + 30, Watcher(), may_wait=False).paused(60)
+
+
+def test_a_slice_tells_its_watcher_that_a_request_is_repeated():
+    told = []
+    watcher = Watcher()
+    watcher.retrying = told.append
+    slices._Timekeeper(time.monotonic() + 30, watcher, may_wait=True).retrying(3)
+    assert told == [3]
+    with pytest.raises(SyncPaused):
+        slices._Timekeeper(time.monotonic() + 30, watcher, may_wait=False).retrying(60)
+    assert told == [3]

@@ -163,6 +163,11 @@ class Busy:
     def act(self, records, id, action, signal):
         getattr(records, action)(id)
         self.expected.setdefault((signal, id), self.clock.now)
+        credit_id = records.get(id).get("cancellationCreditId")
+        if action == "cancel" and credit_id:
+            self.expected[("credit_finalized", credit_id)] = self.clock.now
+            if self.altoviz.credits.get(credit_id)["isPaid"]:
+                self.expected[("credit_settled", credit_id)] = self.clock.now
 
     def any(self, records, **values):
         """Return the id of an object whose fields have one of the values."""

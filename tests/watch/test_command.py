@@ -55,15 +55,15 @@ def test_makes_rounds_until_it_is_interrupted(altoviz, naps, sent):
     out, err, code = run("--watch", "--interval=20")
     assert sent["customer_created", ids[0]] == 1
     lines = out.splitlines()
-    assert [line.split()[0] for line in lines[1:6]] == [
-        "customers", "contacts", "products", "invoices", "quotes",
+    assert [line.split()[0] for line in lines[1:7]] == [
+        "customers", "contacts", "products", "invoices", "quotes", "credits",
     ]  # fmt: skip
-    rest = [line.split(": ", 1)[1] for line in lines[6:]]
+    rest = [line.split(": ", 1)[1] for line in lines[7:]]
     numbers = "0 changed, 0 deleted, 0 failed, 0 overdue"
     assert rest == [
-        f"0 new, {numbers}; 5 requests.",
-        f"2 new, {numbers}; 5 requests.",
-        f"0 new, {numbers}; 5 requests.",
+        f"0 new, {numbers}; 6 requests.",
+        f"2 new, {numbers}; 6 requests.",
+        f"0 new, {numbers}; 6 requests.",
     ]
     assert err.splitlines()[-1] == "Interrupted. Run it again to resume."
     assert code == 130
@@ -75,9 +75,11 @@ def test_prints_an_object_for_each_round(altoviz, naps):
     naps.between += [lambda: None]
     out, _, _ = run("--watch", "--format=json", "--verbosity=0")
     first, second = map(json.loads, out.splitlines())
-    assert [*first["syncs"]] == ["customers", "contacts", "products", "invoices", "quotes"]
+    assert [*first["syncs"]] == [
+        *("customers", "contacts", "products", "invoices", "quotes", "credits")
+    ]
     assert second == {
-        "new": 0, "changed": 0, "deleted": 0, "failed": 0, "overdue": 0, "requests": 5, "syncs": {},
+        "new": 0, "changed": 0, "deleted": 0, "failed": 0, "overdue": 0, "requests": 6, "syncs": {},
     }  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def test_prints_nothing_at_verbosity_0(altoviz, naps):
 def test_syncs_as_a_whole_in_between(altoviz, naps):
     naps.between += [lambda: None]
     run("--watch", "--full-every=0")
-    assert SyncRun.objects.filter(is_import=False).count() == 5
+    assert SyncRun.objects.filter(is_import=False).count() == 6
 
 
 def test_calls_receivers_in_the_import_with_signals(altoviz, naps, sent):

@@ -108,11 +108,11 @@ def test_each_signal_comes_once_and_costs_few_requests(begin, seed):
     run(hour)
     first, *busy, last = hour.rounds
     assert last.counts["new"] + last.counts["changed"] + last.counts["deleted"] == 0
-    # A page of each of five kinds, the rest of the quotes, and three lists of invoices.
-    assert first.requests <= 12
+    # A page of each of six kinds, the rest of the quotes, and three lists of invoices.
+    assert first.requests <= 13
     for each in busy:
         found = each.counts["new"] + each.counts["changed"] + each.counts["deleted"]
-        assert each.requests <= 14 + found
+        assert each.requests <= 15 + found
     assert hour.clock.waited == 0.0
 
 

@@ -99,12 +99,13 @@ class TestAQuietRound:
         before = WebhookEvent.objects.count()
         result = watch_round()
         assert result.as_json() == {
-            "new": 0, "changed": 0, "deleted": 0, "failed": 0, "overdue": 0, "requests": 10,
+            "new": 0, "changed": 0, "deleted": 0, "failed": 0, "overdue": 0, "requests": 11,
         }  # fmt: skip
         assert WebhookEvent.objects.count() == before
         assert lookups(watched) == []
         assert [path for path, _ in lists_read(watched)] == [
             "Customers", "Contacts", "Products", *["SaleInvoices"] * 5, *["SaleQuotes"] * 2,
+            "SaleCredits",
         ][: len(watched.requests)]  # fmt: skip
 
     def test_is_recorded_with_its_requests(self, watched):
@@ -394,7 +395,7 @@ class TestWholeSyncs:
         SyncRun.objects.update(finished_at=timezone.now() - datetime.timedelta(hours=2))
         watch_round(full_every=3600)
         assert drift(watched) == []
-        assert whole_syncs() == 5
+        assert whole_syncs() == 6
 
     def test_go_on_in_the_next_round_when_the_time_of_a_round_is_over(self, watched):
         watch_round(full_every=0, seconds=0)

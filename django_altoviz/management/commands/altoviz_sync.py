@@ -71,7 +71,6 @@ class Command(APICommand):
         if options["watch"]:
             refuse_with_watch(kinds=kinds, dry_run=dry_run, all_gone=options["all_gone"])
             Rounds(self, configured, format=format, **options).run()
-            return
         progress = Progress(self.stderr, is_quiet=options["verbosity"] == 0)
         try:
             with api_client(configured) as client, interruptible():
