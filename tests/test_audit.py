@@ -45,9 +45,9 @@ def test_a_package_that_the_service_does_not_know_is_named():
 @pytest.mark.parametrize(
     "error",
     [
-        "requests.exceptions.ConnectionError: Failed to resolve 'api.osv.dev'",
+        "requests.exceptions.ConnectionError: Failed to resolve 'vulnerabilities.example'",
         "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed",
-        "ERROR:pip_audit._cli:503 Server Error: Service Unavailable for url: https://pypi.org",
+        "ERROR:pip_audit._cli:503 Server Error: Service Unavailable for url: https://packages.example",
     ],
 )
 def test_a_service_that_can_not_be_reached_is_said_and_does_not_fail(error):
