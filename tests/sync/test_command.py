@@ -163,8 +163,9 @@ def test_every_list_that_fails_is_reported(filled):
 
 def test_without_an_api_key_the_command_fails_at_once(altoviz, settings):
     settings.ALTOVIZ = settings.ALTOVIZ | {"API_KEY": ""}
-    _, err, code = run()
+    out, err, code = run()
     assert "has no API_KEY" in err
+    assert out == ""
     assert code == 1
 
 

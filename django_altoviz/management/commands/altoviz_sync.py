@@ -89,7 +89,7 @@ class Command(APICommand):
         except SyncTakenOver as error:
             raise CommandError(TAKEN_OVER) from error
         finally:
-            if options["verbosity"] > 0 or format == "json":
+            if format == "json" or (progress.runs and options["verbosity"] > 0):
                 self.write_result(format, runs_as_table(progress.runs), runs_as_json(progress.runs))
         exit_with_outcome(progress.runs, dry_run)
 
