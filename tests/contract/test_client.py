@@ -17,10 +17,10 @@ from django_altoviz.sync import ENTITIES
 DAY = datetime.date(2026, 1, 2)
 
 
-def read_mock_pdf(download):
-    """Read a download from Prism's mock. The request is valid, but the mock's answer is not a PDF."""
+def read_mock_pdf(resource):
+    """Begin a download from Prism's mock. The request is valid, but the mock's answer is not a PDF."""
     with pytest.raises(UnexpectedAnswer, match="not a PDF"):
-        b"".join(download)
+        resource.download(5)
 
 
 def read_mock_object(resource):
@@ -72,9 +72,9 @@ REQUESTS = [
     ),
     lambda c: c.webhooks.unregister(id=5),
     lambda c: c.webhooks.unregister(url="https://a.example/"),
-    lambda c: read_mock_pdf(c.invoices.download(5)),
-    lambda c: read_mock_pdf(c.quotes.download(5)),
-    lambda c: read_mock_pdf(c.credits.download(5)),
+    lambda c: read_mock_pdf(c.invoices),
+    lambda c: read_mock_pdf(c.quotes),
+    lambda c: read_mock_pdf(c.credits),
 ]
 
 
