@@ -7,7 +7,7 @@ from typing import Any
 
 from django_altoviz.models import WebhookEvent
 from django_altoviz.models.mirrors import Changes
-from django_altoviz.models.mirrors.due_dates import OVERDUE, WithDueDates
+from django_altoviz.models.mirrors.due_dates import OVERDUE
 from django_altoviz.models.statements import save
 
 #: The key in ``WebhookEvent.arrival`` of the due date that has passed.
@@ -22,7 +22,8 @@ def pass_due_date(event: WebhookEvent, row: Any) -> tuple[Changes, list[str]] | 
     another due date now, or if another event has signalled the same due date.
     """
     due_date = datetime.date.fromisoformat(event.arrival[DUE_DATE])
-    if not isinstance(row, WithDueDates) or row.deleted_at or row.awaited_due_date != due_date:
+    # A row of any mirror: of a kind without due dates, it has no such column.
+    if getattr(row, "awaited_due_date", None) != due_date or row.deleted_at:
         return None
     row._note_overdue(due_date)
     save(row, _DUE_DATE_COLUMNS)

@@ -58,22 +58,20 @@ class WithDueDates(models.Model):
         help_text=_("The due dates that were signalled as overdue, or would have been."),
     )
 
-    data: Any
-    business_signals: Any
-    deleted_at: Any
-
     class Meta:
         abstract = True
 
     def _await_due_date(self) -> None:
         """Set ``awaited_due_date`` from the document as it is now."""
         signalled = {*self.overdue_dates}
-        dates = unpaid_due_dates(self.data)
+        document: Any = self
+        dates = unpaid_due_dates(document.data)
         self.awaited_due_date = next((d for d in dates if d.isoformat() not in signalled), None)
 
     def _note_overdue(self, due_date: datetime.date) -> None:
         """Record that the due date was signalled, and wait for the next one."""
         self.overdue_dates = [*self.overdue_dates, due_date.isoformat()]
-        if OVERDUE not in self.business_signals:
-            self.business_signals = [*self.business_signals, OVERDUE]
+        row: Any = self  # the document, which has this column
+        if OVERDUE not in row.business_signals:
+            row.business_signals = [*row.business_signals, OVERDUE]
         self._await_due_date()
