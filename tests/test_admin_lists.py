@@ -7,11 +7,12 @@ import re
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
 from django_altoviz.admin import InvoiceAdmin, base, lists
-from django_altoviz.models import MIRRORS, Customer, Invoice, Quote, WebhookEvent
+from django_altoviz.models import MIRRORS, Customer, Invoice, Quote, SyncRun, WebhookEvent
 from tests.conftest import body_of
 from tests.test_admin import VIEW, client_of, html, links, list_of, listed, page_of
 from tests.test_admin_objects import OPEN, TODAY, days_from_now, due
@@ -414,3 +415,18 @@ def test_a_form_offers_the_objects_in_order_and_none_that_are_deleted(post, sett
 def test_the_days_of_a_period_are_the_projects(dated, viewer):
     assert isinstance(TODAY, datetime.date)
     assert len(listed(viewer, list_of(Invoice, date__year=2024, date__month=2, date__day=29))) == 1
+
+
+@pytest.mark.parametrize("model", [*MIRRORS.values(), WebhookEvent, SyncRun])
+def test_each_choice_of_each_filter_is_a_list_and_is_counted(model, samples, client):
+    client.force_login(User.objects.create_superuser("reader"))
+    page = client.get(list_of(model, _facets="True"))
+    choices = [
+        choice["query_string"]
+        for spec in page.context["cl"].filter_specs
+        for choice in spec.choices(page.context["cl"])
+    ]
+    assert page.status_code == 200
+    assert len(choices) > 2
+    for choice in choices:
+        assert client.get(list_of(model) + choice).status_code == 200, choice

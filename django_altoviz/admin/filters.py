@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from django_altoviz.admin.display.states import UNPAID, overdue
+from django_altoviz.admin.display.states import overdue, unpaid
 from django_altoviz.admin.display.values import (
     CUSTOMER_TYPES,
     PRODUCT_TYPES,
@@ -213,7 +213,7 @@ class DueFilter(admin.SimpleListFilter):
         today = local_today()
         week, month = (today + datetime.timedelta(days=days) for days in (7, 30))
         due = {
-            self.UNPAID: UNPAID,
+            self.UNPAID: unpaid(queryset.model),
             "overdue": overdue(),
             "week": Q(deleted_at=None, next_due_date__gte=today, next_due_date__lte=week),
             "month": Q(deleted_at=None, next_due_date__gte=today, next_due_date__lte=month),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django_altoviz.admin.base import ReadOnly
 from django_altoviz.admin.display.details import due_dates
 from django_altoviz.admin.display.rendering import EMPTY
-from django_altoviz.admin.display.states import UNPAID, badges, states_of
+from django_altoviz.admin.display.states import badges, states_of, unpaid
 from django_altoviz.admin.display.values import add_up, format_amount, format_value
 from django_altoviz.admin.filters import DueFilter
 from django_altoviz.models import Customer, Document, Invoice, Mirror
@@ -69,7 +69,7 @@ def _unpaid_of(customer: Customer, page: ReadOnly) -> Unpaid | None:
     if not page.may_view(Invoice):
         return None
     invoices: Any = Invoice.objects
-    rows = invoices.filter(UNPAID, customer=customer.key).defer("data")
+    rows = invoices.filter(unpaid(Invoice), customer=customer.key).defer("data")
     found = list(rows.order_by("next_due_date", "date", "pk")[: MAX_ADDED + 1])
     balances = [invoice.balance for invoice in found[:MAX_ADDED]]
     query = {"customer__exact": customer.key, DueFilter.parameter_name: DueFilter.UNPAID}

@@ -21,12 +21,6 @@ from django_altoviz.models.mirrors.quotes import OPEN_STATUSES
 _GOOD_QUOTE = ("Accepted", "Invoiced")
 
 
-#: Invoices with a balance that is, or will be, due.
-UNPAID = Q(deleted_at=None, balance__gt=0) & ~(
-    Q(is_draft=True) | Q(is_proforma=True) | Q(is_paid=True) | Q(is_cancelled=True)
-)
-
-
 class State(NamedTuple):
     label: Any
     is_wrong: bool = False
@@ -52,6 +46,14 @@ def days_overdue(row: AccountingDocument) -> int:
     if row.next_due_date is None or row.deleted_at is not None:
         return 0
     return max((local_today() - row.next_due_date).days, 0)
+
+
+def unpaid(model: type[AccountingDocument]) -> Q:
+    """Return the condition for the documents with a balance that is, or will be, due."""
+    nothing_due = Q(is_draft=True) | Q(is_paid=True) | Q(is_cancelled=True)
+    if issubclass(model, Invoice):  # a credit is never pro forma
+        nothing_due |= Q(is_proforma=True)
+    return Q(deleted_at=None, balance__gt=0) & ~nothing_due
 
 
 def overdue() -> Q:
