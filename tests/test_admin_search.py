@@ -6,7 +6,7 @@ import re
 
 import pytest
 from django.contrib import admin
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_altoviz.models import Contact, Customer, Invoice, Product, Quote, WebhookEvent
@@ -141,6 +141,8 @@ def test_each_word_of_a_value_finds_it(values):
 
 
 @given(st.text(max_size=40))
+@example("\N{MATHEMATICAL BOLD CAPITAL ALPHA}")
+@example("ǽ")
 def test_a_text_is_folded_to_the_end_at_once(text):
     assert folded(folded(text)) == folded(text)
 

@@ -18,8 +18,11 @@ _PHONE = re.compile(r"\+?[\d\s.()/-]{8,}")
 
 def folded(text: str) -> str:
     """Return the text in lower case and without accents, as ``fonderie brule``."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LIGATURES))
-    return "".join(c for c in decomposed if not unicodedata.combining(c) and c.isprintable())
+    # Before the case is folded, too: a letter of formulas has no lower case, but its plain letter has.
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", plain)
+    letters = (c for c in decomposed if not unicodedata.combining(c) and c.isprintable())
+    return "".join(letters).translate(_LIGATURES)
 
 
 def search_text(values: Iterable[object]) -> str:
