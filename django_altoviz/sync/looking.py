@@ -22,12 +22,12 @@ from django_altoviz import exact_json
 from django_altoviz.client import AltovizClient
 from django_altoviz.client.resources import DocumentResource, InvoiceResource
 from django_altoviz.client.responses import PAGE_SIZE, Page
+from django_altoviz.days import project_date
 from django_altoviz.event_types import Entity
 from django_altoviz.exceptions import InvalidRequest, ServerError
 from django_altoviz.models import Mirror
 from django_altoviz.sync.comparing import Objects, newest_event, stored_data
 from django_altoviz.sync.key_check import check_key
-from django_altoviz.sync.overdue import project_date
 from django_altoviz.sync.progress import Watcher
 from django_altoviz.sync.reading import Batch, ListPosition, by_id
 from django_altoviz.sync.reconciling import Counts, Reconciler

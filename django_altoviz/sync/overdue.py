@@ -6,13 +6,11 @@ processed like any other event, which makes its signal as certain as the others.
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from django_altoviz.days import project_date
 from django_altoviz.event_types import EventType
 from django_altoviz.models import Invoice, Source, WebhookEvent
 from django_altoviz.models.mirrors.due_dates import WithDueDates
@@ -20,13 +18,6 @@ from django_altoviz.processing import process
 from django_altoviz.processing.calendar import DUE_DATE
 from django_altoviz.signals import event_received
 from django_altoviz.sync.differences import body_of
-
-
-def project_date() -> datetime.date:
-    """Return the current day in the project's ``TIME_ZONE``, whichever time zone is active."""
-    if not settings.USE_TZ:
-        return timezone.now().date()
-    return timezone.localdate(timezone=timezone.get_default_timezone())
 
 
 def signal_overdue(account: str, using: str | None) -> int:

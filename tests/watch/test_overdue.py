@@ -8,11 +8,11 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
+from django_altoviz.days import project_date
 from django_altoviz.models import Invoice, ReceiverRun, Source, Status, WebhookEvent
 from django_altoviz.processing import Replay, process, process_again
 from django_altoviz.signals import invoice_overdue, invoice_updated
 from django_altoviz.sync import overdue, signal_overdue, sync, watch_round
-from django_altoviz.sync.overdue import project_date
 from tests.conftest import body_of
 
 pytestmark = pytest.mark.django_db
